@@ -1,0 +1,24 @@
+"""Neural networks on a microcontroller. load() a model and run() it; docs: README.md.
+
+Only what inference needs is imported here; building by hand is loaded on first use.
+"""
+from .format import ModelError
+from .model import Model, load
+
+__version__ = "0.1.0"
+__all__ = ("load", "Model", "ModelError")
+
+_LAYERS = ("Sequential", "Input", "Dense", "ReLU", "LeakyReLU", "ELU", "Sigmoid", "Tanh",
+           "Softsign", "Softmax")
+
+
+def __getattr__(name):
+    if name in _LAYERS:
+        from . import layers
+
+        return getattr(layers, name)
+    if name == "q7":
+        from . import q7
+
+        return q7
+    raise AttributeError(name)

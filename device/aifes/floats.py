@@ -1,0 +1,58 @@
+"""float32 <-> int8 in integer arithmetic on the bits: exact, the same everywhere, no float objects.
+
+`io` is an io.BytesIO standing at the first float32; `word` is a bytearray(4) to work in.
+`features` is the offset in `buf` of n shifts and n zero points, 0 where one pair serves all.
+"""
+from .format import int8
+
+
+def quantize(io, word, y, mask, shift, zero_point, buf, features):
+    """y[i] = saturate(round(x * 2**shift) + zero_point), halves away from zero; NaN counts as 0.0."""
+    n = len(y)
+    for i in range(n):
+        if features:
+            shift = int8(buf[features + i])
+            zero_point = int8(buf[features + n + i])
+        io.readinto(word)
+        exponent = (word[3] & 127) << 1 | word[2] >> 7
+        mantissa = (word[2] | 128) << 16 | word[1] << 8 | word[0]
+        down = 150 - exponent - shift
+        if down > 24 or (exponent == 255 and mantissa > 0x800000):
+            q = 0
+        elif down < 16:
+            q = 256
+        else:
+            q = (mantissa + (1 << (down - 1))) >> down
+        if word[3] > 127:
+            q = -q
+        q += zero_point
+        if q > 127:
+            q = 127
+        elif q < -128:
+            q = -128
+        y[i] = q & mask
+
+
+def dequantize(x, io, word, shift, zero_point, buf, features):
+    """Write (x[i] - zero_point) * 2**-shift as float32 to io. x: a view of the arena."""
+    n = len(x)
+    word[0] = word[1] = 0
+    for i in range(n):
+        if features:
+            shift = int8(buf[features + i])
+            zero_point = int8(buf[features + n + i])
+        d = int8(x[i]) - zero_point
+        sign = 0
+        if d < 0:
+            d = -d
+            sign = 128
+        if d:
+            exponent = 134 - shift
+            while d < 128:
+                d <<= 1
+                exponent -= 1
+            word[2] = (exponent & 1) << 7 | d & 127
+            word[3] = sign | exponent >> 1
+        else:
+            word[2] = word[3] = 0
+        io.write(word)

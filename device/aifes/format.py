@@ -1,0 +1,187 @@
+"""The .aifes buffer, written down once; docs/format.md explains it.
+
+    header | op records | constant data | metadata          all little-endian
+
+`decode` is the gate: it checks everything that an engine relies on, so that kernels need not check.
+"""
+import struct
+from binascii import crc32
+from collections import namedtuple
+
+MAGIC = b"\xa1fes"
+VERSION = 1
+HEADER = "<4sHHIIIHHII"  # magic, version, 0, length, crc, arena, ops, 0, metadata offset, length
+TENSOR = "<BBbbIIIII"  # dtype, rank, shift, zero point, arena offset, per-feature table, 3 dims
+OP = "<BBbBbbBBIIIIIIIIHHI"  # Op, with a reserved byte after `shift` and six at the end
+INPUT_AT = 32
+OUTPUT_AT = 56
+OPS_AT = 80
+OP_SIZE = 48
+CRC_FROM = 16
+MAX_ARENA = 1 << 24
+MAX_OPS = 1024
+# |bias| + n_in * 2**16 stays below this, so that no accumulator leaves MicroPython's small ints
+ACC_LIMIT = 1 << 30
+INT8 = 98  # ord("b"), the array typecode
+
+DENSE = 1  # y = table[clamp((bias + x.w >> shift) + zero_point)]
+MAP = 2  # y = table[x], elementwise
+SOFTMAX = 3  # y = exp table, normalized over the whole tensor
+OP_NAMES = ("", "dense", "map", "softmax")
+NEAREST = 1  # flag: rounds to nearest (a dense op carries the half in its bias); else floor
+
+# shape: tuple of ints; features: offset of n shifts (int8) and n zero points (int8), 0 = one for all
+Tensor = namedtuple("Tensor", ("dtype", "shift", "zero_point", "offset", "features", "shape"))
+# weights, bias, shifts, table: offsets in the buffer, 0 = absent; x, y: offsets in the arena
+Op = namedtuple("Op", (
+    "opcode", "flags", "zero_point", "weight_zero", "low", "high", "shift",
+    "x", "y", "n_in", "n_out", "weights", "bias", "shifts", "table", "interleave"))
+Plan = namedtuple("Plan", ("length", "arena", "input", "output", "ops", "metadata"))
+
+
+class ModelError(ValueError):
+    """What is wrong with a model or with the data given to it, and what to do, in one sentence."""
+
+
+def size(shape):
+    """Number of elements of a shape."""
+    n = 1
+    for d in shape:
+        n *= d
+    return n
+
+
+def weights_size(n_in, n_out, interleave):
+    """Bytes of a dense op's weights: blocks of `interleave` outputs, the last one padded."""
+    return (n_out + interleave - 1) // interleave * interleave * n_in
+
+
+def int8(byte):
+    """A byte 0..255 (or an int8 already) as -128..127."""
+    return ((byte & 255) ^ 128) - 128
+
+
+def int32(buf, at):
+    """The little-endian int32 at `at`, without allocating while it fits a small int."""
+    return buf[at] | buf[at + 1] << 8 | buf[at + 2] << 16 | ((buf[at + 3] ^ 128) - 128) << 24
+
+
+def decode(buf):
+    """Check a buffer and return its Plan. buf: bytes, bytearray or a memoryview of unsigned bytes.
+
+    Raises ModelError for anything that could make an engine read or write outside buffer and
+    arena, divide by zero or overflow. The metadata is not looked at.
+    """
+    length = _check_frame(buf)
+    (_, _, _, _, _, arena, n_ops, zero, meta_at, meta_len) = struct.unpack_from(HEADER, buf, 0)
+    constants = OPS_AT + n_ops * OP_SIZE
+    if zero or not 0 < n_ops <= MAX_OPS or constants > length:
+        raise ModelError(f"damaged model: {n_ops} layers do not fit; convert the network again")
+    if arena > MAX_ARENA:
+        raise ModelError(f"damaged model: an arena of {arena} bytes; convert the network again")
+    if meta_at < constants or meta_at + meta_len > length:
+        raise ModelError("damaged model: metadata lie outside; convert the network again")
+    inp = _tensor(buf, INPUT_AT, constants, meta_at, arena)
+    out = _tensor(buf, OUTPUT_AT, constants, meta_at, arena)
+    ops = []
+    x, n = inp.offset, size(inp.shape)
+    for i in range(n_ops):
+        op = _op(buf, i, constants, meta_at, arena)
+        if op.x != x or op.n_in != n:
+            raise ModelError(f"damaged model: layer {i} does not read what the one before writes")
+        ops.append(op)
+        x, n = op.y, op.n_out
+    if out.offset != x or size(out.shape) != n:
+        raise ModelError("damaged model: the output is not what the last layer writes")
+    return Plan(length, arena, inp, out, ops, (meta_at, meta_len))
+
+
+def _check_frame(buf):
+    n = len(buf)
+    if n and buf[0] == MAGIC[0] - 256:
+        raise ModelError("signed bytes: give the model as bytes, bytearray or a memoryview of them")
+    if n < 4 or bytes(buf[0:4]) != MAGIC:
+        raise ModelError("not an AIfES model: make an .aifes file with `aifes quantize`")
+    if n < OPS_AT:
+        raise ModelError(f"truncated model: {n} bytes; copy the file again")
+    (_, version, zero, length, crc) = struct.unpack_from("<4sHHII", buf, 0)
+    if version != VERSION or zero:
+        raise ModelError(f"model format {version}.{zero}, this runtime reads {VERSION}.0; "
+                         "update aifes on the board or convert the network again")
+    if length < OPS_AT:
+        raise ModelError(f"damaged model: it claims {length} bytes; copy the file again")
+    if n < length:
+        raise ModelError(f"truncated model: {n} of {length} bytes; copy the file again")
+    if crc32(memoryview(buf)[CRC_FROM:length]) & 0xFFFFFFFF != crc:
+        raise ModelError("damaged model: the CRC does not match; copy the file again")
+    return length
+
+
+def _tensor(buf, at, low, high, arena):
+    (dtype, rank, shift, zero, offset, features, a, b, c) = struct.unpack_from(TENSOR, buf, at)
+    shape = (a, b, c)
+    n = a * b * c
+    if dtype != INT8:
+        raise ModelError(f"tensor type {dtype} is unknown; update aifes on the board")
+    if not 1 <= rank <= 3 or shape[rank:] != (1, 1)[rank - 1:] or not -32 <= shift <= 32 or not n:
+        raise ModelError("damaged model: bad shape or scale of input or output")
+    if offset + n > arena:
+        raise ModelError("damaged model: input or output lie outside the arena")
+    if features:
+        _inside(features, 2 * n, low, high, "a scale table")
+        for i in range(n):
+            if not -32 <= int8(buf[features + i]) <= 32:
+                raise ModelError("damaged model: bad scale of an input or output")
+    return Tensor(dtype, shift, zero, offset, features, shape[:rank])
+
+
+def _op(buf, i, low, high, arena):
+    f = struct.unpack_from(OP, buf, OPS_AT + i * OP_SIZE)
+    op = Op(*(f[:7] + f[8:17]))
+    if not 0 < op.opcode < len(OP_NAMES):
+        raise ModelError(f"layer {i} has the unknown opcode {op.opcode}; update aifes on the board")
+    if f[7] or f[17] or f[18] or op.flags & ~NEAREST:
+        raise ModelError(f"damaged model: reserved fields of layer {i} are set")
+    if not op.n_in or not op.n_out or op.x + op.n_in > arena or op.y + op.n_out > arena:
+        raise ModelError(f"damaged model: layer {i} works outside the arena")
+    apart = op.x + op.n_in <= op.y or op.y + op.n_out <= op.x
+    if op.opcode == DENSE:
+        if not apart:
+            raise ModelError(f"damaged model: layer {i} overwrites its own input")
+        _dense(buf, op, i, low, high)
+        return op
+    if op.n_in != op.n_out or not (apart or op.x == op.y):
+        raise ModelError(f"damaged model: layer {i} has overlapping or unequal ends")
+    if op.opcode == MAP:
+        _inside(op.table, 256, low, high, f"the table of layer {i}")
+    else:
+        _inside(op.table, 512, low, high, f"the table of layer {i}")
+        if op.n_in >= 1 << 14 or not (buf[op.table] or buf[op.table + 1]):
+            raise ModelError(f"damaged model: softmax in layer {i} is too long or without a sum")
+    return op
+
+
+def _dense(buf, op, i, low, high):
+    if not 1 <= op.interleave <= op.n_out or op.low > op.high or op.shift > 31:
+        raise ModelError(f"damaged model: bad fields in layer {i}")
+    name = f"the constants of layer {i}"
+    _inside(op.weights, weights_size(op.n_in, op.n_out, op.interleave), low, high, name)
+    _inside(op.bias, 4 * op.n_out, low, high, name)
+    if op.bias & 3:
+        raise ModelError(f"damaged model: the bias of layer {i} is not aligned")
+    limit = ACC_LIMIT - (op.n_in << 16)
+    for at in range(op.bias, op.bias + 4 * op.n_out, 4):
+        if not -limit < int32(buf, at) < limit:
+            raise ModelError(f"damaged model: layer {i} could overflow its accumulator")
+    if op.shifts:
+        _inside(op.shifts, op.n_out, low, high, name)
+        for at in range(op.shifts, op.shifts + op.n_out):
+            if buf[at] > 31:
+                raise ModelError(f"damaged model: bad shift in layer {i}")
+    if op.table:
+        _inside(op.table, 256, low, high, name)
+
+
+def _inside(at, n, low, high, what):
+    if at < low or at + n > high:
+        raise ModelError(f"damaged model: {what} lie outside the buffer; convert the network again")

@@ -1,0 +1,70 @@
+"""Q7 numbers: real = (q - zero_point) * 2**-shift, q an int8, shift 0..32.
+
+The rules are AIfES's; every rounding is to nearest with halves away from zero.
+"""
+from array import array
+from math import floor
+
+from .format import ModelError
+
+
+def params(low, high, margin=0.0, symmetric=False):
+    """(shift, zero_point) for the real range [low, high]: the finest that covers it, centred.
+
+    margin: widens both ends by this share of their distance from 0 (AIfES: 0.1 for results).
+    symmetric: uses (-m, m) with m = max(|low|, |high|), so that zero_point is 0 (for weights).
+    Raises ModelError if the range does not fit 8 bits at shift 0.
+    """
+    low = min(low, 0.0) * (1 + margin)
+    high = max(high, 0.0) * (1 + margin)
+    if symmetric:
+        high = max(-low, high)
+        low = -high
+    width = high - low
+    if width == 0:
+        return 0, 0
+    e = -24
+    while e <= 8 and 2.0 ** e <= width:
+        e += 1
+    if not (width < 256.0):
+        raise ModelError(f"the range {low} to {high} does not fit 8 bits: scale the data down")
+    low -= (2.0 ** e - width) / 2
+    return 8 - e, nearest(-low * 2.0 ** (8 - e)) - 128
+
+
+def nearest(value):
+    """The nearest int, halves away from zero."""
+    return floor(value + 0.5) if value >= 0 else -floor(0.5 - value)
+
+
+def saturate(q):
+    """The int in -128..127 that is closest."""
+    return -128 if q < -128 else 127 if q > 127 else q
+
+
+def quantize(value, shift, zero_point):
+    """The int8 of a real number, saturated."""
+    scaled = value * 2.0 ** shift
+    if not -512.0 < scaled < 512.0:
+        return 127 if scaled > 0 else -128 if scaled < 0 else zero_point
+    return saturate(nearest(scaled) + zero_point)
+
+
+def dequantize(q, shift, zero_point):
+    """The real number of an int8."""
+    return (q - zero_point) * 2.0 ** -shift
+
+
+def quantize_tensor(values, shift, zero_point):
+    """array('b') of a sequence of real numbers."""
+    return array("b", [quantize(v, shift, zero_point) for v in values])
+
+
+def dequantize_tensor(qs, shift, zero_point):
+    """array('f') of a sequence of int8."""
+    return array("f", [dequantize(q, shift, zero_point) for q in qs])
+
+
+def quantize_bias(values, shift):
+    """array('i') of real biases; shift = the weights' plus the layer input's, zero point 0."""
+    return array("i", [nearest(v * 2.0 ** shift) for v in values])

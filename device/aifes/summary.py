@@ -1,0 +1,53 @@
+"""The printed summary and the metadata of a model: loaded only when asked for."""
+import json
+
+from .format import DENSE, OP_NAMES, size
+
+
+def metadata(buf, plan):
+    """The metadata as a dict, empty if there are none that can be read."""
+    at, n = plan.metadata
+    try:
+        found = json.loads(str(bytes(buf[at:at + n]), "utf-8"))
+    except (ValueError, RuntimeError):
+        found = {}
+    return found if isinstance(found, dict) else {}
+
+
+def summary(model):
+    """Layers, shapes, parameters and memory of a Model, as text."""
+    plan = model._plan
+    meta = metadata(model._buf, plan)
+    rows = meta.get("layers") or _rows(plan)
+    title = "{}: {} -> {}, {} bytes, arena {} bytes, {} bytes of RAM, engine {}".format(
+        meta.get("name") or "network", _shape(model.input_shape), _shape(model.output_shape),
+        model.len, plan.arena, model.ram, model.engine)
+    return title + "\n" + table(rows)
+
+
+def table(rows):
+    """Rows [layer, elements, parameters, shift, zero point] as aligned text with a sum."""
+    line = "{:<24}{:>9}{:>12}{:>8}{:>8}"
+    lines = [line.format("layer", "elements", "parameters", "scale", "zero")]
+    total = 0
+    for name, n, parameters, shift, zero in rows:
+        total += parameters
+        lines.append(line.format(name, n, parameters or "",
+                                 "" if shift is None else "2^{}".format(-shift),
+                                 "" if zero is None else zero))
+    lines.append(line.format("total", "", total, "", ""))
+    return "\n".join(lines)
+
+
+def _rows(plan):
+    """What can be said without metadata."""
+    rows = [["input", size(plan.input.shape), 0, None, None]]
+    for op in plan.ops:
+        dense = op.opcode == DENSE
+        name = OP_NAMES[op.opcode] + (" + table" if dense and op.table else "")
+        rows.append([name, op.n_out, op.n_out * (op.n_in + 1) if dense else 0, None, None])
+    return rows
+
+
+def _shape(shape):
+    return "x".join([str(d) for d in shape])
