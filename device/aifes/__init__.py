@@ -13,12 +13,13 @@ _LAYERS = ("Sequential", "Input", "Dense", "ReLU", "LeakyReLU", "ELU", "Sigmoid"
 
 
 def __getattr__(name):
+    # not `from . import layers`: MicroPython would look the submodule up here again
     if name in _LAYERS:
-        from . import layers
+        import aifes.layers
 
-        return getattr(layers, name)
+        return getattr(aifes.layers, name)
     if name == "q7":
-        from . import q7
+        import aifes.q7
 
-        return q7
+        return aifes.q7
     raise AttributeError(name)

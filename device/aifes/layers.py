@@ -10,7 +10,9 @@ A pair `..._q` is (shift, zero point): real = (q - zero_point) * 2**-shift.
 import json
 import struct
 
-from . import activations, builder, q7
+import aifes.activations as activations
+import aifes.builder as builder
+import aifes.q7 as q7
 from .format import ModelError
 from .format import size as elements
 from .model import load

@@ -2,7 +2,7 @@
 import io
 from array import array
 
-from . import floats
+import aifes.floats as floats
 from .engine_python import Engine
 from .format import ModelError, decode, size
 
