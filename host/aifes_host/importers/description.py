@@ -1,0 +1,36 @@
+"""A network described by plain Python data (or the same as JSON).
+
+    [("dense", weights, bias), "tanh", ("dense", weights, bias), ("leaky_relu", 0.01)]
+    {"name": "...", "labels": [...], "layers": [...]}      weights: [inputs][outputs]
+"""
+from ..graph import Activation, ConversionError, Dense, Graph
+
+DEFAULT_ALPHA = {"leaky_relu": 0.01, "elu": 1.0}
+
+
+def convert(description):
+    """A Graph from a list of layers, or from a dict with "layers" and maybe name and labels."""
+    if not isinstance(description, dict):
+        description = {"layers": description}
+    layers = [_layer(i, spec) for i, spec in enumerate(description.get("layers") or [])]
+    first = next((layer for layer in layers if layer.kind == "dense"), None)
+    if first is None:
+        raise ConversionError("the description has no dense layer: give a list such as "
+                              '[("dense", weights, bias), "tanh"]')
+    return Graph(len(first.weights), layers, description.get("name", "network"),
+                 list(description.get("labels", [])))
+
+
+def _layer(i, spec):
+    kind, *parameters = [spec] if isinstance(spec, str) else spec
+    try:
+        if kind == "dense":
+            weights, bias = parameters
+            return Dense(weights, bias, f"dense_{i}")
+        alpha, = parameters or [DEFAULT_ALPHA.get(kind, 0.0)]
+        return Activation(kind, float(alpha), f"{kind}_{i}")
+    except ConversionError:
+        raise
+    except (TypeError, ValueError):
+        raise ConversionError(f'layer {i} must be ("dense", weights, bias) or an activation such '
+                              'as "tanh" or ("leaky_relu", 0.01)')

@@ -1,0 +1,234 @@
+"""Calibrate a float Graph on data and quantize it to one .aifes buffer.
+
+method "aifes": AIfES's rule and arithmetic: min/max with 10 % margin, one scale a tensor, floor.
+method "mse" (default): the scale of each result that loses least after its activation, a shift for
+each output's weights, means corrected in the bias, rounding to nearest, exact activation tables;
+if it helps by a fifth or more, a scale for each input (features of very different ranges).
+"""
+import json
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from aifes import __version__, activations, builder, q7
+
+from .graph import Activation, ConversionError
+from .simulate import Simulator, dequantize_values, quantize_values, simulate
+
+METHODS = ("mse", "aifes")
+SEARCH_SAMPLES = 4000  # values looked at when a scale is searched
+
+
+@dataclass
+class LayerReport:
+    """One layer: its real range, its scale, and how far Q7 is from float on the calibration data."""
+
+    name: str
+    kind: str
+    elements: int
+    parameters: int
+    low: float
+    high: float
+    shift: int | list
+    zero_point: int | list
+    saturated: float  # share of results at the end of their range
+    snr_db: float  # signal-to-noise ratio against the float network
+
+
+@dataclass
+class Quantized:
+    """model: the .aifes buffer; layers: a LayerReport for the input and each layer."""
+
+    model: bytes
+    layers: list
+    graph: object
+    method: str
+
+    def compare(self, x, labels=None):
+        """Float against Q7 on data: a dict of mean and largest error, agreement, accuracies."""
+        x = self.graph.samples(x)
+        real, quantized = self.graph(x), Simulator(self.model)(x)
+        error = np.abs(real - quantized)
+        found = {"samples": len(x), "mean_error": float(error.mean()),
+                 "max_error": float(error.max()), "output_span": float(np.ptp(real))}
+        if labels is not None:
+            labels = np.asarray(labels)
+            if len(labels) != len(x):
+                raise ConversionError(f"{len(labels)} labels for {len(x)} samples")
+            names = {str(name): i for i, name in enumerate(self.graph.labels)}
+            wanted = np.array([names[str(v)] for v in labels]) if names else labels.astype(int)
+            for key, y in (("float", real), ("q7", quantized)):
+                guess = y.argmax(1) if y.shape[1] > 1 else (y[:, 0] > 0.5).astype(int)
+                found["accuracy_" + key] = float((guess == wanted).mean())
+        return found
+
+    def as_dict(self):
+        """The report for programs."""
+        return {"name": self.graph.name, "method": self.method, "bytes": len(self.model),
+                "arena": Simulator(self.model).plan.arena, "layers": [asdict(r) for r in self.layers]}
+
+
+def quantize(graph, data, method="mse"):
+    """Quantize a Graph with representative data [samples, inputs]; returns a Quantized.
+
+    Raises ConversionError if the data do not fit or a range cannot be expressed in 8 bits.
+    """
+    if method not in METHODS:
+        raise ConversionError(f"method {method!r} is unknown: choose one of {', '.join(METHODS)}")
+    x = graph.samples(data)
+    try:
+        best = _Builder(graph, x, method, False).result()
+        if method == "mse" and graph.inputs > 1 and graph.layers[0].kind == "dense":
+            other = _Builder(graph, x, method, True).result()
+            if _error(other, x) < 0.8 * _error(best, x):
+                best = other
+    except ValueError as error:  # a range or bias that does not fit, from the device package
+        raise ConversionError(str(error))
+    return best
+
+
+def _error(result, x):
+    """Mean squared error of the outputs, each relative to its own variance."""
+    real = result.graph(x)
+    return ((real - simulate(result.model, x)) ** 2 / (real.var(axis=0) + 1e-12)).mean()
+
+
+class _Builder:
+    """Walks the layers with the float results and the Q7 results side by side."""
+
+    def __init__(self, graph, x, method, per_feature):
+        self.graph, self.x, self.method = graph, x, method
+        self.exact = method != "aifes"
+        self.ops, self.reports = [], []
+        if per_feature:
+            pairs = [q7.params(lo, hi) for lo, hi in zip(x.min(0), x.max(0))]
+            self.scale = tuple(np.array(v) for v in zip(*pairs))
+        else:
+            self.scale = q7.params(x.min(), x.max(), 0.0 if self.exact else 0.1)
+        self.input_scale = self.scale
+        self.q = quantize_values(x, *self.scale)
+        self._report("input", "input", 0, x)
+
+    def result(self):
+        for i, (layer, real) in enumerate(zip(self.graph.layers, self.graph.results(self.x))):
+            if layer.kind == "dense":
+                following = self.graph.layers[i + 1:i + 2]
+                self._dense(layer, real, following[0] if following else None)
+            else:
+                self._activation(layer)
+            op = self.ops[-1]
+            model = self._assemble(b"")
+            self.q = Simulator(model).run(quantize_values(self.x, *self.input_scale))
+            self._report(layer.name, layer.kind,
+                         op.n_out * (op.n_in + 1) if layer.kind == "dense" else 0, real)
+        rows = [[r.name, r.elements, r.parameters,
+                 *((r.shift, r.zero_point) if isinstance(r.shift, int) else (None, None))]
+                for r in self.reports]
+        meta = {"name": self.graph.name, "layers": rows,
+                "made": f"aifes {__version__}, method {self.method}"}
+        if self.graph.labels:
+            meta["labels"] = [str(v) for v in self.graph.labels]
+        model = self._assemble(json.dumps(meta, ensure_ascii=False).encode())
+        return Quantized(model, self.reports, self.graph, self.method)
+
+    def _assemble(self, meta):
+        plain = [tuple(v.tolist() if isinstance(v, np.ndarray) else v for v in scale)
+                 for scale in (self.input_scale, self.scale)]
+        return bytes(builder.assemble(self.ops, plain[0], plain[1], metadata=meta))
+
+    def _dense(self, layer, real, following):
+        in_shift, in_zero = self.scale
+        if isinstance(in_shift, np.ndarray):  # the inputs' scales go into the rows of the weights
+            weights = np.ldexp(layer.weights, -in_shift[:, None])
+            in_shift, in_zero = 0, in_zero.tolist()
+        else:
+            weights = layer.weights
+        if self.exact:
+            shift, zero = best_scale(real, following)
+            w_shift = weight_shifts(weights)
+        else:
+            shift, zero = q7.params(real.min(), real.max(), 0.1)
+            w_shift = np.full(len(layer.bias), q7.params(
+                weights.min(), weights.max(), symmetric=True)[0])
+        shift = int(min(shift, (in_shift + w_shift).min()))
+        if not self.exact and shift < q7.params(real.min(), real.max(), 0.1)[0]:
+            raise ConversionError(f"layer {layer.name!r}: AIfES's rule gives it a finer result "
+                                  "than its accumulator has; use method 'mse'")
+        w_shift = np.minimum(w_shift, shift - in_shift + 24)
+        w = quantize_values(weights, w_shift, 0)
+        bias = layer.bias.copy()
+        if self.exact and len(self.x) >= 32:
+            seen = (self.q - np.array(in_zero, float)) @ np.ldexp(
+                w.astype(float), -(in_shift + w_shift))
+            bias -= (seen + bias - real).mean(axis=0)
+        bias = np.ldexp(bias, in_shift + w_shift)
+        bias = np.trunc(bias + np.copysign(0.5, bias)).astype(int).tolist()
+        down = in_shift + w_shift - shift
+        down = int(down[0]) if (down == down[0]).all() else down.tolist()
+        self.ops.append(builder.dense_op(w.T.tobytes(), 0, bias, in_zero, down, zero, self.exact))
+        self.scale = shift, zero
+
+    def _activation(self, layer):
+        shift, zero = self.scale
+        n = self.q.shape[1]
+        if isinstance(shift, np.ndarray):
+            raise ConversionError(f"layer {layer.name!r} cannot follow the input directly")
+        out = activations.OUT_SCALE.get(layer.kind, self.scale)
+        if layer.kind == "softmax":
+            make = (activations.exact_softmax_table if self.exact
+                    else activations.aifes_softmax_table)
+            self.ops.append(builder.softmax_op(n, make(shift), self.exact))
+        elif layer.kind == "relu":
+            builder.fuse_relu(self.ops, n, zero)
+        elif self.exact:
+            builder.fuse_map(self.ops, n, activations.exact_table(
+                layer.kind, layer.alpha, shift, zero, *out))
+        else:
+            a_shift, a_zero = q7.params(-abs(layer.alpha), abs(layer.alpha))
+            alpha = q7.quantize(layer.alpha, a_shift, a_zero), a_shift, a_zero
+            builder.fuse_map(self.ops, n, activations.aifes_table(layer.kind, alpha, shift, zero))
+        self.scale = out
+
+    def _report(self, name, kind, parameters, real):
+        seen = dequantize_values(self.q, *self.scale)
+        noise = ((seen - real) ** 2).mean()
+        shift, zero = (v.tolist() if isinstance(v, np.ndarray) else int(v) for v in self.scale)
+        self.reports.append(LayerReport(
+            name, kind, self.q.shape[1], parameters, float(real.min()), float(real.max()),
+            shift, zero, float(np.isin(self.q, (-128, 127)).mean()),
+            float(10 * np.log10((real ** 2).mean() / noise)) if noise and real.any() else 99.0))
+
+
+def weight_shifts(weights):
+    """The shift for each output's weights (int array) that loses least, clipping allowed."""
+    shifts = np.array([q7.params(-abs(c).max(), abs(c).max())[0] for c in weights.T])
+    used = weights.any(axis=0)
+    shifts[~used] = shifts[used].max() if used.any() else 0
+
+    def loss(s):
+        return ((dequantize_values(quantize_values(weights, s, 0), s, 0) - weights) ** 2).sum(0)
+
+    return np.where(loss(shifts + 1) < loss(shifts), shifts + 1, shifts)
+
+
+def best_scale(real, following):
+    """(shift, zero point) of a result that loses least, measured behind the activation.
+
+    real: float results [samples, outputs]; following: the next layer, used if it is elementwise.
+    """
+    elementwise = isinstance(following, Activation) and following.kind != "softmax"
+    values = np.sort(real.ravel())
+    values = values[np.linspace(0, len(values) - 1, min(len(values), SEARCH_SAMPLES)).astype(int)]
+    wanted = following(values) if elementwise else values
+    first, centred = q7.params(values[0], values[-1])
+    best = None
+    for shift in range(first, min(first + 4, 32) + 1):
+        steps = np.linspace(values[0], values[-1] - 2.0 ** (8 - shift), 17) if shift > first else []
+        zeros = {int(np.clip(round(-low * 2.0 ** shift) - 128, -128, 127)) for low in steps}
+        if elementwise and following.kind == "relu":
+            zeros.add(-128)
+        for zero in sorted(zeros | ({centred} if shift == first else set())):
+            seen = dequantize_values(quantize_values(values, shift, zero), shift, zero)
+            loss = (((following(seen) if elementwise else seen) - wanted) ** 2).mean()
+            if best is None or loss < best[0]:
+                best = loss, shift, zero
+    return best[1:]
