@@ -115,7 +115,7 @@ def assemble(ops, in_scale, out_scale, in_shape=None, metadata=b""):
     """The .aifes buffer (bytearray) of a chain of ops.
 
     in_scale, out_scale: (shift, zero point) of input and output, two ints or two sequences with
-    one item for each element. in_shape: defaults to (n_in,). metadata: bytes of JSON.
+    one item for each element (zero points up to int16). in_shape: defaults to (n_in,). metadata: bytes of JSON.
     """
     arena, offsets = plan_arena(ops[0].n_in, [(op.n_out, op.opcode != DENSE) for op in ops])
     chunks = []  # (offset, bytes)
@@ -145,7 +145,8 @@ def assemble(ops, in_scale, out_scale, in_shape=None, metadata=b""):
         shift, zero = scale
         features = 0
         if not isinstance(shift, int):
-            features = place(bytes([v & 255 for v in list(shift) + list(zero)]))
+            features = place(bytes([s & 255 for s in shift]) + struct.pack(
+                "<%dh" % len(zero), *zero))
             shift = zero = 0
         tensors.append((INT8, len(shape), shift, zero, at, features) + (tuple(shape) + (1, 1))[:3])
     end = end + 3 & ~3

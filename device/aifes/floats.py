@@ -1,7 +1,7 @@
 """float32 <-> int8 in integer arithmetic on the bits: exact, the same everywhere, no float objects.
 
 `io` is an io.BytesIO standing at the first float32; `word` is a bytearray(4) to work in.
-`features` is the offset in `buf` of n shifts and n zero points, 0 where one pair serves all.
+`features` is the offset in `buf` of the scales of format.feature_scale, 0 where one pair serves all.
 """
 from .format import int8
 
@@ -11,16 +11,17 @@ def quantize(io, word, y, mask, shift, zero_point, buf, features):
     n = len(y)
     for i in range(n):
         if features:
+            at = features + n + 2 * i  # format.feature_scale, without its tuple
             shift = int8(buf[features + i])
-            zero_point = int8(buf[features + n + i])
+            zero_point = buf[at] | int8(buf[at + 1]) << 8
         io.readinto(word)
         exponent = (word[3] & 127) << 1 | word[2] >> 7
         mantissa = (word[2] | 128) << 16 | word[1] << 8 | word[0]
         down = 150 - exponent - shift
         if down > 24 or (exponent == 255 and mantissa > 0x800000):
             q = 0
-        elif down < 16:
-            q = 256
+        elif down < 1:
+            q = 1 << 23  # beyond any zero point: saturates
         else:
             q = (mantissa + (1 << (down - 1))) >> down
         if word[3] > 127:
@@ -36,23 +37,26 @@ def quantize(io, word, y, mask, shift, zero_point, buf, features):
 def dequantize(x, io, word, shift, zero_point, buf, features):
     """Write (x[i] - zero_point) * 2**-shift as float32 to io. x: a view of the arena."""
     n = len(x)
-    word[0] = word[1] = 0
+    word[0] = 0
     for i in range(n):
         if features:
+            at = features + n + 2 * i  # format.feature_scale, without its tuple
             shift = int8(buf[features + i])
-            zero_point = int8(buf[features + n + i])
+            zero_point = buf[at] | int8(buf[at + 1]) << 8
         d = int8(x[i]) - zero_point
         sign = 0
         if d < 0:
             d = -d
             sign = 128
         if d:
-            exponent = 134 - shift
-            while d < 128:
+            d <<= 7
+            exponent = 143 - shift
+            while d < 0x800000:
                 d <<= 1
                 exponent -= 1
-            word[2] = (exponent & 1) << 7 | d & 127
+            word[1] = d >> 8 & 255
+            word[2] = (exponent & 1) << 7 | d >> 16 & 127
             word[3] = sign | exponent >> 1
         else:
-            word[2] = word[3] = 0
+            word[1] = word[2] = word[3] = 0
         io.write(word)

@@ -30,7 +30,7 @@ SOFTMAX = 3  # y = exp table, normalized over the whole tensor
 OP_NAMES = ("", "dense", "map", "softmax")
 NEAREST = 1  # flag: rounds to nearest (a dense op carries the half in its bias); else floor
 
-# shape: tuple of ints; features: offset of n shifts (int8) and n zero points (int8), 0 = one for all
+# shape: tuple of ints; features: offset of n shifts (int8) and n zero points (int16), or 0
 Tensor = namedtuple("Tensor", ("dtype", "shift", "zero_point", "offset", "features", "shape"))
 # weights, bias, shifts, table: offsets in the buffer, 0 = absent; x, y: offsets in the arena
 Op = namedtuple("Op", (
@@ -59,6 +59,12 @@ def weights_size(n_in, n_out, interleave):
 def int8(byte):
     """A byte 0..255 (or an int8 already) as -128..127."""
     return ((byte & 255) ^ 128) - 128
+
+
+def feature_scale(buf, features, n, i):
+    """(shift, zero point) of element i of a tensor of n elements with a scale for each."""
+    at = features + n + 2 * i
+    return int8(buf[features + i]), buf[at] | int8(buf[at + 1]) << 8
 
 
 def int32(buf, at):
@@ -128,7 +134,7 @@ def _tensor(buf, at, low, high, arena):
     if offset + n > arena:
         raise ModelError("damaged model: input or output lie outside the arena")
     if features:
-        _inside(features, 2 * n, low, high, "a scale table")
+        _inside(features, 3 * n, low, high, "a scale table")
         for i in range(n):
             if not -32 <= int8(buf[features + i]) <= 32:
                 raise ModelError("damaged model: bad scale of an input or output")

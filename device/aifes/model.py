@@ -4,7 +4,7 @@ from array import array
 
 import aifes.floats as floats
 from .engine_python import Engine
-from .format import ModelError, decode, size
+from .format import ModelError, decode, feature_scale, size
 
 
 def load(source, arena=None):
@@ -211,13 +211,16 @@ class Model:
     def _scale(self, t):
         if not t.features:
             return 2.0 ** -t.shift
-        return tuple([2.0 ** -floats.int8(self._buf[t.features + i]) for i in range(size(t.shape))])
+        return tuple([2.0 ** -s for s, _ in self._features(t)])
 
     def _zero_point(self, t):
         if not t.features:
             return t.zero_point
+        return tuple([z for _, z in self._features(t)])
+
+    def _features(self, t):
         n = size(t.shape)
-        return tuple([floats.int8(self._buf[t.features + n + i]) for i in range(n)])
+        return [feature_scale(self._buf, t.features, n, i) for i in range(n)]
 
     @property
     def metadata(self):

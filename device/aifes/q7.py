@@ -8,12 +8,12 @@ from math import floor
 from .format import ModelError
 
 
-def params(low, high, margin=0.0, symmetric=False):
+def params(low, high, margin=0.0, symmetric=False, min_shift=0):
     """(shift, zero_point) for the real range [low, high]: the finest that covers it, centred.
 
     margin: widens both ends by this share of their distance from 0 (AIfES: 0.1 for results).
     symmetric: uses (-m, m) with m = max(|low|, |high|), so that zero_point is 0 (for weights).
-    Raises ModelError if the range does not fit 8 bits at shift 0.
+    Raises ModelError if the range does not fit 8 bits at min_shift (0 in AIfES).
     """
     low = min(low, 0.0) * (1 + margin)
     high = max(high, 0.0) * (1 + margin)
@@ -24,9 +24,9 @@ def params(low, high, margin=0.0, symmetric=False):
     if width == 0:
         return 0, 0
     e = -24
-    while e <= 8 and 2.0 ** e <= width:
+    while e <= 8 - min_shift and 2.0 ** e <= width:
         e += 1
-    if not (width < 256.0):
+    if not width < 2.0 ** (8 - min_shift):
         raise ModelError(f"the range {low} to {high} does not fit 8 bits: scale the data down")
     low -= (2.0 ** e - width) / 2
     return 8 - e, nearest(-low * 2.0 ** (8 - e)) - 128

@@ -6,8 +6,8 @@
 """
 from .graph import Activation, ConversionError, Dense, Graph
 from .importers import from_model
-from .quantize import quantize
-from .simulate import Simulator, simulate
+from .quantizer import quantize
+from .simulator import Simulator, simulate
 
 __all__ = ["Activation", "ConversionError", "Dense", "Graph", "Simulator", "from_model",
            "quantize", "simulate"]

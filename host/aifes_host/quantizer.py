@@ -9,12 +9,13 @@ import json
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from aifes import __version__, activations, builder, q7
+from aifes import ModelError, __version__, activations, builder, q7
 
 from .graph import Activation, ConversionError
-from .simulate import Simulator, dequantize_values, quantize_values, simulate
+from .simulator import Simulator, dequantize_values, quantize_values, simulate
 
 METHODS = ("mse", "aifes")
+INPUT_MARGIN = 0.25  # headroom for inputs outside the data; measured: costs nothing in range
 SEARCH_SAMPLES = 4000  # values looked at when a scale is searched
 
 
@@ -77,11 +78,11 @@ def quantize(graph, data, method="mse"):
     x = graph.samples(data)
     try:
         best = _Builder(graph, x, method, False).result()
-        if method == "mse" and graph.inputs > 1 and graph.layers[0].kind == "dense":
+        if method == "mse" and graph.layers[0].kind == "dense":
             other = _Builder(graph, x, method, True).result()
             if _error(other, x) < 0.8 * _error(best, x):
                 best = other
-    except ValueError as error:  # a range or bias that does not fit, from the device package
+    except ModelError as error:  # of the device package: a range or bias that does not fit
         raise ConversionError(str(error))
     return best
 
@@ -100,13 +101,19 @@ class _Builder:
         self.exact = method != "aifes"
         self.ops, self.reports = [], []
         if per_feature:
-            pairs = [q7.params(lo, hi) for lo, hi in zip(x.min(0), x.max(0))]
-            self.scale = tuple(np.array(v) for v in zip(*pairs))
+            self.scale = element_scales(x, INPUT_MARGIN)
         else:
-            self.scale = q7.params(x.min(), x.max(), 0.0 if self.exact else 0.1)
+            self.scale = self._range(x.min(), x.max(), INPUT_MARGIN)
+        self.per_feature = per_feature
         self.input_scale = self.scale
         self.q = quantize_values(x, *self.scale)
         self._report("input", "input", 0, x)
+
+    def _range(self, low, high, margin=0.0):
+        """(shift, zero point) that covers a range, by the method's rule."""
+        if self.exact:
+            return q7.params(low, high, margin, min_shift=-32)
+        return q7.params(low, high, 0.1)
 
     def result(self):
         for i, (layer, real) in enumerate(zip(self.graph.layers, self.graph.results(self.x))):
@@ -143,14 +150,17 @@ class _Builder:
         else:
             weights = layer.weights
         if self.exact:
-            shift, zero = best_scale(real, following)
+            shift, zero = (element_scales(real) if self.per_feature and following is None
+                           else best_scale(real, following))
             w_shift = weight_shifts(weights)
         else:
-            shift, zero = q7.params(real.min(), real.max(), 0.1)
+            shift, zero = self._range(real.min(), real.max())
             w_shift = np.full(len(layer.bias), q7.params(
                 weights.min(), weights.max(), symmetric=True)[0])
-        shift = int(min(shift, (in_shift + w_shift).min()))
-        if not self.exact and shift < q7.params(real.min(), real.max(), 0.1)[0]:
+        if isinstance(shift, int):
+            shift = int(min(shift, (in_shift + w_shift).min()))
+        w_shift = np.maximum(w_shift, shift - in_shift)
+        if not self.exact and shift < self._range(real.min(), real.max())[0]:
             raise ConversionError(f"layer {layer.name!r}: AIfES's rule gives it a finer result "
                                   "than its accumulator has; use method 'mse'")
         w_shift = np.minimum(w_shift, shift - in_shift + 24)
@@ -164,7 +174,9 @@ class _Builder:
         bias = np.trunc(bias + np.copysign(0.5, bias)).astype(int).tolist()
         down = in_shift + w_shift - shift
         down = int(down[0]) if (down == down[0]).all() else down.tolist()
-        self.ops.append(builder.dense_op(w.T.tobytes(), 0, bias, in_zero, down, zero, self.exact))
+        self.ops.append(builder.dense_op(w.T.tobytes(), 0, bias, in_zero, down,
+                                         zero if isinstance(zero, int) else zero.tolist(),
+                                         self.exact))
         self.scale = shift, zero
 
     def _activation(self, layer):
@@ -198,9 +210,24 @@ class _Builder:
             float(10 * np.log10((real ** 2).mean() / noise)) if noise and real.any() else 99.0))
 
 
+def element_scales(values, margin=0.0):
+    """(shifts, zero points), int arrays: the finest scale that covers each column's own range.
+
+    Unlike AIfES's rule a range need not include 0; zero points are int16.
+    """
+    shifts, zeros = [], []
+    for low, high in zip(values.min(0), values.max(0)):
+        centre, half = (low + high) / 2, (high - low) / 2 * (1 + margin)
+        # 2**e > the range; and the centre, in steps, within int16
+        e = np.ceil(np.log2(max(2 * half * (1 + 1e-9), abs(centre) / 120, 2.0 ** -24)))
+        shifts.append(int(8 - e))
+        zeros.append(round(-centre * 2.0 ** shifts[-1]))
+    return np.array(shifts), np.array(zeros)
+
+
 def weight_shifts(weights):
     """The shift for each output's weights (int array) that loses least, clipping allowed."""
-    shifts = np.array([q7.params(-abs(c).max(), abs(c).max())[0] for c in weights.T])
+    shifts = np.array([q7.params(-abs(c).max(), abs(c).max(), min_shift=-32)[0] for c in weights.T])
     used = weights.any(axis=0)
     shifts[~used] = shifts[used].max() if used.any() else 0
 
@@ -219,7 +246,7 @@ def best_scale(real, following):
     values = np.sort(real.ravel())
     values = values[np.linspace(0, len(values) - 1, min(len(values), SEARCH_SAMPLES)).astype(int)]
     wanted = following(values) if elementwise else values
-    first, centred = q7.params(values[0], values[-1])
+    first, centred = q7.params(values[0], values[-1], min_shift=-32)
     best = None
     for shift in range(first, min(first + 4, 32) + 1):
         steps = np.linspace(values[0], values[-1] - 2.0 ** (8 - shift), 17) if shift > first else []
