@@ -1,0 +1,39 @@
+# make demo | test | lint | clean        needs python3 >= 3.10, make and git; the rest is installed
+VENV ?= .venv
+PYTHON ?= python3
+BIN = $(VENV)/bin
+
+.PHONY: help venv demo test lint clean
+
+help:
+	@echo "make demo   quantize the line follower's network and drive the simulated robot"
+	@echo "make test   all tests, on CPython and MicroPython"
+	@echo "make lint   check the style"
+	@echo "make clean  remove what was built"
+
+venv: $(VENV)/.ready
+
+# Debian's python3 has no ensurepip until python3-venv is installed
+$(VENV)/.ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	    { echo "Python 3.10 or newer is needed: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+	    sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	    echo "installing python3-venv, which Debian and Ubuntu keep apart"; \
+	    $$sudo apt-get update -qq && $$sudo apt-get install -qqy python3-venv; }
+	@echo "setting up $(VENV) (once, a minute or two)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+demo: venv
+	$(BIN)/python -m aifes_host.demo
+
+test: venv
+	$(BIN)/python -m pytest -q
+
+lint: venv
+	$(BIN)/ruff check device host tests
+
+clean:
+	rm -rf $(VENV) build demo .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -1,0 +1,219 @@
+"""The command `aifes`: quantize, inspect, simulate, export."""
+import functools
+import json as json_module
+import sys
+from pathlib import Path
+from typing import Annotated, Literal, Optional
+
+import aifes
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from . import aifes_tools, memory_map, writers
+from .graph import ConversionError
+from .quantizer import quantize as quantize_graph
+from .simulator import Simulator
+from .sources import read_data, read_network
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__,
+                  context_settings={"help_option_names": ["-h", "--help"]})
+console = Console(highlight=False)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Network = Annotated[str, typer.Argument(
+    help="net.json, or FILE.py:NAME (a scikit-learn MLP or pipeline, a torch Sequential, a list "
+         "of layers).")]
+Model = Annotated[Path, typer.Argument(help="An .aifes file.")]
+
+
+def command(function):
+    """Register a command whose expected errors are one sentence and exit code 2."""
+
+    @functools.wraps(function)
+    def run(*args, **kwargs):
+        try:
+            function(*args, **kwargs)
+        except (ConversionError, aifes.ModelError) as error:
+            fail(str(error))
+        except OSError as error:
+            fail(f"{error.filename or ''}: {error.strerror or error}")
+        except ImportError as error:
+            fail(f"{error.name or error} is not installed: pip install {error.name or ''}")
+
+    return app.command()(run)
+
+
+def fail(message):
+    print(f"aifes: {message}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def show(json, data, draw):
+    if json:
+        print(json_module.dumps(data, indent=2))
+    else:
+        draw()
+
+
+@command
+def quantize(
+    network: Network,
+    data: Annotated[Path, typer.Option(help="Representative inputs: .npy, .npz or .csv.")],
+    output: Annotated[Optional[Path], typer.Option("-o", help="Default: NAME.aifes")] = None,
+    method: Annotated[Literal["mse", "aifes"], typer.Option(
+        help="mse: least squared error; aifes: AIfES's own rule and arithmetic.")] = "mse",
+    name: Annotated[Optional[str], typer.Option(help="Name kept in the file.")] = None,
+    test: Annotated[Optional[Path], typer.Option(
+        help="Inputs for the final comparison; default: the same data.")] = None,
+    labels: Annotated[Optional[Path], typer.Option(
+        help="Classes of the test inputs, for the accuracy.")] = None,
+    json: Json = False,
+):
+    """Quantize a float network to one .aifes buffer and say what it lost."""
+    graph = read_network(network, name)
+    calibration = read_data(data)
+    result = quantize_graph(graph, calibration, method)
+    wanted = None if labels is None else _labels(read_data(labels))
+    comparison = result.compare(calibration if test is None else read_data(test), wanted)
+    output = output or Path(f"{graph.name}.aifes")
+    writers.write_aifes(result.model, output)
+
+    def draw():
+        table = Table(title=f"{graph.name}, method {method}")
+        for title in ("layer", "elements", "parameters", "range", "scale", "zero", "saturated",
+                      "SNR"):
+            table.add_column(title, justify="left" if title == "layer" else "right")
+        for r in result.layers:
+            one = isinstance(r.shift, int)
+            table.add_row(r.name, str(r.elements), str(r.parameters or ""),
+                          f"{r.low:.4g} .. {r.high:.4g}",
+                          f"2^{-r.shift}" if one else "each",
+                          str(r.zero_point) if one else "each",
+                          f"{100 * r.saturated:.1f} %", f"{r.snr_db:.1f} dB")
+        console.print(table)
+        console.print(f"float against Q7 on {comparison['samples']} samples: mean error "
+                      f"{comparison['mean_error']:.5f}, largest {comparison['max_error']:.5f} "
+                      f"of a span of {comparison['output_span']:.4g}")
+        if wanted is not None:
+            console.print(f"accuracy: float {100 * comparison['accuracy_float']:.2f} %, "
+                          f"Q7 {100 * comparison['accuracy_q7']:.2f} %")
+        console.print(f"{output}: {len(result.model)} bytes, arena "
+                      f"{Simulator(result.model).plan.arena} bytes")
+
+    show(json, dict(result.as_dict(), comparison=comparison, output=str(output)), draw)
+
+
+def _labels(data):
+    values = data.ravel()
+    return values.astype(int) if (values == np.round(values)).all() else values
+
+
+@command
+def inspect(
+    model: Model,
+    plot: Annotated[Optional[Path], typer.Option(
+        help="Draw the memory map into a .png or .svg file.")] = None,
+    json: Json = False,
+):
+    """Show a model's layers, sizes and the memory map of its arena over time."""
+    net = aifes.load(model.read_bytes())
+    plan = net._plan
+    if plot is not None:
+        if plot.suffix not in (".png", ".svg"):
+            raise ConversionError(f"{plot} must end in .png or .svg")
+        memory_map.draw_picture(plan, plot, net.metadata.get("name", model.stem))
+    bound = memory_map.lower_bound(plan)
+
+    def draw():
+        console.print(str(net), markup=False)
+        console.print(f"\narena over time ({plan.arena} bytes; lower bound {bound}):")
+        for step, row in memory_map.draw_text(plan):
+            console.print(f"  {step:<12}|{row}|", markup=False)
+        if plot is not None:
+            console.print(f"drawn: {plot}")
+
+    show(json, {
+        "metadata": net.metadata, "bytes": net.len, "ram": net.ram, "arena": plan.arena,
+        "arena_lower_bound": bound, "input_shape": net.input_shape,
+        "output_shape": net.output_shape, "input_scale": net.input_scale,
+        "input_zero_point": net.input_zero_point, "output_scale": net.output_scale,
+        "output_zero_point": net.output_zero_point,
+        "arena_blocks": [vars(b) for b in memory_map.blocks(plan)]}, draw)
+
+
+@command
+def simulate(
+    model: Model,
+    input: Annotated[Path, typer.Option("--input", "-i", help="Inputs: .npy, .npz or .csv.")],
+    output: Annotated[Optional[Path], typer.Option(
+        "-o", help="Write the outputs as .npy or .csv.")] = None,
+    json: Json = False,
+):
+    """Run a model on the PC, bit for bit as on the board."""
+    simulator = Simulator(model.read_bytes())
+    x = read_data(input)
+    n = int(np.prod(simulator.plan.input.shape))
+    if x.shape[1] != n:
+        raise ConversionError(f"{input} has {x.shape[1]} columns, the network has {n} inputs")
+    y = simulator(x)
+    if output is not None:
+        if output.suffix == ".npy":
+            np.save(output, y.astype(np.float32))
+        elif output.suffix == ".csv":
+            np.savetxt(output, y, delimiter=",", fmt="%.9g")
+        else:
+            raise ConversionError(f"{output} must end in .npy or .csv")
+
+    def draw():
+        table = Table(title=f"{len(y)} samples")
+        for j in range(y.shape[1]):
+            table.add_column(f"output {j}", justify="right")
+        for row in y[:20]:
+            table.add_row(*[f"{v:.5g}" for v in row])
+        console.print(table)
+        if len(y) > 20:
+            console.print(f"... {len(y) - 20} more; -o writes them all")
+
+    show(json, {"outputs": y.tolist()}, draw)
+
+
+@command
+def export(
+    model: Annotated[str, typer.Argument(
+        help="An .aifes file; for aifes-buffer and aifes-c a float network as for quantize.")],
+    to: Annotated[Literal["python", "c", "aifes-buffer", "aifes-c"], typer.Option(
+        help="python: module for freezing; c: array of the .aifes buffer; aifes-...: AIfES's own "
+             "parameter buffer, for its C library.")],
+    output: Annotated[Path, typer.Option("-o", help="The file to write.")],
+    data: Annotated[Optional[Path], typer.Option(
+        help="Representative inputs, for aifes-...")] = None,
+    align: Annotated[int, typer.Option(help="Alignment of aifes-...: 1, 2 or 4.")] = 4,
+    byte_order: Annotated[Literal["little", "big"], typer.Option(help="Of aifes-...")] = "little",
+    transposed: Annotated[bool, typer.Option(
+        help="aifes-...: weights for AIfES's DENSE_WT layers.")] = False,
+    json: Json = False,
+):
+    """Write a model as Python module or C array, or as AIfES's parameter buffer."""
+    name = output.stem.replace("-", "_")
+    if to in ("python", "c"):
+        buffer = Path(model).read_bytes()
+        aifes.load(buffer)
+    else:
+        if data is None:
+            raise ConversionError(f"--to {to} quantizes by AIfES's rule: give --data too")
+        buffer = writers.aifes_buffer(read_network(model), read_data(data), align, byte_order,
+                                      transposed)
+    if to == "aifes-buffer":
+        output.write_bytes(buffer)
+    else:
+        text = writers.python_module(buffer, name) if to == "python" else \
+            writers.c_array(buffer, name)
+        output.write_text(text, "utf-8")
+    show(json, {"output": str(output), "bytes": len(buffer)},
+         lambda: console.print(f"{output}: {len(buffer)} bytes of parameters"))
+
+
+def main():
+    app()

@@ -1,0 +1,69 @@
+"""The arena over time: which tensor lies where while which layer runs; as text, PNG or SVG."""
+from dataclasses import dataclass
+
+from aifes.format import OP_NAMES, size
+
+
+@dataclass
+class Block:
+    """A tensor in the arena: bytes [offset, offset + length) while ops first..last run."""
+
+    name: str
+    offset: int
+    length: int
+    first: int
+    last: int
+
+
+def blocks(plan):
+    """The Blocks of a Plan; a result computed in place extends the block it overwrites."""
+    found = [Block("input", plan.input.offset, size(plan.input.shape), 0, 0)]
+    for i, op in enumerate(plan.ops):
+        found[-1].last = i
+        if op.y != op.x:
+            found.append(Block(f"{OP_NAMES[op.opcode]} {i}", op.y, op.n_out, i, i))
+    return found
+
+
+def lower_bound(plan):
+    """The largest sum of tensors that are needed at once, in bytes."""
+    return max(sum(b.length for b in blocks(plan) if b.first <= i <= b.last)
+               for i in range(len(plan.ops)))
+
+
+def draw_text(plan, width=48):
+    """One line a layer: its name and the arena from 0 to its end, a letter for each tensor."""
+    found = blocks(plan)
+    lines = []
+    for i, op in enumerate(plan.ops):
+        row = ["·"] * width
+        for letter, b in zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ" * len(found), found):
+            if b.first <= i <= b.last:
+                start = b.offset * width // plan.arena
+                end = max(start + 1, -(-(b.offset + b.length) * width // plan.arena))
+                row[start:end] = [letter] * len(row[start:end])
+        lines.append((f"{i} {OP_NAMES[op.opcode]}", "".join(row)))
+    return lines
+
+
+def draw_picture(plan, path, title):
+    """Write the map as PNG or SVG, by the suffix of path."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    colors = plt.get_cmap("tab10").colors
+    for i, b in enumerate(blocks(plan)):
+        axes.broken_barh([(b.first, b.last - b.first + 1)], (b.offset, b.length),
+                         facecolor=colors[i % 10], edgecolor="white", alpha=0.85)
+        axes.text((b.first + b.last + 1) / 2, b.offset + b.length / 2,
+                  f"{b.name}: {b.length} B", ha="center", va="center", fontsize=8)
+    axes.set(xlim=(0, len(plan.ops)), ylim=(0, plan.arena), ylabel="arena offset in bytes",
+             title=f"{title}: arena of {plan.arena} bytes")
+    axes.set_xticks([i + 0.5 for i in range(len(plan.ops))],
+                    [f"{i}: {OP_NAMES[op.opcode]}" for i, op in enumerate(plan.ops)])
+    axes.tick_params(axis="x", length=0)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)

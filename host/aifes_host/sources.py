@@ -1,0 +1,78 @@
+"""Files that the command line reads: float networks and data."""
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+
+from .graph import ConversionError
+from .importers import from_model
+
+
+def read_network(source, name=None):
+    """A Graph from net.json (importers/description.py) or from FILE.py:NAME, a live object.
+
+    The .py file is run, as `python FILE.py` would.
+    """
+    path, _, attribute = source.rpartition(":")
+    if path.endswith(".py"):
+        return from_model(_attribute(Path(path), attribute), name)
+    path = Path(source)
+    if path.suffix != ".json":
+        raise ConversionError(f"{source} is neither a .json description nor FILE.py:NAME: write a "
+                              "small .py that loads your network and name its variable, "
+                              "as in train.py:model")
+    try:
+        description = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ConversionError(f"{source} is not JSON: {error}")
+    if not isinstance(description, (dict, list)):
+        raise ConversionError(f"{source} describes no network: it must be a list of layers")
+    return from_model(description, name or path.stem)
+
+
+def _attribute(path, attribute):
+    if not path.is_file():
+        raise ConversionError(f"there is no file {path}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not hasattr(module, attribute):
+        raise ConversionError(f"{path} has no variable {attribute!r}")
+    return getattr(module, attribute)
+
+
+def read_data(path):
+    """float64 [samples, columns] from .npy, .npz (its only array, or x) or .csv (header or not)."""
+    path = Path(path)
+    try:
+        if path.suffix == ".npy":
+            data = np.load(path, allow_pickle=False)
+        elif path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as file:
+                name = file.files[0] if len(file.files) == 1 else "x"
+                if name not in file.files:
+                    raise ConversionError(f"{path} has several arrays: name the inputs x")
+                data = file[name]
+        elif path.suffix == ".csv":
+            data = _read_csv(path)
+        else:
+            raise ConversionError(f"{path} is not .npy, .npz or .csv")
+        data = np.asarray(data, np.float64)
+    except ConversionError:
+        raise
+    except (ValueError, EOFError) as error:
+        raise ConversionError(f"{path} cannot be read as numbers: {str(error).splitlines()[0]}")
+    if not data.size:
+        raise ConversionError(f"{path} holds no data")
+    return data.reshape(len(data), -1) if data.ndim else data.reshape(1, 1)
+
+
+def _read_csv(path):
+    lines = path.read_text("utf-8").splitlines()
+    try:
+        [float(v) for v in lines[0].split(",")]
+        skip = 0
+    except (ValueError, IndexError):
+        skip = 1
+    return np.loadtxt(lines[skip:], delimiter=",", ndmin=2)
