@@ -203,8 +203,8 @@ def export(
     else:
         if data is None:
             raise ConversionError(f"--to {to} quantizes by AIfES's rule: give --data too")
-        buffer = writers.aifes_buffer(read_network(model), read_data(data), align, byte_order,
-                                      transposed)
+        buffer = aifes_tools.graph_flatbuffer_q7(read_network(model), read_data(data), align,
+                                                 byte_order, transposed)
     if to == "aifes-buffer":
         output.write_bytes(buffer)
     else:

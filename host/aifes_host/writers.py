@@ -1,0 +1,36 @@
+"""What a buffer is written as: the .aifes file, a Python module, a C array."""
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_aifes(model, path):
+    """Write a file whole or not at all: beside its place first, then renamed."""
+    path = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(model)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def python_module(model, name):
+    """Text of a module whose MODEL is the buffer, for freezing into firmware or `import`."""
+    lines = [f'"""Made by `aifes export`. On the board: aifes.load({name}.MODEL)"""', "MODEL = ("]
+    for i in range(0, len(model), 22):
+        text = "".join(f"\\x{b:02x}" for b in model[i:i + 22])
+        lines.append(f'    b"{text}"')
+    return "\n".join(lines + [")", ""])
+
+
+def c_array(data, name):
+    """Text of a C header with the bytes, aligned for word access."""
+    lines = [f"// {len(data)} bytes", "#include <stdint.h>",
+             f"static const uint8_t {name}[{len(data)}] __attribute__((aligned(4))) = {{"]
+    for i in range(0, len(data), 12):
+        lines.append("    " + " ".join(f"0x{b:02X}," for b in data[i:i + 12]))
+    return "\n".join(lines + ["};", ""])

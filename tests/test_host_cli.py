@@ -1,0 +1,109 @@
+"""The command `aifes`, as a user runs it."""
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import aifes
+import numpy as np
+import pytest
+
+AIFES = str(Path(sys.executable).parent / "aifes")
+TRAIN = """
+import numpy as np
+rng = np.random.default_rng(0)
+model = [("dense", rng.normal(size=(4, 8)), np.zeros(8)), "tanh",
+         ("dense", rng.normal(size=(8, 3)), np.zeros(3)), "softmax"]
+wrong = [("dense", [[1.0]], [0.0]), "swish"]
+"""
+
+
+def run(*args, code=0, cwd=None):
+    done = subprocess.run([AIFES, *map(str, args)], capture_output=True, text=True, cwd=cwd)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout if code == 0 else done.stderr
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cli")
+    (path / "train.py").write_text(TRAIN)
+    x = np.random.default_rng(1).normal(size=(100, 4))
+    np.savetxt(path / "x.csv", x, delimiter=",", header="a,b,c,d", comments="")
+    np.save(path / "x.npy", x)
+    np.savetxt(path / "y.csv", np.arange(100) % 3)
+    run("quantize", "train.py:model", "--data", "x.csv", "-o", "net.aifes", cwd=path)
+    return path
+
+
+def test_quantize_tells_layers_and_loss(folder):
+    text = run("quantize", "train.py:model", "--data", "x.npy", "--labels", "y.csv",
+               "-o", "n.aifes", "--name", "gestures", cwd=folder)
+    for word in ("gestures", "tanh_1", "SNR", "mean error", "accuracy", "bytes, arena"):
+        assert word in text
+    found = json.loads(run("quantize", "train.py:model", "--data", "x.npy", "-o", "n.aifes",
+                           "--method", "aifes", "--json", cwd=folder))
+    assert found["layers"][0]["name"] == "input" and found["comparison"]["samples"] == 100
+    assert found["bytes"] == (folder / "n.aifes").stat().st_size
+
+
+def test_inspect_draws_the_arena(folder):
+    text = run("inspect", "net.aifes", "--plot", "m.png", cwd=folder)
+    assert "tanh_1" in text and "AAAA" in text and "lower bound 12" in text
+    run("inspect", "net.aifes", "--plot", "m.svg", cwd=folder)
+    assert (folder / "m.png").read_bytes()[:4] == b"\x89PNG"
+    assert "<svg" in (folder / "m.svg").read_text()
+    found = json.loads(run("inspect", "net.aifes", "--json", cwd=folder))
+    assert found["arena"] == found["arena_lower_bound"] == 12
+    assert found["arena_blocks"][0]["length"] == 4
+
+
+def test_simulate_equals_runtime(folder):
+    run("simulate", "net.aifes", "-i", "x.csv", "-o", "out.npy", cwd=folder)
+    net = aifes.load(str(folder / "net.aifes"))
+    x = np.load(folder / "x.npy").astype(np.float32)
+    assert np.load(folder / "out.npy").tolist() == [net.predict(row) for row in x.tolist()]
+    found = json.loads(run("simulate", "net.aifes", "-i", "x.csv", "--json", cwd=folder))
+    assert found["outputs"][0] == net.predict(x[0].tolist())
+    assert "80 more" in run("simulate", "net.aifes", "-i", "x.csv", cwd=folder)
+
+
+def test_export(folder):
+    run("export", "net.aifes", "--to", "python", "-o", "net_model.py", cwd=folder)
+    names = {}
+    exec((folder / "net_model.py").read_text(), names)
+    assert names["MODEL"] == (folder / "net.aifes").read_bytes()
+    run("export", "net.aifes", "--to", "c", "-o", "net.h", cwd=folder)
+    assert "0xa1, 0x66, 0x65, 0x73" in (folder / "net.h").read_text().lower()
+    run("export", "train.py:model", "--to", "aifes-buffer", "--data", "x.csv", "-o", "p.bin",
+        cwd=folder)
+    by_hand = aifes.Sequential([aifes.Input(4), aifes.Dense(8), aifes.Tanh(), aifes.Dense(3),
+                                aifes.Softmax()])
+    by_hand.load_parameters((folder / "p.bin").read_bytes())
+    run("export", "train.py:model", "--to", "aifes-c", "--data", "x.csv", "-o", "p.h",
+        "--byte-order", "big", "--align", "2", cwd=folder)
+
+
+@pytest.mark.parametrize("args, word", [
+    (("quantize", "train.py:wrong", "--data", "x.csv"), "swish"),
+    (("quantize", "train.py:nothing", "--data", "x.csv"), "nothing"),
+    (("quantize", "nothing.json", "--data", "x.csv"), "nothing.json"),
+    (("quantize", "net.onnx", "--data", "x.csv"), "FILE.py:NAME"),
+    (("quantize", "train.py:model", "--data", "y.csv"), "columns"),
+    (("quantize", "train.py:model", "--data", "train.py"), ".csv"),
+    (("inspect", "x.csv"), "not an AIfES model"),
+    (("inspect", "nothing.aifes"), "nothing.aifes"),
+    (("inspect", "net.aifes", "--plot", "a.txt"), ".svg"),
+    (("simulate", "net.aifes", "-i", "y.csv"), "columns"),
+    (("export", "train.py:model", "--to", "aifes-c", "-o", "p.h"), "--data"),
+])
+def test_errors_are_one_sentence(folder, args, word):
+    text = run(*args, code=2, cwd=folder)
+    assert word in text and len(text.strip().splitlines()) == 1
+
+
+def test_help_teaches():
+    text = run("--help")
+    assert all(word in text for word in ("quantize", "inspect", "simulate", "export"))
+    assert "FILE.py:NAME" in " ".join(run("quantize", "--help").split())
