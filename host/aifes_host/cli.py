@@ -17,9 +17,10 @@ from .quantizer import quantize as quantize_graph
 from .simulator import Simulator
 from .sources import read_data, read_network
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__,
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
+                  help="Neural networks for microcontrollers: quantize on the PC, run anywhere.",
                   context_settings={"help_option_names": ["-h", "--help"]})
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Network = Annotated[str, typer.Argument(
@@ -82,13 +83,12 @@ def quantize(
 
     def draw():
         table = Table(title=f"{graph.name}, method {method}")
-        for title in ("layer", "elements", "parameters", "range", "scale", "zero", "saturated",
-                      "SNR"):
-            table.add_column(title, justify="left" if title == "layer" else "right")
+        for title in ("layer", "size", "params", "range", "scale", "zero", "cut", "SNR"):
+            table.add_column(title, justify="left" if title == "layer" else "right", no_wrap=True)
         for r in result.layers:
             one = isinstance(r.shift, int)
             table.add_row(r.name, str(r.elements), str(r.parameters or ""),
-                          f"{r.low:.4g} .. {r.high:.4g}",
+                          f"{r.low:.3g} .. {r.high:.3g}",
                           f"2^{-r.shift}" if one else "each",
                           str(r.zero_point) if one else "each",
                           f"{100 * r.saturated:.1f} %", f"{r.snr_db:.1f} dB")

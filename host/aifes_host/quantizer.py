@@ -31,8 +31,8 @@ class LayerReport:
     high: float
     shift: int | list
     zero_point: int | list
-    saturated: float  # share of results at the end of their range
-    snr_db: float  # signal-to-noise ratio against the float network
+    saturated: float  # share of results that the range cuts
+    snr_db: float  # signal-to-noise ratio against float; both seen behind the activation, if any
 
 
 @dataclass
@@ -116,17 +116,22 @@ class _Builder:
         return q7.params(low, high, 0.1)
 
     def result(self):
-        for i, (layer, real) in enumerate(zip(self.graph.layers, self.graph.results(self.x))):
+        following = [*self.graph.layers[1:], None]
+        for layer, after, real in zip(self.graph.layers, following, self.graph.results(self.x)):
+            if not isinstance(after, Activation) or after.kind == "softmax":
+                behind = None if after is None else _identity
+            else:
+                behind = after
             if layer.kind == "dense":
-                following = self.graph.layers[i + 1:i + 2]
-                self._dense(layer, real, following[0] if following else None)
+                self._dense(layer, real, behind)
             else:
                 self._activation(layer)
             op = self.ops[-1]
             model = self._assemble(b"")
             self.q = Simulator(model).run(quantize_values(self.x, *self.input_scale))
             self._report(layer.name, layer.kind,
-                         op.n_out * (op.n_in + 1) if layer.kind == "dense" else 0, real)
+                         op.n_out * (op.n_in + 1) if layer.kind == "dense" else 0, real,
+                         behind if layer.kind == "dense" else None)
         rows = [[r.name, r.elements, r.parameters,
                  *((r.shift, r.zero_point) if isinstance(r.shift, int) else (None, None))]
                 for r in self.reports]
@@ -142,7 +147,8 @@ class _Builder:
                  for scale in (self.input_scale, self.scale)]
         return bytes(builder.assemble(self.ops, plain[0], plain[1], metadata=meta))
 
-    def _dense(self, layer, real, following):
+    def _dense(self, layer, real, behind):
+        """behind: the activation that follows, None for the last layer."""
         in_shift, in_zero = self.scale
         if isinstance(in_shift, np.ndarray):  # the inputs' scales go into the rows of the weights
             weights = np.ldexp(layer.weights, -in_shift[:, None])
@@ -150,8 +156,8 @@ class _Builder:
         else:
             weights = layer.weights
         if self.exact:
-            shift, zero = (element_scales(real) if self.per_feature and following is None
-                           else best_scale(real, following))
+            shift, zero = (element_scales(real) if self.per_feature and behind is None
+                           else best_scale(real, behind or _identity))
             w_shift = weight_shifts(weights)
         else:
             shift, zero = self._range(real.min(), real.max())
@@ -200,14 +206,23 @@ class _Builder:
             builder.fuse_map(self.ops, n, activations.aifes_table(layer.kind, alpha, shift, zero))
         self.scale = out
 
-    def _report(self, name, kind, parameters, real):
-        seen = dequantize_values(self.q, *self.scale)
-        noise = ((seen - real) ** 2).mean()
+    def _report(self, name, kind, parameters, real, behind=None):
+        behind = behind or _identity
+        seen = behind(dequantize_values(self.q, *self.scale))
+        ends = [dequantize_values(np.full(self.q.shape[1], q), *self.scale) for q in (-128, 127)]
+        cut = np.abs(behind(np.clip(real, *ends)) - behind(real)) > np.ldexp(
+            0.5, -np.asarray(self.scale[0]))
+        signal = behind(real)
+        noise = ((seen - signal) ** 2).mean()
         shift, zero = (v.tolist() if isinstance(v, np.ndarray) else int(v) for v in self.scale)
         self.reports.append(LayerReport(
             name, kind, self.q.shape[1], parameters, float(real.min()), float(real.max()),
-            shift, zero, float(np.isin(self.q, (-128, 127)).mean()),
-            float(10 * np.log10((real ** 2).mean() / noise)) if noise and real.any() else 99.0))
+            shift, zero, float(cut.mean()),
+            float(10 * np.log10((signal ** 2).mean() / noise)) if noise and signal.any() else 99.0))
+
+
+def _identity(x):
+    return x
 
 
 def element_scales(values, margin=0.0):
@@ -237,25 +252,24 @@ def weight_shifts(weights):
     return np.where(loss(shifts + 1) < loss(shifts), shifts + 1, shifts)
 
 
-def best_scale(real, following):
+def best_scale(real, behind):
     """(shift, zero point) of a result that loses least, measured behind the activation.
 
-    real: float results [samples, outputs]; following: the next layer, used if it is elementwise.
+    real: float results [samples, outputs]; behind: what follows them, an elementwise function.
     """
-    elementwise = isinstance(following, Activation) and following.kind != "softmax"
     values = np.sort(real.ravel())
     values = values[np.linspace(0, len(values) - 1, min(len(values), SEARCH_SAMPLES)).astype(int)]
-    wanted = following(values) if elementwise else values
+    wanted = behind(values)
     first, centred = q7.params(values[0], values[-1], min_shift=-32)
     best = None
     for shift in range(first, min(first + 4, 32) + 1):
         steps = np.linspace(values[0], values[-1] - 2.0 ** (8 - shift), 17) if shift > first else []
         zeros = {int(np.clip(round(-low * 2.0 ** shift) - 128, -128, 127)) for low in steps}
-        if elementwise and following.kind == "relu":
+        if getattr(behind, "kind", "") == "relu":
             zeros.add(-128)
         for zero in sorted(zeros | ({centred} if shift == first else set())):
             seen = dequantize_values(quantize_values(values, shift, zero), shift, zero)
-            loss = (((following(seen) if elementwise else seen) - wanted) ** 2).mean()
+            loss = ((behind(seen) - wanted) ** 2).mean()
             if best is None or loss < best[0]:
                 best = loss, shift, zero
     return best[1:]
