@@ -81,25 +81,29 @@ def decode(buf):
     length = _check_frame(buf)
     (_, _, _, _, _, arena, n_ops, zero, meta_at, meta_len) = struct.unpack_from(HEADER, buf, 0)
     constants = OPS_AT + n_ops * OP_SIZE
-    if zero or not 0 < n_ops <= MAX_OPS or constants > length:
-        raise ModelError(f"damaged model: {n_ops} layers do not fit; convert the network again")
-    if arena > MAX_ARENA:
-        raise ModelError(f"damaged model: an arena of {arena} bytes; convert the network again")
-    if meta_at < constants or meta_at + meta_len > length:
-        raise ModelError("damaged model: metadata lie outside; convert the network again")
+    _check(not zero and 0 < n_ops <= MAX_OPS and constants <= length, "number of layers")
+    _check(arena <= MAX_ARENA, "arena")
+    _check(constants <= meta_at and meta_at + meta_len <= length, "metadata")
     inp = _tensor(buf, INPUT_AT, constants, meta_at, arena)
     out = _tensor(buf, OUTPUT_AT, constants, meta_at, arena)
     ops = []
     x, n = inp.offset, size(inp.shape)
     for i in range(n_ops):
         op = _op(buf, i, constants, meta_at, arena)
-        if op.x != x or op.n_in != n:
-            raise ModelError(f"damaged model: layer {i} does not read what the one before writes")
+        _check(op.x == x and op.n_in == n, "layer", i)  # reads what the one before wrote
         ops.append(op)
         x, n = op.y, op.n_out
-    if out.offset != x or size(out.shape) != n:
-        raise ModelError("damaged model: the output is not what the last layer writes")
+    _check(out.offset == x and size(out.shape) == n, "output")
     return Plan(length, arena, inp, out, ops, (meta_at, meta_len))
+
+
+def _check(ok, what, i=""):
+    if not ok:
+        raise ModelError(f"damaged model, bad {what} {i}: copy the file or convert it again")
+
+
+def _inside(at, n, low, high, i=""):
+    _check(low <= at and at + n <= high, "constants outside the buffer, layer", i)
 
 
 def _check_frame(buf):
@@ -108,86 +112,61 @@ def _check_frame(buf):
         raise ModelError("signed bytes: give the model as bytes, bytearray or a memoryview of them")
     if n < 4 or bytes(buf[0:4]) != MAGIC:
         raise ModelError("not an AIfES model: make an .aifes file with `aifes quantize`")
-    if n < OPS_AT:
-        raise ModelError(f"truncated model: {n} bytes; copy the file again")
-    (_, version, zero, length, crc) = struct.unpack_from("<4sHHII", buf, 0)
-    if version != VERSION or zero:
-        raise ModelError(f"model format {version}.{zero}, this runtime reads {VERSION}.0; "
-                         "update aifes on the board or convert the network again")
-    if length < OPS_AT:
-        raise ModelError(f"damaged model: it claims {length} bytes; copy the file again")
+    length = OPS_AT
+    if n >= OPS_AT:
+        (_, version, zero, length, crc) = struct.unpack_from("<4sHHII", buf, 0)
+        if version != VERSION or zero:
+            raise ModelError(f"model format {version}.{zero}, this runtime reads {VERSION}.0: "
+                             "update aifes on the board or convert the network again")
+        _check(length >= OPS_AT, "length")
     if n < length:
-        raise ModelError(f"truncated model: {n} of {length} bytes; copy the file again")
-    if crc32(memoryview(buf)[CRC_FROM:length]) & 0xFFFFFFFF != crc:
-        raise ModelError("damaged model: the CRC does not match; copy the file again")
+        raise ModelError(f"truncated model, {n} of {length} bytes: copy the file again")
+    _check(crc32(memoryview(buf)[CRC_FROM:length]) & 0xFFFFFFFF == crc, "CRC")
     return length
 
 
 def _tensor(buf, at, low, high, arena):
     (dtype, rank, shift, zero, offset, features, a, b, c) = struct.unpack_from(TENSOR, buf, at)
-    shape = (a, b, c)
     n = a * b * c
-    if dtype != INT8:
-        raise ModelError(f"tensor type {dtype} is unknown; update aifes on the board")
-    if not 1 <= rank <= 3 or shape[rank:] != (1, 1)[rank - 1:] or not -32 <= shift <= 32 or not n:
-        raise ModelError("damaged model: bad shape or scale of input or output")
-    if offset + n > arena:
-        raise ModelError("damaged model: input or output lie outside the arena")
+    _check(dtype == INT8, "type of input or output")
+    _check(1 <= rank <= 3 and (a, b, c)[rank:] == (1, 1)[rank - 1:] and n, "shape")
+    _check(-32 <= shift <= 32, "scale")
+    _check(offset + n <= arena, "arena")
     if features:
-        _inside(features, 3 * n, low, high, "a scale table")
+        _inside(features, 3 * n, low, high)
         for i in range(n):
-            if not -32 <= int8(buf[features + i]) <= 32:
-                raise ModelError("damaged model: bad scale of an input or output")
-    return Tensor(dtype, shift, zero, offset, features, shape[:rank])
+            _check(-32 <= int8(buf[features + i]) <= 32, "scale")
+    return Tensor(dtype, shift, zero, offset, features, (a, b, c)[:rank])
 
 
 def _op(buf, i, low, high, arena):
     f = struct.unpack_from(OP, buf, OPS_AT + i * OP_SIZE)
     op = Op(*(f[:7] + f[8:17]))
     if not 0 < op.opcode < len(OP_NAMES):
-        raise ModelError(f"layer {i} has the unknown opcode {op.opcode}; update aifes on the board")
-    if f[7] or f[17] or f[18] or op.flags & ~NEAREST:
-        raise ModelError(f"damaged model: reserved fields of layer {i} are set")
-    if not op.n_in or not op.n_out or op.x + op.n_in > arena or op.y + op.n_out > arena:
-        raise ModelError(f"damaged model: layer {i} works outside the arena")
+        raise ModelError(f"unknown opcode {op.opcode} in layer {i}: update aifes on the board")
+    _check(not (f[7] or f[17] or f[18] or op.flags & ~NEAREST), "reserved field, layer", i)
+    _check(op.n_in and op.n_out and op.x + op.n_in <= arena and op.y + op.n_out <= arena,
+           "arena, layer", i)
     apart = op.x + op.n_in <= op.y or op.y + op.n_out <= op.x
     if op.opcode == DENSE:
-        if not apart:
-            raise ModelError(f"damaged model: layer {i} overwrites its own input")
-        _dense(buf, op, i, low, high)
+        _check(apart and 1 <= op.interleave <= op.n_out and op.low <= op.high and op.shift < 32
+               and not op.bias & 3, "layer", i)
+        _inside(op.weights, weights_size(op.n_in, op.n_out, op.interleave), low, high, i)
+        _inside(op.bias, 4 * op.n_out, low, high, i)
+        limit = ACC_LIMIT - (op.n_in << 16)
+        for at in range(op.bias, op.bias + 4 * op.n_out, 4):
+            _check(-limit < int32(buf, at) < limit, "bias, it could overflow, layer", i)
+        if op.shifts:
+            _inside(op.shifts, op.n_out, low, high, i)
+            for at in range(op.shifts, op.shifts + op.n_out):
+                _check(buf[at] < 32, "shift, layer", i)
+        if op.table:
+            _inside(op.table, 256, low, high, i)
         return op
-    if op.n_in != op.n_out or not (apart or op.x == op.y):
-        raise ModelError(f"damaged model: layer {i} has overlapping or unequal ends")
+    _check(op.n_in == op.n_out and (apart or op.x == op.y), "layer", i)
     if op.opcode == MAP:
-        _inside(op.table, 256, low, high, f"the table of layer {i}")
+        _inside(op.table, 256, low, high, i)
     else:
-        _inside(op.table, 512, low, high, f"the table of layer {i}")
-        if op.n_in >= 1 << 14 or not (buf[op.table] or buf[op.table + 1]):
-            raise ModelError(f"damaged model: softmax in layer {i} is too long or without a sum")
+        _inside(op.table, 512, low, high, i)
+        _check(op.n_in < 1 << 14 and (buf[op.table] or buf[op.table + 1]), "softmax, layer", i)
     return op
-
-
-def _dense(buf, op, i, low, high):
-    if not 1 <= op.interleave <= op.n_out or op.low > op.high or op.shift > 31:
-        raise ModelError(f"damaged model: bad fields in layer {i}")
-    name = f"the constants of layer {i}"
-    _inside(op.weights, weights_size(op.n_in, op.n_out, op.interleave), low, high, name)
-    _inside(op.bias, 4 * op.n_out, low, high, name)
-    if op.bias & 3:
-        raise ModelError(f"damaged model: the bias of layer {i} is not aligned")
-    limit = ACC_LIMIT - (op.n_in << 16)
-    for at in range(op.bias, op.bias + 4 * op.n_out, 4):
-        if not -limit < int32(buf, at) < limit:
-            raise ModelError(f"damaged model: layer {i} could overflow its accumulator")
-    if op.shifts:
-        _inside(op.shifts, op.n_out, low, high, name)
-        for at in range(op.shifts, op.shifts + op.n_out):
-            if buf[at] > 31:
-                raise ModelError(f"damaged model: bad shift in layer {i}")
-    if op.table:
-        _inside(op.table, 256, low, high, name)
-
-
-def _inside(at, n, low, high, what):
-    if at < low or at + n > high:
-        raise ModelError(f"damaged model: {what} lie outside the buffer; convert the network again")

@@ -40,12 +40,12 @@ def _byte_view(arena, need):
     """The caller's buffer as a memoryview of bytes, of int8 where the interpreter can cast."""
     try:
         view = memoryview(arena)
+        if len(view) and len(bytes(view[0:1])) != 1:
+            raise TypeError
         if hasattr(view, "cast"):
             view = view.cast("B").cast("b")
         if len(view) < need:
             raise ModelError(f"the arena has {len(view)} bytes, this network needs {need}")
-        if len(bytes(view[0:1])) != 1:
-            raise TypeError
         view[0] = view[0]
     except TypeError:
         raise ModelError("the arena must be a writable buffer of bytes: array('b') or bytearray")

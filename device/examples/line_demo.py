@@ -1,0 +1,40 @@
+"""Let the simulated robot follow its line and print the result as one line of JSON.
+
+    micropython line_demo.py line.aifes       (MICROPYPATH: the folders device and device/examples)
+"""
+import json
+import math
+import sys
+
+import aifes
+from line_follower import follow
+from robot_simulated import LINE_WIDTH, Robot
+
+STEPS = 2000
+
+
+def run(net, steps=STEPS):
+    """One drive; a dict of what happened, lengths in cm, times in s."""
+    robot = Robot()
+    done = follow(net, robot, steps)
+    path = robot.path
+    length = sum([math.sqrt((b[0] - a[0]) ** 2 + (b[1] - a[1]) ** 2)
+                  for a, b in zip(path, path[1:])])
+    distance = [abs(d) for d in robot.edge]
+    on_line = max(distance) < LINE_WIDTH  # beyond, it would be at the other edge or far off
+    at_mark = robot.at_mark() and done < steps
+    return {"steps": done, "seconds": robot.time, "length": length,
+            "mean_distance": sum(distance) / len(distance), "max_distance": max(distance),
+            "on_line": on_line, "at_mark": at_mark, "success": on_line and at_mark,
+            "engine": net.engine, "path": [(round(x, 3), round(y, 3)) for x, y in path],
+            "pose": (robot.x, robot.y, robot.heading),
+            "interpreter": interpreter()}
+
+
+def interpreter():
+    """Name and version of what runs this."""
+    return "{} {}.{}".format(sys.implementation.name, *sys.implementation.version[:2])
+
+
+if __name__ == "__main__":
+    print(json.dumps(run(aifes.load(sys.argv[1]))))

@@ -1,0 +1,45 @@
+"""Follow the edge of a black line on white paper up to a red mark: the AIfES tutorial's robot.
+
+A network turns the colour under the robot into two wheel speeds: on black it turns right, on white
+it turns left, on red it stops. Copy this file, robot_board.py and line.aifes (`make demo` writes
+it into demo/) to the board and call main().
+"""
+from array import array
+
+import aifes
+
+STILL = 4  # results in a row with both motors below ON that mean: we have arrived
+ON = 0.5  # wheel speed, of 0..1
+
+
+def follow(net, robot, steps):
+    """Drive until the network keeps both motors off, at most `steps` steps; returns steps done.
+
+    robot: read_color(x) fills x with red, green, blue of 0..1; drive(y) takes y, the speeds of the
+        left and the right wheel, 0..1. Both arrays are made once. The motors are off afterwards.
+    """
+    x = array("f", (0, 0, 0))
+    y = array("f", (0, 0))
+    still = done = 0
+    try:
+        while done < steps and still < STILL:
+            robot.read_color(x)
+            net.run(x, y)
+            robot.drive(y)
+            still = still + 1 if y[0] < ON and y[1] < ON else 0
+            done += 1
+    finally:  # also after Ctrl-C or a loose sensor wire
+        y[0] = y[1] = 0
+        robot.drive(y)
+    return done
+
+
+def main():
+    from robot_board import Robot
+
+    net = aifes.load("line.aifes")
+    print("stopped after", follow(net, Robot(), 10000), "steps")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""What the tests share: the golden records, layers made from them, random numbers."""
+import json
+from array import array
+from binascii import unhexlify
+
+import aifes
+
+DATA = "."
+
+
+def records(name):
+    """The JSON records of a data file, one at a time."""
+    with open(DATA + "/" + name + ".txt") as f:
+        for line in f:
+            yield json.loads(line)
+
+
+def int8s(text):
+    """array('b') of hex digits."""
+    return array("b", unhexlify(text))
+
+
+def activation(kind, alpha=None):
+    """A layer by AIfES's name; alpha: its Q7 scalar as a list."""
+    if kind == "leaky_relu":
+        return aifes.LeakyReLU(tuple(alpha))
+    if kind == "elu":
+        return aifes.ELU(tuple(alpha))
+    return {"relu": aifes.ReLU, "sigmoid": aifes.Sigmoid, "tanh": aifes.Tanh,
+            "softsign": aifes.Softsign, "softmax": aifes.Softmax}[kind]()
+
+
+def run_int8(model, x):
+    """Results of a batch of int8 inputs."""
+    n = len(x) // model.input_shape[0]
+    y = array("b", bytes(n * model.output_shape[0]))
+    model.run(x, y)
+    return y
+
+
+def raises(error, function, *arguments):
+    """The message of the error that the call must raise."""
+    try:
+        function(*arguments)
+    except error as e:
+        return str(e)
+    raise AssertionError("no " + error.__name__)
+
+
+class Random:
+    """A small generator, the same on every interpreter."""
+
+    def __init__(self, seed):
+        self.state = seed
+
+    def below(self, n):
+        self.state = (self.state * 1103 + 12345) % 999983
+        return self.state % n
+
+    def between(self, low, high):
+        return low + self.below(high - low + 1)
+
+    def int8s(self, n):
+        return array("b", [self.between(-128, 127) for _ in range(n)])

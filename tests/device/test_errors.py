@@ -1,0 +1,130 @@
+"""Every wrong model and wrong argument gives one sentence in a ModelError."""
+import struct
+from array import array
+from binascii import crc32
+
+import aifes
+import cases
+from test_run import network
+
+
+def damaged(changes, fix_crc=True):
+    """The test network with fields changed: (offset, struct format, value)."""
+    buf = network().to_bytes()
+    for at, form, value in changes:
+        struct.pack_into(form, buf, at, value)
+    if fix_crc:
+        struct.pack_into("<I", buf, 12, crc32(bytes(buf[16:])) & 0xFFFFFFFF)
+    return buf
+
+
+def message(buf, arena=None):
+    text = cases.raises(aifes.ModelError, aifes.load, buf, arena)
+    assert 10 < len(text) < 200 and "\n" not in text, text
+    return text
+
+
+def test_is_a_value_error():
+    assert issubclass(aifes.ModelError, ValueError)
+    aifes.load(damaged([]))
+
+
+def test_not_a_model():
+    good = bytes(network().to_bytes())
+    for other in (b"", b"TFL3", b"\xa1fe", b"PK" + bytes(200), bytes(100)):
+        assert "not an AIfES model" in message(other)
+    assert "signed" in message(array("b", good))
+    for other in (5, None, 1.5, [1, 2]):
+        message(other)
+
+
+def test_truncated():
+    good = bytes(network().to_bytes())
+    for n in (4, 16, 79, 80, 200, len(good) - 1):
+        assert "truncated" in message(good[:n]), n
+
+
+def test_crc():
+    for at in (16, 40, 81, 200, len(network().to_bytes()) - 1):
+        buf = network().to_bytes()
+        buf[at] ^= 4
+        assert "CRC" in message(buf)
+
+
+def test_version():
+    assert "format 2.0" in message(damaged([(4, "<H", 2)]))
+    assert "update" in message(damaged([(6, "<H", 1)]))
+
+
+def test_header_fields():
+    for changes in ([(8, "<I", 3)], [(16, "<I", 1 << 30)], [(16, "<I", 1)], [(20, "<H", 0)],
+                    [(20, "<H", 60000)], [(24, "<I", 1 << 31)], [(24, "<I", 80)],
+                    [(28, "<I", 1 << 31)], [(32, "<B", 9)], [(33, "<B", 4)], [(33, "<B", 0)],
+                    [(34, "<b", 60)], [(36, "<I", 4)], [(40, "<I", 1 << 30)], [(40, "<I", 8)],
+                    [(44, "<I", 0)], [(44, "<I", 3)], [(48, "<I", 7)], [(60, "<I", 1)],
+                    [(68, "<I", 1)]):
+        message(damaged(changes))
+
+
+def test_op_fields():
+    op = 80
+    assert "unknown opcode 77" in message(damaged([(op, "<B", 77)]))
+    assert "unknown opcode 0" in message(damaged([(op, "<B", 0)]))
+    for changes in ([(1, "<B", 128)], [(7, "<B", 1)], [(42, "<H", 1)], [(44, "<I", 1)],
+                    [(8, "<I", 1)], [(12, "<I", 0)], [(12, "<I", 1000)], [(16, "<I", 1)],
+                    [(20, "<I", 0)], [(20, "<I", 1 << 30)], [(24, "<I", 0)], [(24, "<I", 1 << 20)],
+                    [(28, "<I", 1 << 30)], [(28, "<I", 0)], [(32, "<I", 1)], [(36, "<I", 1)],
+                    [(36, "<I", 1 << 31)], [(40, "<H", 0)], [(40, "<H", 4)], [(4, "<b", 127),
+                    (5, "<b", -128)], [(6, "<B", 32)]):
+        message(damaged([(op + at, form, value) for at, form, value in changes]))
+    softmax = 80 + 2 * 48
+    for at, value in ((36, 0), (12, 1), (20, 1)):
+        message(damaged([(softmax + at, "<I", value)]))
+
+
+def test_accumulator_and_table():
+    buf = network().to_bytes()
+    bias = struct.unpack_from("<I", buf, 80 + 28)[0]
+    assert "overflow" in message(damaged([(bias, "<i", 1 << 30)]))
+    assert "overflow" in message(damaged([(bias, "<i", -(1 << 31))]))
+    assert "layer 0" in message(damaged([(80 + 28, "<I", bias + 1)]))
+    table = struct.unpack_from("<I", buf, 80 + 2 * 48 + 36)[0]
+    assert "softmax" in message(damaged([(table, "<H", 0)]))
+
+
+def test_arena():
+    good = network().to_bytes()
+    assert "4 bytes" in message(good, bytearray(4)) and "needs 5" in message(good, bytearray(4))
+    for arena in (bytes(5), array("h", bytes(20)), 5, [0] * 5, "arena"):
+        message(good, arena)
+
+
+def test_arguments_of_run():
+    model = aifes.load(network().to_bytes())
+    x, y = array("b", [1, 2]), array("b", [0, 0])
+    for a, b in ((array("b", [1]), y), (array("b", [1, 2, 3]), y), (x, array("b", [0])), (x, b""),
+                 (array("b"), array("b")), ([1, 2], y), (x, [0, 0]), ((1, 2, 3, 4), bytearray(4)),
+                 (x, bytes(2)), (5, y), (x, None), (array("h", [1, 2]), y), (x, array("h", [0, 0])),
+                 (array("d", [1, 2]), y)):
+        text = cases.raises(aifes.ModelError, model.run, a, b)
+        assert "\n" not in text
+    for values in ((1,), (1, 2, 3), 5, None, ("a", "b"), (1, None)):
+        cases.raises(aifes.ModelError, model.predict, values)
+    model.run(x, y)
+
+
+def test_building():
+    D, I = aifes.Dense, aifes.Input
+    for layers in ([], [I(2)], [D(2), aifes.ReLU()]):
+        cases.raises(aifes.ModelError, aifes.Sequential, layers)
+    for layers, word in (
+            ([I(2), aifes.ReLU()], "no scale"),
+            ([I(2, (0, 0)), D(1)], "no parameters"),
+            ([I(2, (0, 0)), D(1, b"abc", [0], (0, 0), (0, 0))], "takes 2 weights"),
+            ([I(2, (0, 0)), D(1, b"ab", [0], (0, 0), (5, 0))], "shift by -5"),
+            ([I(2, (0, 0)), D(1, b"ab", [1 << 30], (30, 0), (0, 0))], "too large"),
+            ([I(2, (0, 0)), aifes.Tanh()], "exact=True")):
+        text = cases.raises(aifes.ModelError, aifes.Sequential(layers).to_bytes)
+        assert word in text, text
+    assert "76" in cases.raises(aifes.ModelError, aifes.Sequential(
+        [I(3), D(3), aifes.ReLU(), D(2), aifes.ReLU()]).load_parameters, bytes(75))

@@ -1,0 +1,114 @@
+"""Each op with everything that the format allows, against plain integer arithmetic."""
+from array import array
+
+import aifes
+import aifes.builder as builder
+import cases
+from aifes.format import Op
+
+
+def reference(x, w, bias, x_zero, w_zero, shifts, zeros, nearest):
+    """Dense by its definition. w: [n_out][n_in]."""
+    y = []
+    for j in range(len(bias)):
+        acc = bias[j]
+        for k in range(len(x)):
+            acc += (x[k] - x_zero) * (w[j * len(x) + k] - w_zero)
+        s = shifts[j]
+        if nearest and s:
+            acc += 1 << (s - 1)
+        y.append(max(-128, min(127, (acc >> s) + zeros[j])))
+    return array("b", y)
+
+
+def interleaved(op, block):
+    """The same op with its weights in blocks of `block` outputs."""
+    n, m = op.n_in, op.n_out
+    w = bytearray(-(-m // block) * block * n)
+    for j in range(m):
+        for k in range(n):
+            w[j // block * block * n + k * block + j % block] = op.weights[j * n + k]
+    return Op(*(op[:11] + (bytes(w),) + op[12:15] + (block,)))
+
+
+def test_dense():
+    rng = cases.Random(1)
+    for case in range(60):
+        n, m = rng.between(1, 20), rng.between(1, 12)
+        w, x = rng.int8s(n * m), rng.int8s(3 * n)
+        bias = [rng.between(-60000, 60000) for _ in range(m)]
+        x_zero, w_zero = rng.between(-128, 127), rng.between(-128, 127)
+        shifts = [rng.between(0, 14) for _ in range(m)]
+        zeros = [rng.between(-128, 127) for _ in range(m)]
+        if case % 2:
+            shifts, zeros = [shifts[0]] * m, [zeros[0]] * m
+        nearest = case % 3 == 0
+        op = builder.dense_op(w, w_zero, bias, x_zero, shifts[0] if case % 2 else shifts,
+                              zeros[0] if case % 2 else zeros, nearest)
+        for block in (1, 4, m):
+            model = aifes.load(builder.assemble([interleaved(op, min(block, m))],
+                                                (0, x_zero), (0, 0)))
+            y = cases.run_int8(model, x)
+            for i in range(3):
+                want = reference(x[i * n:(i + 1) * n], w, bias, x_zero, w_zero, shifts, zeros,
+                                 nearest)
+                assert y[i * m:(i + 1) * m] == want, (case, block, i)
+
+
+def test_softmax_to_nearest():
+    rng = cases.Random(2)
+    for shift in range(0, 8):
+        n = rng.between(1, 12)
+        net = aifes.Sequential([aifes.Input(n, (shift, 5)), aifes.Softmax()], exact=True)
+        model = aifes.load(net.to_bytes())
+        x = rng.int8s(n)
+        y = cases.run_int8(model, x)
+        e = [2.718281828459045 ** ((v - max(x)) * 2.0 ** -shift) for v in x]
+        for q, v in zip(y, e):
+            assert abs(q + 128 - min(255, 256 * v / sum(e))) <= 0.51, (shift, q, v)
+
+
+def test_exact_activations_are_nearest():
+    """Within half a step of the real function, everywhere, by a float reference."""
+    real = {"sigmoid": lambda v: 1 / (1 + 2.718281828459045 ** -v),
+            "tanh": lambda v: 2 / (1 + 2.718281828459045 ** (-2 * v)) - 1,
+            "softsign": lambda v: v / (1 + abs(v))}
+    for kind in real:
+        for shift in (0, 2, 5, 8):
+            net = aifes.Sequential([aifes.Input(1, (shift, -9)), cases.activation(kind)],
+                                   exact=True)
+            model = aifes.load(net.to_bytes())
+            y = cases.run_int8(model, array("b", range(-128, 128)))
+            for q in range(-128, 128):
+                want = real[kind]((q + 9) * 2.0 ** -shift) / model.output_scale
+                want = max(-128, min(127, want + model.output_zero_point))
+                assert abs(y[q + 128] - want) <= 0.501, (kind, shift, q)
+
+
+def test_scale_for_each_element():
+    """Inputs and outputs with scales and zero points of their own."""
+    weights = array("b", [1, 0, 0, 1])
+    op = builder.dense_op(weights, 0, [0, 0], [-2000, 3], [0, 1], [100, -5])
+    model = aifes.load(builder.assemble([op], ((1, 4), (-2000, 3)), ((-3, 0), (700, -30000))))
+    assert model.input_scale == (0.5, 0.0625) and model.input_zero_point == (-2000, 3)
+    y = array("b", [0, 0])
+    model.run(array("f", [1000.25, -0.5]), y)
+    assert list(model.input) == [1, -5] and list(y) == [127, -9], (list(model.input), list(y))
+    assert model.predict((950, 7)) == [(127 - 700) * 8.0, 51 + 30000.0]
+
+
+def test_activations_are_composed():
+    """Several activations after one layer become one table."""
+    net = aifes.Sequential([aifes.Input(1, (4, 3)), aifes.Tanh(), aifes.ReLU(), aifes.Sigmoid()])
+    parts = []
+    q = (4, 3)
+    for layer in net.layers[1:]:
+        parts.append(aifes.load(aifes.Sequential([aifes.Input(1, q), layer]).to_bytes()))
+        q = (8, -128) if layer.kind == "sigmoid" else (7, 0)
+    model = aifes.load(net.to_bytes())
+    assert model._plan.ops[0].opcode == 2 and len(model._plan.ops) == 1
+    x = array("b", range(-128, 128))
+    y = x
+    for part in parts:
+        y = cases.run_int8(part, y)
+    assert cases.run_int8(model, x) == y

