@@ -46,8 +46,8 @@ def robot(n, rng, scale=1.0):
 def test_tutorial_float_numbers():
     """The float results at the end of AIfES's tutorial."""
     x = TUTORIAL["inputs"]
-    for i, (layer, *_) in enumerate(zip(tutorial_graph().layers)):
-        got = tutorial_graph().results(np.array(x))[i]
+    graph = tutorial_graph()
+    for i, (layer, got) in enumerate(zip(graph.layers, graph.results(np.array(x)))):
         for sample, wanted in enumerate(TUTORIAL["f32_layers_per_input"]):
             assert np.allclose(got[sample], wanted[i + 1], atol=2e-5), layer.name
 
@@ -189,7 +189,7 @@ def test_simulator_equals_runtime(seed):
 
 
 def golden_layer(layer, q, i8, i32):
-    """A layer of golden/random_fnns with its parameters tensor by tensor, and (shift, zp) after."""
+    """A layer of golden/random_fnns, its parameters given by tensor, and (shift, zp) after it."""
     out = layer["out_shift"], layer["out_zp"]
     if layer["type"] == "dense":
         n, m = layer["n_in"], layer["n_out"]

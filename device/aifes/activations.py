@@ -38,7 +38,7 @@ def real(kind, x, alpha=0.0):
 
 
 def exact_table(kind, alpha, shift, zero_point, out_shift, out_zero):
-    """Table of real(kind, x, alpha) from the scale (shift, zero_point) into (out_shift, out_zero)."""
+    """Table of real(kind, x, alpha) from (shift, zero_point) into (out_shift, out_zero)."""
     scale = 2.0 ** out_shift
     return _table(lambda q: nearest(
         scale * real(kind, (q - zero_point) * 2.0 ** -shift, alpha)) + out_zero)

@@ -1,13 +1,31 @@
 """Put a buffer together: fold the constants of a dense layer, plan the arena, write the bytes.
 
 The host's quantizer and `Sequential` both end here. Ops come as format.Op tuples whose weights,
-bias, shifts and table hold the data themselves (bytes, or None); `assemble` turns them into offsets.
+bias, shifts and table hold the data themselves (bytes, or None); `assemble` makes them offsets.
 """
 import struct
 from binascii import crc32
 
-from .format import (ACC_LIMIT, CRC_FROM, DENSE, HEADER, INPUT_AT, INT8, MAGIC, MAP, NEAREST, OP,
-                     OP_SIZE, OPS_AT, OUTPUT_AT, SOFTMAX, TENSOR, VERSION, ModelError, Op, size)
+from .format import (
+    ACC_LIMIT,
+    CRC_FROM,
+    DENSE,
+    HEADER,
+    INPUT_AT,
+    INT8,
+    MAGIC,
+    MAP,
+    NEAREST,
+    OP,
+    OP_SIZE,
+    OPS_AT,
+    OUTPUT_AT,
+    SOFTMAX,
+    TENSOR,
+    VERSION,
+    ModelError,
+    Op,
+)
 
 
 def dense_op(weights, weight_zero, bias, x_zero, shift, zero_point, nearest=False, by_output=True):
@@ -15,8 +33,9 @@ def dense_op(weights, weight_zero, bias, x_zero, shift, zero_point, nearest=Fals
 
     weights: n_in * n_out int8 in one buffer, output by output ([n_out][n_in]) if by_output, else
         [n_in][n_out]; they keep their order, stored plus 128.
-    bias: n_out ints in units of the accumulator. x_zero: the input's zero point, or n_in of them.
-    shift, zero_point: of the result, or n_out of them each. Raises ModelError if a bias is too large.
+    bias: n_out ints in units of the accumulator. x_zero: the input's zero point, or n_in.
+    shift, zero_point: of the result, or n_out of them each.
+    Raises ModelError if a bias is too large.
     """
     n_out = len(bias)
     n_in = len(weights) // n_out
@@ -71,7 +90,7 @@ def softmax_op(n, table, nearest=False):
 
 
 def fuse_map(ops, n, table):
-    """Apply an elementwise table to the result of the last op: inside it if it is dense or a map."""
+    """Apply an elementwise table to the result of the last op: inside it if dense or a map."""
     op = ops[-1] if ops else None
     if op is None or op.opcode == SOFTMAX:
         ops.append(map_op(n, table))
@@ -82,7 +101,7 @@ def fuse_map(ops, n, table):
 
 
 def fuse_relu(ops, n, zero_point):
-    """max(x, zero_point) on the result of the last op: a clamp where it is dense without a table."""
+    """max(x, zero_point) on the result of the last op: a clamp if it is dense without a table."""
     op = ops[-1] if ops else None
     if op is None or op.opcode != DENSE or op.table:
         fuse_map(ops, n, bytes([max(v, zero_point) & 255 for v in range(-128, 128)]))
@@ -115,7 +134,8 @@ def assemble(ops, in_scale, out_scale, in_shape=None, metadata=b""):
     """The .aifes buffer (bytearray) of a chain of ops.
 
     in_scale, out_scale: (shift, zero point) of input and output, two ints or two sequences with
-    one item for each element (zero points up to int16). in_shape: defaults to (n_in,). metadata: bytes of JSON.
+    one item for each element (zero points up to int16). in_shape: defaults to (n_in,).
+    metadata: bytes of JSON.
     """
     arena, offsets = plan_arena(ops[0].n_in, [(op.n_out, op.opcode != DENSE) for op in ops])
     chunks = []  # (offset, bytes)

@@ -1,4 +1,4 @@
-"""The engine that runs anywhere: plain Python loops over the buffer and the arena, no allocation."""
+"""The engine that runs anywhere: plain Python loops over buffer and arena, no allocation."""
 from array import array
 
 from .format import DENSE, MAP, NEAREST, int8, int32
@@ -57,7 +57,7 @@ class Engine:
 def dense(buf, op, x, y, mask):
     """y[n_out] = table[clamp((bias + sum(x[n_in] * (w - weight_zero)) >> shift) + zero_point)].
 
-    Weights are unsigned; output j of a block of `interleave` outputs reads every interleave-th byte.
+    Weights are unsigned; an output of a block of `interleave` reads every interleave-th byte.
     """
     (_, _, zero, weight_zero, low, high, shift, _, _, n_in, n_out,
      weights, bias, shifts, table, interleave) = op

@@ -1,13 +1,13 @@
 """float32 <-> int8 in integer arithmetic on the bits: exact, the same everywhere, no float objects.
 
 `io` is an io.BytesIO standing at the first float32; `word` is a bytearray(4) to work in.
-`features` is the offset in `buf` of the scales of format.feature_scale, 0 where one pair serves all.
+`features` is the offset in `buf` of the scales of format.feature_scale, 0 if one serves all.
 """
 from .format import int8
 
 
 def quantize(io, word, y, mask, shift, zero_point, buf, features):
-    """y[i] = saturate(round(x * 2**shift) + zero_point), halves away from zero; NaN counts as 0.0."""
+    """y[i] = saturate(round(x * 2**shift) + zero_point), halves away from zero; NaN is 0.0."""
     n = len(y)
     for i in range(n):
         if features:

@@ -13,6 +13,7 @@ import struct
 import aifes.activations as activations
 import aifes.builder as builder
 import aifes.q7 as q7
+
 from .format import ModelError
 from .format import size as elements
 from .model import load
@@ -234,7 +235,7 @@ class Sequential:
         rows[0] = rows[0][:3] + list(q)
         ops = []
         number = 0
-        for layer, n, m in self._sizes():
+        for layer, n, _ in self._sizes():
             q = layer.lower(ops, n, q, self.exact, number)
             number += 1
             rows[number] = rows[number][:3] + list(q)

@@ -3,6 +3,7 @@ import io
 from array import array
 
 import aifes.floats as floats
+
 from .engine_python import Engine
 from .format import ModelError, decode, feature_scale, size
 

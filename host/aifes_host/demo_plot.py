@@ -17,13 +17,13 @@ def draw(run, filename, examples):
     sys.path.insert(0, str(examples))
     import robot_simulated as world
 
-    figure, (sheet, close) = plt.subplots(1, 2, figsize=(13, 6.2), width_ratios=(1.75, 1),
+    figure, (sheet, close) = plt.subplots(1, 2, figsize=(13, 6.6), width_ratios=(2, 1),
                                           layout="constrained")
     figure.set_facecolor("#f4f1ea")
     for axes in (sheet, close):
         _world(axes, world)
         x, y = zip(*run["path"])
-        axes.plot(x, y, color=PATH, lw=1.8, label="path of the colour sensor", zorder=4)
+        axes.plot(x, y, color=PATH, lw=1.8, label="path of the color sensor", zorder=4)
         axes.plot(x[0], y[0], "o", color=START, ms=11, mec="white", label="start", zorder=6)
         axes.plot(x[-1], y[-1], "s", color="#1f77b4", ms=10, mec="white", label="stop", zorder=6)
         axes.set_aspect("equal")
@@ -34,14 +34,13 @@ def draw(run, filename, examples):
     sheet.set(xlim=(-2, width + 2), ylim=(-2, height + 2))
     sheet.set_title(f"{run['length']:.0f} cm in {run['seconds']:.0f} s, {run['steps']} steps "
                     f"({run['interpreter']})")
-    sheet.legend(loc="upper left", bbox_to_anchor=(0.03, 0.97), framealpha=1)
+    sheet.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=6, frameon=False)
     x, y, _ = world.POSES[1]
-    window = (x - 1, x + 11), (y - 4.5, y + 13)
-    close.set(xlim=window[0], ylim=window[1])
-    close.set_title(f"First bend: {run['mean_distance'] * 10:.0f} mm from the edge on average, "
-                    f"at most {run['max_distance'] * 10:.0f} mm", fontsize=11)
-    sheet.add_patch(Rectangle((window[0][0], window[1][0]), 12, 17.5, fill=False, ls="--",
-                              ec="#777777", zorder=5))
+    corner, width, height = (x, y - 3), 10.5, 14
+    close.set(xlim=(corner[0], corner[0] + width), ylim=(corner[1], corner[1] + height))
+    close.set_title(f"The first bend; from the edge: mean {run['mean_distance'] * 10:.0f}, "
+                    f"largest {run['max_distance'] * 10:.0f} mm")
+    sheet.add_patch(Rectangle(corner, width, height, fill=False, ls="--", ec="#777777", zorder=5))
     figure.suptitle("A 3-3-2 int8 network follows the right edge of a line up to the red mark",
                     fontsize=15, weight="bold")
     figure.savefig(filename, dpi=110)

@@ -21,7 +21,7 @@ SEARCH_SAMPLES = 4000  # values looked at when a scale is searched
 
 @dataclass
 class LayerReport:
-    """One layer: its real range, its scale, and how far Q7 is from float on the calibration data."""
+    """One layer: its real range, its scale, how far Q7 is from float on the calibration data."""
 
     name: str
     kind: str
@@ -65,7 +65,8 @@ class Quantized:
     def as_dict(self):
         """The report for programs."""
         return {"name": self.graph.name, "method": self.method, "bytes": len(self.model),
-                "arena": Simulator(self.model).plan.arena, "layers": [asdict(r) for r in self.layers]}
+                "arena": Simulator(self.model).plan.arena,
+                "layers": [asdict(r) for r in self.layers]}
 
 
 def quantize(graph, data, method="mse"):

@@ -43,7 +43,7 @@ def _attribute(path, attribute):
 
 
 def read_data(path):
-    """float64 [samples, columns] from .npy, .npz (its only array, or x) or .csv (header or not)."""
+    """float64 [samples, columns] of .npy, .npz (its only array, or x), .csv (header or not)."""
     path = Path(path)
     try:
         if path.suffix == ".npy":

@@ -104,8 +104,8 @@ def test_arguments_of_run():
     x, y = array("b", [1, 2]), array("b", [0, 0])
     for a, b in ((array("b", [1]), y), (array("b", [1, 2, 3]), y), (x, array("b", [0])), (x, b""),
                  (array("b"), array("b")), ([1, 2], y), (x, [0, 0]), ((1, 2, 3, 4), bytearray(4)),
-                 (x, bytes(2)), (5, y), (x, None), (array("h", [1, 2]), y), (x, array("h", [0, 0])),
-                 (array("d", [1, 2]), y)):
+                 (x, bytes(2)), (5, y), (x, None), (array("h", [1, 2]), y),
+                 (x, array("h", [0, 0])), (array("d", [1, 2]), y)):
         text = cases.raises(aifes.ModelError, model.run, a, b)
         assert "\n" not in text
     for values in ((1,), (1, 2, 3), 5, None, ("a", "b"), (1, None)):
@@ -114,17 +114,17 @@ def test_arguments_of_run():
 
 
 def test_building():
-    D, I = aifes.Dense, aifes.Input
-    for layers in ([], [I(2)], [D(2), aifes.ReLU()]):
+    dense, inp = aifes.Dense, aifes.Input
+    for layers in ([], [inp(2)], [dense(2), aifes.ReLU()]):
         cases.raises(aifes.ModelError, aifes.Sequential, layers)
     for layers, word in (
-            ([I(2), aifes.ReLU()], "no scale"),
-            ([I(2, (0, 0)), D(1)], "no parameters"),
-            ([I(2, (0, 0)), D(1, b"abc", [0], (0, 0), (0, 0))], "takes 2 weights"),
-            ([I(2, (0, 0)), D(1, b"ab", [0], (0, 0), (5, 0))], "shift by -5"),
-            ([I(2, (0, 0)), D(1, b"ab", [1 << 30], (30, 0), (0, 0))], "too large"),
-            ([I(2, (0, 0)), aifes.Tanh()], "exact=True")):
+            ([inp(2), aifes.ReLU()], "no scale"),
+            ([inp(2, (0, 0)), dense(1)], "no parameters"),
+            ([inp(2, (0, 0)), dense(1, b"abc", [0], (0, 0), (0, 0))], "takes 2 weights"),
+            ([inp(2, (0, 0)), dense(1, b"ab", [0], (0, 0), (5, 0))], "shift by -5"),
+            ([inp(2, (0, 0)), dense(1, b"ab", [1 << 30], (30, 0), (0, 0))], "too large"),
+            ([inp(2, (0, 0)), aifes.Tanh()], "exact=True")):
         text = cases.raises(aifes.ModelError, aifes.Sequential(layers).to_bytes)
         assert word in text, text
     assert "76" in cases.raises(aifes.ModelError, aifes.Sequential(
-        [I(3), D(3), aifes.ReLU(), D(2), aifes.ReLU()]).load_parameters, bytes(75))
+        [inp(3), dense(3), aifes.ReLU(), dense(2), aifes.ReLU()]).load_parameters, bytes(75))
