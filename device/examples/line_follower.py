@@ -1,6 +1,6 @@
 """Follow the edge of a black line on white paper up to a red mark: the AIfES tutorial's robot.
 
-A network turns the colour under the robot into two wheel speeds: on black it turns right, on white
+A network turns the color under the robot into two wheel speeds: on black it turns right, on white
 it turns left, on red it stops. Copy this file, robot_board.py and line.aifes (`make demo` writes
 it into demo/) to the board and call main().
 """

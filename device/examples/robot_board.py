@@ -1,4 +1,4 @@
-"""The robot on a board: colour sensor TCS34725 and two motors, for MicroPython (RP2040, ESP32).
+"""The robot on a board: color sensor TCS34725 and two motors, for MicroPython (RP2040, ESP32).
 
 Each motor hangs on a driver (DRV8833, TB6612 or the like) that is wired to run forwards.
 Calibrate: with the sensor over white paper, copy what Robot().counts() returns to WHITE.

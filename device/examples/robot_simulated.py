@@ -13,15 +13,15 @@ MARK_RADIUS = 3.0  # of the red disc on the line's end
 FAR = 100.0  # distance from the edge where there is no line
 
 BLACK, WHITE, RED = (0.05, 0.05, 0.05), (0.95, 0.95, 0.95), (0.9, 0.1, 0.1)
-NOISE = 0.02  # largest error of a colour channel
+NOISE = 0.02  # largest error of a color channel
 SPOT_RADIUS = 0.4  # what the sensor sees: the centre and six points around it
 SPOT = ((0.0, 0.0),) + tuple([(SPOT_RADIUS * math.cos(i * math.pi / 3),
                                SPOT_RADIUS * math.sin(i * math.pi / 3)) for i in range(6)])
 
 WHEEL_BASE = 8.0
 SENSOR_AHEAD = 5.0  # of the axle
-FULL_SPEED = 12.0  # cm/s of a wheel at 1.0
-MOTOR_LAG = 0.06  # s, time constant of a wheel's speed
+FULL_SPEED = 24.0  # cm/s of a wheel at 1.0
+MOTOR_LAG = 0.12  # s, time constant of a wheel's speed
 TIME_STEP = 0.025  # s, one measurement of the sensor
 
 
@@ -87,7 +87,7 @@ class Robot:
         self._random = seed
 
     def sensor(self):
-        """x, y of the colour sensor."""
+        """x, y of the color sensor."""
         return (self.x + SENSOR_AHEAD * math.cos(self.heading),
                 self.y + SENSOR_AHEAD * math.sin(self.heading))
 
