@@ -8,8 +8,8 @@ from array import array
 
 import aifes
 
-STILL = 4  # results in a row with both motors below ON that mean: we have arrived
-ON = 0.5  # wheel speed, of 0..1
+STILL = 4  # results in a row with both motors below OFF that mean: we have arrived
+OFF = 0.2  # wheel speed of 0..1; on the edge itself both can be near 0.4, which is no stop
 
 
 def follow(net, robot, steps):
@@ -26,7 +26,7 @@ def follow(net, robot, steps):
             robot.read_color(x)
             net.run(x, y)
             robot.drive(y)
-            still = still + 1 if y[0] < ON and y[1] < ON else 0
+            still = still + 1 if y[0] < OFF and y[1] < OFF else 0
             done += 1
     finally:  # also after Ctrl-C or a loose sensor wire
         y[0] = y[1] = 0

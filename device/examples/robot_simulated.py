@@ -3,6 +3,7 @@
 x goes right, y goes up, a heading of 0 looks along x. Plain Python for CPython and MicroPython.
 """
 import math
+from array import array
 
 PAPER = (59.4, 42.0)  # width, height: A2
 LINE_WIDTH = 2.0
@@ -49,7 +50,7 @@ END = POSES[-1]
 
 
 def across(x, y):
-    """Distance of a point from the middle of the line, right of it positive; FAR if off its ends."""
+    """Distance from the middle of the line, right of it positive; FAR off the line's ends."""
     best = FAR
     for (x0, y0, heading), (length, curvature) in zip(POSES, TRACK):
         c, s = math.cos(heading), math.sin(heading)
@@ -75,15 +76,21 @@ def color(x, y):
 
 
 class Robot:
-    """A differential drive; path: where the sensor was; edge: its distances from the right edge."""
+    """A differential drive.
 
-    def __init__(self, seed=1):
+    done: colors read; x_path, y_path: where the sensor was each time; edge: its distance from
+    the line's right edge. steps: room in these arrays (lists that grow break up a small heap).
+    """
+
+    def __init__(self, steps, seed=1):
         self.time = 0.0
         self.left = self.right = 0.0  # cm/s
         # the sensor begins over the line's right edge, a little ahead of the line's begin
         self.x, self.y, self.heading = START[0] - 2.0, START[1] - LINE_WIDTH / 2, START[2]
-        self.path = []
-        self.edge = []
+        self.done = 0
+        self.x_path = array("f", bytes(4 * steps))
+        self.y_path = array("f", bytes(4 * steps))
+        self.edge = array("f", bytes(4 * steps))
         self._random = seed
 
     def sensor(self):
@@ -98,8 +105,10 @@ class Robot:
     def read_color(self, x):
         """Fill x with red, green, blue: the mean of the spot and some noise."""
         sx, sy = self.sensor()
-        self.path.append((sx, sy))
-        self.edge.append(across(sx, sy) - LINE_WIDTH / 2)
+        self.x_path[self.done] = sx
+        self.y_path[self.done] = sy
+        self.edge[self.done] = across(sx, sy) - LINE_WIDTH / 2
+        self.done += 1
         spot = [color(sx + dx, sy + dy) for dx, dy in SPOT]
         for i in range(3):
             x[i] = sum([c[i] for c in spot]) / len(spot) + NOISE * self._noise()

@@ -51,7 +51,7 @@ def drive(model, interpreter):
     done = subprocess.run([interpreter, str(EXAMPLES / "line_demo.py"), str(model)], env=env,
                           capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(f"line_demo.py failed under {interpreter}: {done.stderr}")
+        raise RuntimeError(f"line_demo.py failed under {interpreter}:\n{done.stdout}{done.stderr}")
     return json.loads(done.stdout)
 
 

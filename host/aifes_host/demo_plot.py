@@ -32,14 +32,16 @@ def draw(run, filename, examples):
     _robot(sheet, world, run["pose"])
     width, height = world.PAPER
     sheet.set(xlim=(-2, width + 2), ylim=(-2, height + 2))
-    sheet.set_title(f"{run['length']:.0f} cm in {run['seconds']:.0f} s, {run['steps']} steps "
-                    f"({run['interpreter']})")
-    sheet.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=6, frameon=False)
+    sheet.set_title(f"{run['length']:.0f} cm in {run['seconds']:.0f} s ({run['interpreter']}); "
+                    f"{run['mean_distance'] * 10:.0f} mm from the edge on average, "
+                    f"at most {run['max_distance'] * 10:.0f} mm")
+    figure.legend(*sheet.get_legend_handles_labels(), loc="lower center", ncols=6,
+                  frameon=False, fontsize=11)
+    figure.get_layout_engine().set(rect=(0, 0.06, 1, 0.94))  # room for the legend
     x, y, _ = world.POSES[1]
     corner, width, height = (x, y - 3), 10.5, 14
     close.set(xlim=(corner[0], corner[0] + width), ylim=(corner[1], corner[1] + height))
-    close.set_title(f"The first bend; from the edge: mean {run['mean_distance'] * 10:.0f}, "
-                    f"largest {run['max_distance'] * 10:.0f} mm")
+    close.set_title("A closer look at the first bend")
     sheet.add_patch(Rectangle(corner, width, height, fill=False, ls="--", ec="#777777", zorder=5))
     figure.suptitle("A 3-3-2 int8 network follows the right edge of a line up to the red mark",
                     fontsize=15, weight="bold")
