@@ -1,13 +1,14 @@
-# make demo | test | lint | clean        needs python3 >= 3.10, make and git; the rest is installed
+# make demo | test | bench | lint | clean      needs python3 >= 3.10, make and git; the rest is installed
 VENV ?= .venv
 PYTHON ?= python3
 BIN = $(VENV)/bin
 
-.PHONY: help venv demo test lint clean
+.PHONY: help venv demo test bench lint clean
 
 help:
 	@echo "make demo   quantize the line follower's network and drive the simulated robot"
 	@echo "make test   all tests, on CPython and MicroPython"
+	@echo "make bench  the simulator's speed"
 	@echo "make lint   check the style"
 	@echo "make clean  remove what was built"
 
@@ -31,6 +32,9 @@ demo: venv
 
 test: venv
 	$(BIN)/python -m pytest -q
+
+bench: venv
+	$(BIN)/python tests/bench/simulator.py
 
 lint: venv
 	$(BIN)/ruff check device host tests

@@ -1,7 +1,5 @@
 """The quantizer and the simulator: against float, against AIfES, and against the runtime."""
 import json
-import subprocess
-import sys
 import warnings
 from array import array
 from pathlib import Path
@@ -236,24 +234,6 @@ def test_simulator_matches_golden_nets():
             whole += 1
     print(f"{layers} layers, {whole} whole nets")
     assert layers == sum(len(net["layers"]) for net in nets) and whole > 80
-
-
-def test_simulator_is_fast():
-    """20,000 samples/s of 64-128-64-10 on one core, counted against the bare matrix products."""
-    code = """
-import time, numpy as np
-from aifes_host import Simulator, from_model, quantize
-rng = np.random.default_rng(0)
-sizes = [64, 128, 64, 10]
-layers = [v for a, b in zip(sizes, sizes[1:])
-          for v in (("dense", rng.normal(size=(a, b)) / 8, np.zeros(b)), "relu")]
-x = rng.normal(size=(20000, 64))
-model = Simulator(quantize(from_model(layers), x[:500]).model)
-start = time.perf_counter(); model(x); print(20000 / (time.perf_counter() - start))
-"""
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
-                         env={"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"})
-    print(f"{float(out.stdout):.0f} samples/s")
 
 
 def test_wrong_data_is_refused():

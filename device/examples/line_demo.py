@@ -14,7 +14,7 @@ STEPS = 1000  # the whole line takes less than half of them
 
 
 def run(net, steps=STEPS, seed=1):
-    """One drive; a dict of what happened, lengths in cm, times in s. seed: of the sensor's noise."""
+    """One drive: a dict of what happened, in cm and s. seed: of the sensor's noise."""
     robot = Robot(steps, seed)
     done = follow(net, robot, steps)
     path = [(round(robot.x_path[i], 3), round(robot.y_path[i], 3)) for i in range(done)]

@@ -1,4 +1,4 @@
-"""The AIfES tutorial's robot: quantize its network, follow a line under MicroPython, draw the path.
+"""The AIfES tutorial's robot: quantize its net, follow a line under MicroPython, draw the path.
 
     python -m aifes_host.demo        writes demo/line.aifes and demo/path.png
 """
