@@ -15,6 +15,7 @@ rng = np.random.default_rng(0)
 model = [("dense", rng.normal(size=(4, 8)), np.zeros(8)), "tanh",
          ("dense", rng.normal(size=(8, 3)), np.zeros(3)), "softmax"]
 wrong = [("dense", [[1.0]], [0.0]), "swish"]
+named = {"layers": [("dense", np.ones((4, 2)), [0, 0])], "labels": ["stand", "walk"]}
 """
 
 
@@ -34,6 +35,11 @@ def folder(tmp_path_factory):
     np.save(path / "x.npy", x)
     np.savetxt(path / "y.csv", np.arange(100) % 3)
     run("quantize", "train.py:model", "--data", "x.csv", "-o", "net.aifes", cwd=path)
+    (path / "fails.py").write_text("model = 1 / 0\n")
+    (path / "net.npz").write_bytes(b"PK no zip")
+    for name, text in (("n.json", "5"), ("m.json", '{"layers": 5}'), ("o.json", "[5]"),
+                       ("p.json", "{")):
+        (path / name).write_text(text)
     return path
 
 
@@ -92,6 +98,13 @@ def test_export(folder):
     (("quantize", "net.onnx", "--data", "x.csv"), "FILE.py:NAME"),
     (("quantize", "train.py:model", "--data", "y.csv"), "columns"),
     (("quantize", "train.py:model", "--data", "train.py"), ".csv"),
+    (("quantize", "fails.py:model", "--data", "x.csv"), "ZeroDivisionError"),
+    (("quantize", "train.py:model", "--data", "net.npz"), "net.npz"),
+    (("quantize", "train.py:named", "--data", "x.csv", "--labels", "y.csv"), "stand, walk"),
+    (("quantize", "n.json", "--data", "x.csv"), "list of layers"),
+    (("quantize", "m.json", "--data", "x.csv"), "layers"),
+    (("quantize", "o.json", "--data", "x.csv"), "layer 0"),
+    (("quantize", "p.json", "--data", "x.csv"), "not JSON"),
     (("inspect", "x.csv"), "not an AIfES model"),
     (("inspect", "nothing.aifes"), "nothing.aifes"),
     (("inspect", "net.aifes", "--plot", "a.txt"), ".svg"),

@@ -33,7 +33,12 @@ DEFAULT_ALPHA = {Layer.LEAKY_RELU: 0.01, Layer.ELU: 1.0}
 
 
 def calc_q_params_q7(min_value, max_value):
-    """(shift, zero point) of a real range. Raises ValueError if it does not fit 8 bits."""
+    """(shift, zero point) of a real range, which is widened to include 0.
+
+    Raises ValueError if the range does not fit 8 bits, is reversed or is not a number.
+    """
+    if not min_value <= max_value:
+        raise ValueError(f"{min_value} to {max_value} is not a range")
     if min_value == 0 and max_value == 0:
         return 0, 0
     low, high = min(float(min_value), 0.0), max(float(max_value), 0.0)
@@ -49,7 +54,10 @@ def calc_q_params_q7(min_value, max_value):
 
 
 def quantize_tensor_q7(tensor, q_params):
-    """int8 of a real array with q_params = (shift, zero point); wraps outside of the range."""
+    """int8 array of a real array, same shape. q_params: (shift, zero point).
+
+    Values outside of the range wrap, as in AIfES's tools.
+    """
     shift, zero_point = q_params
     return np.round(np.asarray(tensor, np.float64) * 2.0 ** shift + zero_point) \
         .astype(np.int32).astype(np.int8)
@@ -58,18 +66,24 @@ def quantize_tensor_q7(tensor, q_params):
 def quantize_model_q7(layers, weights, representative_dataset, transposed=False):
     """(result_q_params, weights_q_params, weights_q7) of a float network.
 
-    layers: Layer items from the first dense layer on. weights: [w1, b1, w2, b2, ..], w [inputs,
-    outputs] float. representative_dataset: [samples, inputs]. transposed: w as [outputs, inputs]
-    in the result, for AIfES's DENSE_WT. result_q_params: of the input and of each dense layer;
-    weights_q_params: of each array in weights. Raises ValueError if these do not fit together.
+    layers: Layer or (Layer, alpha) items from the first dense layer on. weights: [w1, b1, w2,
+    b2, ..], w [inputs, outputs] float. representative_dataset: [samples, inputs]. transposed: w as
+    [outputs, inputs] in the result, for AIfES's DENSE_WT. result_q_params: of the input and of
+    each dense layer; weights_q_params: of each array in weights; weights_q7: int8 w, int32 b.
+    Raises ValueError if these do not fit together or a bias does not fit int32.
     """
     layers = [item if isinstance(item, tuple) else (item, DEFAULT_ALPHA.get(item, 0.0))
               for item in layers]
+    for layer, _ in layers:
+        if not isinstance(layer, Layer):
+            raise ValueError(f"{layer!r} is not a Layer")
     dense = sum(layer is Layer.DENSE for layer, _ in layers)
     if len(weights) != 2 * dense:
         raise ValueError(f"{dense} dense layers take {2 * dense} arrays of weights and biases, "
                          f"not {len(weights)}")
     x = np.asarray(representative_dataset, np.float64)
+    if x.ndim != 2 or not x.size:
+        raise ValueError(f"representative_dataset must be [samples, inputs], not {x.shape}")
     current = _result_params(x)
     result_q, weights_q, weights_q7 = [current], [], []
     arrays = iter(weights)
@@ -83,10 +97,12 @@ def quantize_model_q7(layers, weights, representative_dataset, transposed=False)
             limit = np.abs(w).max()
             w_q = calc_q_params_q7(-limit, limit)
             b_q = w_q[0] + current[0], 0
-            q = quantize_tensor_q7(w, w_q)
+            q, b = quantize_tensor_q7(w, w_q), np.round(b * 2.0 ** b_q[0])
+            if not (np.abs(b) < 2.0 ** 31).all():
+                raise ValueError(f"a bias does not fit int32 with shift {b_q[0]}: the weights or "
+                                 "the values before them are too small for it")
             weights_q += [w_q, b_q]
-            weights_q7 += [q.T if transposed else q,
-                           np.round(b * 2.0 ** b_q[0]).astype(np.int32)]
+            weights_q7 += [q.T if transposed else q, b.astype(np.int32)]
             current = _result_params(x)
             result_q.append(current)
         else:
@@ -104,26 +120,48 @@ def _result_params(x):
 
 def create_flatbuffer_q7(result_q_params, weights_q_params, weights_q7, target_alignment=4,
                          byte_order="little"):
-    """AIfES's parameter buffer of a Q7 network, as bytes. Every entry starts aligned."""
+    """AIfES's parameter buffer of a Q7 network, as bytes. Every entry starts aligned.
+
+    The arguments are the results of quantize_model_q7: weights int8 (two dimensions) and biases
+    int32 (one) by turns. byte_order 'big' swaps all but the int8 data. Raises ValueError for
+    another alignment than 1, 2, 4 and for counts, shapes or types that do not fit together.
+    """
     order = _order(target_alignment, byte_order)
+    dense, odd = divmod(len(weights_q7), 2)
+    if odd or len(weights_q_params) != 2 * dense or len(result_q_params) != dense + 1:
+        raise ValueError(f"{len(weights_q7)} arrays, {len(weights_q_params)} weights_q_params and "
+                         f"{len(result_q_params)} result_q_params: n dense layers have 2 n, 2 n, "
+                         "n + 1")
+    weights_q7 = [_integers(a, i % 2) for i, a in enumerate(weights_q7)]
+    for w, b in zip(weights_q7[::2], weights_q7[1::2]):
+        if b.size not in w.shape:
+            raise ValueError(f"weights {w.shape} do not give {b.size} biases")
     entries = [struct.pack(order + "Hb", *q) for q in result_q_params]
     for i in range(0, len(weights_q7), 2):
         entries.append(struct.pack(order + "Hb", *weights_q_params[i]))
-        entries.append(np.asarray(weights_q7[i], np.int8).tobytes())
+        entries.append(weights_q7[i].tobytes())
         entries.append(struct.pack(order + "Hi", *weights_q_params[i + 1]))
-        entries.append(np.asarray(weights_q7[i + 1]).astype(order + "i4").tobytes())
+        entries.append(weights_q7[i + 1].astype(order + "i4").tobytes())
     return _join(entries, target_alignment)
 
 
 def create_flatbuffer_f32(weights, target_alignment=4, byte_order="little"):
-    """AIfES's parameter buffer of a float32 network: [w1, b1, w2, b2, ..] one after another."""
+    """AIfES's parameter buffer of a float32 network: [w1, b1, w2, b2, ..] one after another.
+
+    Raises ValueError for another alignment than 1, 2, 4 or an unknown byte order.
+    """
     order = _order(target_alignment, byte_order)
     return _join([np.asarray(w).astype(order + "f4").tobytes() for w in weights], target_alignment)
 
 
-def print_flatbuffer_c_style(flatbuffer, name="parameters"):
-    """Print a parameter buffer as a C array."""
-    print(c_array(flatbuffer, name), end="")
+def format_flatbuffer_c_style(flatbuffer, name="aifes_parameters", columns=12):
+    """Text of a parameter buffer as a C array; its first line states the byte count."""
+    return c_array(flatbuffer, name, columns)
+
+
+def print_flatbuffer_c_style(flatbuffer, name="aifes_parameters", columns=12, file=None):
+    """Print a parameter buffer as a C array, to file or to the standard output."""
+    print(format_flatbuffer_c_style(flatbuffer, name, columns), end="", file=file)
 
 
 def graph_flatbuffer_q7(graph, data, align, byte_order, transposed):
@@ -141,6 +179,16 @@ def graph_flatbuffer_q7(graph, data, align, byte_order, transposed):
     except ValueError as error:
         raise ConversionError(str(error))
     return create_flatbuffer_q7(*quantized, align, byte_order)
+
+
+def _integers(values, bias):
+    array = np.asarray(values)
+    limits = np.iinfo(np.int32 if bias else np.int8)
+    if array.ndim != 2 - bias or array.dtype.kind not in "iu" \
+            or (array < limits.min).any() or (array > limits.max).any():
+        raise ValueError(f"{'a bias' if bias else 'weights'} must be {limits.dtype} with "
+                         f"{2 - bias} dimensions, not {array.dtype} {array.shape}")
+    return array.astype(limits.dtype)
 
 
 def _order(alignment, byte_order):

@@ -1,6 +1,7 @@
 """The command `aifes`: quantize, inspect, simulate, export."""
 import functools
 import json as json_module
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Literal, Optional
@@ -196,7 +197,7 @@ def export(
     json: Json = False,
 ):
     """Write a model as Python module or C array, or as AIfES's parameter buffer."""
-    name = output.stem.replace("-", "_")
+    name = re.sub(r"\W|^(?=\d)", "_", output.stem)
     if to in ("python", "c"):
         buffer = Path(model).read_bytes()
         aifes.load(buffer)

@@ -56,7 +56,11 @@ class Quantized:
             if len(labels) != len(x):
                 raise ConversionError(f"{len(labels)} labels for {len(x)} samples")
             names = {str(name): i for i, name in enumerate(self.graph.labels)}
-            wanted = np.array([names[str(v)] for v in labels]) if names else labels.astype(int)
+            unknown = {str(v) for v in labels.tolist()} - set(names)
+            if names and unknown:
+                raise ConversionError(f"the label {min(unknown)!r} is none of the network's: "
+                                      f"{', '.join(names)}")
+            wanted = np.array([names[str(v)] for v in labels.tolist()] if names else labels, int)
             for key, y in (("float", real), ("q7", quantized)):
                 guess = y.argmax(1) if y.shape[1] > 1 else (y[:, 0] > 0.5).astype(int)
                 found["accuracy_" + key] = float((guess == wanted).mean())
@@ -164,13 +168,15 @@ class _Builder:
             shift, zero = self._range(real.min(), real.max())
             w_shift = np.full(len(layer.bias), q7.params(
                 weights.min(), weights.max(), symmetric=True)[0])
+        # a bias far above what the weights contribute sets the accumulator's scale: it has 30 bits
+        largest = np.frexp(np.maximum(np.abs(layer.bias), 1e-30))[1]
+        w_shift = np.minimum(w_shift, 28 - largest - in_shift)
         if isinstance(shift, int):
             shift = int(min(shift, (in_shift + w_shift).min()))
-        w_shift = np.maximum(w_shift, shift - in_shift)
+        w_shift = np.clip(w_shift, shift - in_shift, shift - in_shift + 24)
         if not self.exact and shift < self._range(real.min(), real.max())[0]:
             raise ConversionError(f"layer {layer.name!r}: AIfES's rule gives it a finer result "
                                   "than its accumulator has; use method 'mse'")
-        w_shift = np.minimum(w_shift, shift - in_shift + 24)
         w = quantize_values(weights, w_shift, 0)
         bias = layer.bias.copy()
         if self.exact and len(self.x) >= 32:

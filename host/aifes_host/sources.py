@@ -1,6 +1,7 @@
 """Files that the command line reads: float networks and data."""
 import importlib.util
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,10 @@ def _attribute(path, attribute):
         raise ConversionError(f"there is no file {path}")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise ConversionError(f"{path} failed when run: {type(error).__name__}: {error}")
     if not hasattr(module, attribute):
         raise ConversionError(f"{path} has no variable {attribute!r}")
     return getattr(module, attribute)
@@ -61,7 +65,7 @@ def read_data(path):
         data = np.asarray(data, np.float64)
     except ConversionError:
         raise
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ConversionError(f"{path} cannot be read as numbers: {str(error).splitlines()[0]}")
     if not data.size:
         raise ConversionError(f"{path} holds no data")

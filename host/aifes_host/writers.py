@@ -20,17 +20,19 @@ def write_aifes(model, path):
 
 def python_module(model, name):
     """Text of a module whose MODEL is the buffer, for freezing into firmware or `import`."""
-    lines = [f'"""Made by `aifes export`. On the board: aifes.load({name}.MODEL)"""', "MODEL = ("]
+    lines = ['"""Made by `aifes export`. Copy it to the board, or freeze it into flash.',
+             "", f"    import aifes, {name}", f"    net = aifes.load({name}.MODEL)", '"""',
+             "MODEL = ("]
     for i in range(0, len(model), 22):
         text = "".join(f"\\x{b:02x}" for b in model[i:i + 22])
         lines.append(f'    b"{text}"')
     return "\n".join(lines + [")", ""])
 
 
-def c_array(data, name):
+def c_array(data, name, columns=12):
     """Text of a C header with the bytes, aligned for word access."""
     lines = [f"// {len(data)} bytes", "#include <stdint.h>",
              f"static const uint8_t {name}[{len(data)}] __attribute__((aligned(4))) = {{"]
-    for i in range(0, len(data), 12):
-        lines.append("    " + " ".join(f"0x{b:02X}," for b in data[i:i + 12]))
+    for i in range(0, len(data), columns):
+        lines.append("    " + " ".join(f"0x{b:02X}," for b in data[i:i + columns]))
     return "\n".join(lines + ["};", ""])

@@ -12,7 +12,10 @@ def convert(description):
     """A Graph from a list of layers, or from a dict with "layers" and maybe name and labels."""
     if not isinstance(description, dict):
         description = {"layers": description}
-    layers = [_layer(i, spec) for i, spec in enumerate(description.get("layers") or [])]
+    specs = description.get("layers")
+    if not isinstance(specs, (list, tuple)):
+        raise ConversionError('the description has no list "layers"')
+    layers = [_layer(i, spec) for i, spec in enumerate(specs)]
     first = next((layer for layer in layers if layer.kind == "dense"), None)
     if first is None:
         raise ConversionError("the description has no dense layer: give a list such as "
@@ -22,8 +25,8 @@ def convert(description):
 
 
 def _layer(i, spec):
-    kind, *parameters = [spec] if isinstance(spec, str) else spec
     try:
+        kind, *parameters = [spec] if isinstance(spec, str) else spec
         if kind == "dense":
             weights, bias = parameters
             return Dense(weights, bias, f"dense_{i}")
