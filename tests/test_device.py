@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tokenize
 from pathlib import Path
 
 import aifes
@@ -73,6 +74,17 @@ def test_runner_reports_failure(data, tmp_path):
 @pytest.mark.parametrize("module", ["test_tutorial", "test_run", "test_memory"])
 def test_compiled(module, data, compiled, tmp_path):
     assert " 0 failed" in run(micropython(), [SUITE / "run.py", data, module], compiled, tmp_path)
+
+
+def test_no_adjacent_f_strings():
+    """A SyntaxError in MicroPython 1.22, though newer ones take it."""
+    for source in (ROOT / "device").rglob("*.py"):
+        with source.open("rb") as file:
+            tokens = [t for t in tokenize.tokenize(file.readline)
+                      if t.type not in (tokenize.NL, tokenize.COMMENT)]
+        for a, b in zip(tokens, tokens[1:]):
+            ends = tokenize.tok_name[a.type] == "FSTRING_END" or a.string[:2] in ('f"', "f'")
+            assert not (ends and b.string[:2] in ('f"', "f'")), f"{source}:{b.start[0]}"
 
 
 def test_heap_of_import_and_load(compiled, tmp_path):

@@ -54,8 +54,8 @@ class Dense:
             raise ModelError(f"dense layer {number} has no parameters yet: give weights, bias, "
                              "weights_q and result_q, or call load_parameters()")
         if len(self.weights) != n * self.n or len(self.bias) != self.n:
-            raise ModelError(f"dense layer {number} takes {n * self.n} weights and {self.n} "
-                             f"biases, not {len(self.weights)} and {len(self.bias)}")
+            raise ModelError("dense layer {} takes {} weights and {} biases, not {} and {}".format(
+                number, n * self.n, self.n, len(self.weights), len(self.bias)))
         shift = q[0] + self.weights_q[0] - self.result_q[0]
         if not 0 <= shift <= 31:
             raise ModelError(f"dense layer {number} would shift by {shift}: the input's shift plus "
@@ -199,8 +199,8 @@ class Sequential:
         """
         need = self.parameter_memory_size(align)
         if len(buf) != need:
-            raise ModelError(f"the parameter buffer has {len(buf)} bytes, this network with "
-                             f"alignment {align} takes {need}")
+            raise ModelError("the parameter buffer has {} bytes, this network with alignment {} "
+                             "takes {}".format(len(buf), align, need))
         at = 0
 
         def take(n):
