@@ -110,6 +110,9 @@ def test_arguments_of_run():
         assert "\n" not in text
     for values in ((1,), (1, 2, 3), 5, None, ("a", "b"), (1, None)):
         cases.raises(aifes.ModelError, model.predict, values)
+    if hasattr(x, "typecode"):  # CPython
+        cases.raises(aifes.ModelError, model.run, array("i", [1, 2]), y)
+        cases.raises(aifes.ModelError, model.run, x, memoryview(array("I", [1, 2])))
     model.run(x, y)
 
 
