@@ -173,8 +173,9 @@ class Model:
             total = self._io.write(buf)
         except TypeError:
             raise ModelError("run(x, y) takes buffers such as array('f'); predict() takes lists")
-        kind = getattr(buf, "typecode", getattr(buf, "format", "f"))  # only CPython tells
-        if total != n and (total != 4 * n or kind != "f"):
+        if total != n and (total != 4 * n or
+                           # only CPython tells the type
+                           getattr(buf, "typecode", getattr(buf, "format", "f")) != "f"):
             raise ModelError(f"items of {total // n} bytes, give float32 (array 'f') or int8 ('b')")
         return total // n
 
