@@ -65,7 +65,7 @@ def dense_op(weights, weight_zero, bias, x_zero, shift, zero_point, nearest=Fals
         struct.pack_into("<i", folded, 4 * j, _bounded(total, n_in, s, j))
     return Op(DENSE, NEAREST if nearest else 0, zero_point if one_zero else 0, 128 + weight_zero,
               -128, 127, shift if one_shift else 0, 0, 0, n_in, n_out, bytes(stored), bytes(folded),
-              None if one_shift else bytes(shift), None, 1 if by_output else n_out)
+              None if one_shift else bytes(shift), None, 1 if by_output else n_out, 1)
 
 
 def _bounded(bias, n_in, shift, j):
@@ -80,13 +80,13 @@ def _bounded(bias, n_in, shift, j):
 
 def map_op(n, table):
     """An elementwise Op: table holds 256 bytes, for the inputs -128..127."""
-    return Op(MAP, 0, 0, 0, -128, 127, 0, 0, 0, n, n, None, None, None, bytes(table), 0)
+    return Op(MAP, 0, 0, 0, -128, 127, 0, 0, 0, n, n, None, None, None, bytes(table), 0, 0)
 
 
 def softmax_op(n, table, nearest=False):
     """A softmax Op: table holds 256 uint16, exp of 0, -1, .. -255 steps in any common scale."""
     return Op(SOFTMAX, NEAREST if nearest else 0, 0, 0, -128, 127, 0, 0, 0, n, n,
-              None, None, None, bytes(table), 0)
+              None, None, None, bytes(table), 0, 0)
 
 
 def fuse_map(ops, n, table):
@@ -97,7 +97,7 @@ def fuse_map(ops, n, table):
         return
     if op.table:
         table = bytes([table[b ^ 128] for b in op.table])
-    ops[-1] = Op(*(op[:14] + (bytes(table), op.interleave)))
+    ops[-1] = Op(*(op[:14] + (bytes(table),) + op[15:]))
 
 
 def fuse_relu(ops, n, zero_point):
@@ -157,7 +157,7 @@ def assemble(ops, in_scale, out_scale, in_shape=None, metadata=b""):
     x = 0
     for op, y in zip(ops, offsets):
         data = [place(d) for d in op[11:15]]
-        records.append(op[:7] + (0, x, y) + op[9:11] + tuple(data) + (op.interleave, 0, 0))
+        records.append(op[:7] + (0, x, y) + op[9:11] + tuple(data) + op[15:] + (0, 0))
         x = y
     tensors = []
     for scale, shape, at in ((in_scale, in_shape or (ops[0].n_in,), 0),

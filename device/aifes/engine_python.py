@@ -1,7 +1,8 @@
 """The engine that runs anywhere: plain Python loops over buffer and arena, no allocation."""
 from array import array
 
-from .format import DENSE, MAP, NEAREST, int8, int32
+from .format import DENSE, MAP, NEAREST, int8, int32, weight_offset
+from .samples import Samples
 
 
 def is_signed(arena):
@@ -16,23 +17,22 @@ def is_signed(arena):
     return signed
 
 
-class Engine:
+class Engine(Samples):
     """Runs a checked Plan over `buf` (unsigned bytes) in `arena` (a memoryview of bytes)."""
 
     name = "python"
 
     def __init__(self, buf, plan, arena):
-        self._buf = buf
         signed = is_signed(arena)
-        self._mask = -1 if signed else 255
+        super().__init__(buf, plan, arena, -1 if signed else 255)
         # MicroPython cannot view a bytearray as int8: there each layer's input is copied first
-        self._scratch = None if signed else memoryview(array("b", bytes(
+        scratch = None if signed else memoryview(array("b", bytes(
             max([op.n_in for op in plan.ops]))))
-        self.ram = 0 if signed else len(self._scratch)
+        self.ram += 0 if signed else len(scratch)
         self._steps = []
         for op in plan.ops:
             raw = arena[op.x:op.x + op.n_in]
-            x = raw if signed else self._scratch[:op.n_in]
+            x = raw if signed else scratch[:op.n_in]
             self._steps.append((op, raw, x, arena[op.y:op.y + op.n_out]))
 
     def forward(self):
@@ -57,10 +57,10 @@ class Engine:
 def dense(buf, op, x, y, mask):
     """y[n_out] = table[clamp((bias + sum(x[n_in] * (w - weight_zero)) >> shift) + zero_point)].
 
-    Weights are unsigned; an output of a block of `interleave` reads every interleave-th byte.
+    Weights are unsigned; their order: format.weight_offset.
     """
     (_, _, zero, weight_zero, low, high, shift, _, _, n_in, n_out,
-     weights, bias, shifts, table, interleave) = op
+     weights, bias, shifts, table, interleave, group) = op
     correction = 0
     for v in x:
         correction -= v
@@ -68,9 +68,13 @@ def dense(buf, op, x, y, mask):
     for j in range(n_out):
         acc = int32(buf, bias + 4 * j) + correction
         w = weights + (j - j % interleave) * n_in + j % interleave
-        for v in x:
-            acc += v * buf[w]
-            w += interleave
+        if group == 1:
+            for v in x:
+                acc += v * buf[w]
+                w += interleave
+        else:
+            for k in range(n_in):
+                acc += x[k] * buf[weights + weight_offset(j, k, n_in, interleave, group)]
         acc = (acc >> (buf[shifts + j] if shifts else shift)) + zero
         if acc < low:
             acc = low

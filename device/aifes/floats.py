@@ -1,7 +1,7 @@
 """float32 <-> int8 in integer arithmetic on the bits: exact, the same everywhere, no float objects.
 
 `io` is an io.BytesIO standing at the first float32; `word` is a bytearray(4) to work in.
-`features` is the offset in `buf` of the scales of format.feature_scale, 0 if one serves all.
+`features`: offset in `buf` of n shifts (int8) and n zero points (int16), 0 if one serves all.
 """
 from .format import int8
 
@@ -11,7 +11,7 @@ def quantize(io, word, y, mask, shift, zero_point, buf, features):
     n = len(y)
     for i in range(n):
         if features:
-            at = features + n + 2 * i  # format.feature_scale, without its tuple
+            at = features + n + 2 * i
             shift = int8(buf[features + i])
             zero_point = buf[at] | int8(buf[at + 1]) << 8
         io.readinto(word)
@@ -40,7 +40,7 @@ def dequantize(x, io, word, shift, zero_point, buf, features):
     word[0] = 0
     for i in range(n):
         if features:
-            at = features + n + 2 * i  # format.feature_scale, without its tuple
+            at = features + n + 2 * i
             shift = int8(buf[features + i])
             zero_point = buf[at] | int8(buf[at + 1]) << 8
         d = int8(x[i]) - zero_point

@@ -12,7 +12,7 @@ MAGIC = b"\xa1fes"
 VERSION = 1
 HEADER = "<4sHHIIIHHII"  # magic, version, 0, length, crc, arena, ops, 0, metadata offset, length
 TENSOR = "<BBbbIIIII"  # dtype, rank, shift, zero point, arena offset, per-feature table, 3 dims
-OP = "<BBbBbbBBIIIIIIIIHHI"  # Op, with a reserved byte after `shift` and six at the end
+OP = "<BBbBbbBBIIIIIIIIHBBI"  # Op, with a reserved byte after `shift` and five at the end
 INPUT_AT = 32
 OUTPUT_AT = 56
 OPS_AT = 80
@@ -35,7 +35,7 @@ Tensor = namedtuple("Tensor", ("dtype", "shift", "zero_point", "offset", "featur
 # weights, bias, shifts, table: offsets in the buffer, 0 = absent; x, y: offsets in the arena
 Op = namedtuple("Op", (
     "opcode", "flags", "zero_point", "weight_zero", "low", "high", "shift",
-    "x", "y", "n_in", "n_out", "weights", "bias", "shifts", "table", "interleave"))
+    "x", "y", "n_in", "n_out", "weights", "bias", "shifts", "table", "interleave", "group"))
 Plan = namedtuple("Plan", ("length", "arena", "input", "output", "ops", "metadata"))
 
 
@@ -56,15 +56,17 @@ def weights_size(n_in, n_out, interleave):
     return (n_out + interleave - 1) // interleave * interleave * n_in
 
 
+def weight_offset(j, k, n_in, interleave, group):
+    """Where the weight of output j for input k lies: docs/format.md, "dense"."""
+    column = j % interleave
+    start = k - k % group
+    return ((j - column) * n_in + start * interleave
+            + column * min(group, n_in - start) + k - start)
+
+
 def int8(byte):
     """A byte 0..255 (or an int8 already) as -128..127."""
     return ((byte & 255) ^ 128) - 128
-
-
-def feature_scale(buf, features, n, i):
-    """(shift, zero point) of element i of a tensor of n elements with a scale for each."""
-    at = features + n + 2 * i
-    return int8(buf[features + i]), buf[at] | int8(buf[at + 1]) << 8
 
 
 def int32(buf, at):
@@ -141,16 +143,16 @@ def _tensor(buf, at, low, high, arena):
 
 def _op(buf, i, low, high, arena):
     f = struct.unpack_from(OP, buf, OPS_AT + i * OP_SIZE)
-    op = Op(*(f[:7] + f[8:17]))
+    op = Op(*(f[:7] + f[8:18]))
     if not 0 < op.opcode < len(OP_NAMES):
         raise ModelError(f"unknown opcode {op.opcode} in layer {i}: update aifes on the board")
-    _check(not (f[7] or f[17] or f[18] or op.flags & ~NEAREST), "reserved field, layer", i)
+    _check(not (f[7] or f[18] or f[19] or op.flags & ~NEAREST), "reserved field, layer", i)
     _check(op.n_in and op.n_out and op.x + op.n_in <= arena and op.y + op.n_out <= arena,
            "arena, layer", i)
     apart = op.x + op.n_in <= op.y or op.y + op.n_out <= op.x
     if op.opcode == DENSE:
-        _check(apart and 1 <= op.interleave <= op.n_out and op.low <= op.high and op.shift < 32
-               and not op.bias & 3, "layer", i)
+        _check(apart and 1 <= op.interleave <= op.n_out and op.group in (1, 4)
+               and op.low <= op.high and op.shift < 32 and not op.bias & 3, "layer", i)
         _inside(op.weights, weights_size(op.n_in, op.n_out, op.interleave), low, high, i)
         _inside(op.bias, 4 * op.n_out, low, high, i)
         limit = ACC_LIMIT - (op.n_in << 16)

@@ -1,7 +1,37 @@
-"""The printed summary and the metadata of a model: loaded only when asked for."""
+"""The rarer attributes of a Model and its printed summary: loaded only when asked for."""
 import json
+import struct
 
 from .format import DENSE, OP_NAMES, size
+
+
+def attribute(buf, plan, name):
+    """input_shape, output_dtype, .. as Model documents them; AttributeError for other names."""
+    if name == "metadata":
+        return metadata(buf, plan)
+    if name == "labels":
+        return metadata(buf, plan).get("labels")
+    end, _, what = name.partition("_")
+    t = {"input": plan.input, "output": plan.output}.get(end)
+    if t and what == "shape":
+        return t.shape
+    if t and what == "dtype":
+        return chr(t.dtype)
+    if t and what in ("scale", "zero_point"):
+        shifts, zero_points = scales(buf, t)
+        if what == "scale":
+            return tuple([2.0 ** -s for s in shifts]) if t.features else 2.0 ** -t.shift
+        return zero_points if t.features else t.zero_point
+    raise AttributeError(name)
+
+
+def scales(buf, tensor):
+    """The shifts and the zero points of a tensor whose elements have their own."""
+    if not tensor.features:
+        return (), ()
+    n = size(tensor.shape)
+    return (struct.unpack_from("<%db" % n, buf, tensor.features),
+            struct.unpack_from("<%dh" % n, buf, tensor.features + n))
 
 
 def metadata(buf, plan):

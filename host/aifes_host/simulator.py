@@ -16,6 +16,18 @@ def quantize_values(x, shift, zero_point):
     return np.clip(q, -128, 127).astype(np.int8)
 
 
+def stored_weights(buf, op):
+    """The uint8 weights [n_in, n_out] of a dense op of a buffer (array of uint8)."""
+    blocks = -(-op.n_out // op.interleave)
+    w = buf[op.weights:op.weights + blocks * op.interleave * op.n_in].reshape(blocks, -1)
+    whole = op.n_in - op.n_in % op.group  # inputs in full groups; the rest forms a smaller one
+    parts = [w[:, start * op.interleave:][:, :n * op.interleave].reshape(
+        blocks, -1, op.interleave, size).transpose(1, 3, 0, 2).reshape(n, -1)
+        for start, n, size in ((0, whole, op.group), (whole, op.n_in - whole, op.n_in - whole))
+        if n]
+    return np.concatenate(parts)[:, :op.n_out]
+
+
 def dequantize_values(q, shift, zero_point):
     """Real values of int8."""
     return np.ldexp(q.astype(np.float64) - zero_point, -np.asarray(shift))
@@ -62,10 +74,7 @@ class Simulator:
         return self._softmax(op)
 
     def _dense(self, op):
-        b = op.interleave
-        blocks = -(-op.n_out // b)
-        w = self._buf[op.weights:op.weights + blocks * b * op.n_in].reshape(blocks, op.n_in, b)
-        w = w.transpose(1, 0, 2).reshape(op.n_in, -1)[:, :op.n_out].astype(np.float64)
+        w = stored_weights(self._buf, op).astype(np.float64)
         w -= op.weight_zero  # products and sums stay below 2**53: exact in BLAS's float64
         bias = self._buf[op.bias:op.bias + 4 * op.n_out].view("<i4")
         shift = (self._buf[op.shifts:op.shifts + op.n_out].astype(np.int32) if op.shifts

@@ -21,14 +21,17 @@ def reference(x, w, bias, x_zero, w_zero, shifts, zeros, nearest):
     return array("b", y)
 
 
-def interleaved(op, block):
-    """The same op with its weights in blocks of `block` outputs."""
+def interleaved(op, block, group):
+    """The same op with its weights in blocks of `block` outputs and groups of inputs."""
     n, m = op.n_in, op.n_out
-    w = bytearray(-(-m // block) * block * n)
+    w = bytearray([99] * (-(-m // block) * block * n))
     for j in range(m):
         for k in range(n):
-            w[j // block * block * n + k * block + j % block] = op.weights[j * n + k]
-    return Op(*(op[:11] + (bytes(w),) + op[12:15] + (block,)))
+            start = k // group * group
+            inputs = min(group, n - start)
+            w[j // block * block * n + start * block + j % block * inputs + k - start] = (
+                op.weights[j * n + k])
+    return Op(*(op[:11] + (bytes(w),) + op[12:15] + (block, group)))
 
 
 def test_dense():
@@ -45,14 +48,14 @@ def test_dense():
         nearest = case % 3 == 0
         op = builder.dense_op(w, w_zero, bias, x_zero, shifts[0] if case % 2 else shifts,
                               zeros[0] if case % 2 else zeros, nearest)
-        for block in (1, 4, m):
-            model = aifes.load(builder.assemble([interleaved(op, min(block, m))],
+        for block, group in ((1, 1), (4, 1), (8, 1), (m, 1), (4, 4), (3, 4)):
+            model = aifes.load(builder.assemble([interleaved(op, min(block, m), group)],
                                                 (0, x_zero), (0, 0)))
             y = cases.run_int8(model, x)
             for i in range(3):
                 want = reference(x[i * n:(i + 1) * n], w, bias, x_zero, w_zero, shifts, zeros,
                                  nearest)
-                assert y[i * m:(i + 1) * m] == want, (case, block, i)
+                assert y[i * m:(i + 1) * m] == want, (case, block, group, i)
 
 
 def test_softmax_to_nearest():

@@ -1,0 +1,116 @@
+/* The .aifes buffer and the functions that check and run it. docs/format.md explains the fields;
+ * device/aifes/format.py defines them, tests/test_native.py compares.
+ *
+ * No libc, no float, no division by hardware: a loadable module can link none of them. */
+#ifndef AIFES_H
+#define AIFES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define AIFES_VERSION 1
+#define AIFES_MAX_ARENA (1u << 24)
+#define AIFES_MAX_OPS 1024
+#define AIFES_ACC_LIMIT (1 << 30) /* |bias| + n_in * 2^16 stays below: no accumulator overflows */
+#define AIFES_INT8 'b'
+#define AIFES_NEAREST 1
+/* multiply-accumulates after which aifes_run returns for a moment: 30 ms on a Pico */
+#define AIFES_WORK (1u << 20)
+
+enum { AIFES_DENSE = 1, AIFES_MAP, AIFES_SOFTMAX };
+enum { AIFES_ANY, AIFES_ROWS, AIFES_GROUPED, AIFES_EIGHT }; /* kernels: kernels.h */
+
+typedef struct {
+    uint8_t dtype, rank;
+    int8_t shift, zero_point;
+    uint32_t offset;   /* in the arena */
+    uint32_t features; /* offset of n shifts (int8) and n zero points (int16), or 0 */
+    uint32_t dims[3];
+} aifes_tensor;
+
+typedef struct {
+    uint8_t magic[4];
+    uint16_t version, reserved;
+    uint32_t length, crc, arena;
+    uint16_t n_ops, reserved2;
+    uint32_t metadata, metadata_length;
+    aifes_tensor input, output;
+} aifes_header;
+
+typedef struct {
+    uint8_t opcode, flags;
+    int8_t zero_point;
+    uint8_t weight_zero;
+    int8_t low, high;
+    uint8_t shift, reserved;
+    uint32_t x, y; /* offsets in the arena */
+    uint32_t n_in, n_out;
+    uint32_t weights, bias, shifts, table; /* offsets in the buffer, 0 = absent */
+    uint16_t interleave;
+    uint8_t group, reserved2;
+    uint32_t reserved3;
+} aifes_op;
+
+/* A checked op, ready to run: addresses in place of offsets, the clamp as
+ * 0 <= (acc >> shift) + offset <= span, counted from `low` */
+typedef struct {
+    uint8_t opcode, nearest, weight_zero, kernel;
+    uint8_t shift, shift_step, group, span;
+    int16_t offset, low;
+    uint32_t n_in, n_out, interleave;
+    int8_t *x, *y;
+    const uint8_t *weights, *bias, *shifts; /* shifts: one, or one for each output */
+    const uint8_t *table;                   /* begins at what is stored for `low` */
+} aifes_step;
+
+/* What was checked, in memory that nobody else writes: a buffer that changes after the check can
+ * change results, but no address. buf, arena: what the addresses of the steps are made for. */
+typedef struct {
+    const uint8_t *buf;
+    int8_t *arena;
+    uint32_t n_in, n_out;
+    aifes_header header;
+    aifes_step steps[];
+} aifes_net;
+
+/* float32 or int8 data of the caller; data NULL: input or output stay in the arena */
+typedef struct {
+    void *data;
+    uint32_t n; /* elements */
+    uint32_t is_float;
+} aifes_buffer;
+
+/* Bytes that aifes_load needs for the net of a buffer, 0 if it is not an .aifes buffer. */
+size_t aifes_net_size(const uint8_t *buf, size_t length);
+
+/* Check everything that aifes_run relies on (the rules of format.decode) and fill the net.
+ * size: bytes at net. Returns 0 if the buffer is damaged. */
+int aifes_load(aifes_net *net, size_t size, const uint8_t *buf, size_t length);
+
+/* Run samples: n_in elements of x each, n_out of y. buf: the model, header.length bytes at any
+ * address; arena: header.arena bytes.
+ * at: 0 to begin. Returns 0 when done, -1 if the sizes of x and y do not fit, else what to call
+ * again with: between two layers, so that a caller can look for Ctrl-C. */
+int32_t aifes_run(aifes_net *net, const uint8_t *buf, int8_t *arena, const aifes_buffer *x,
+    const aifes_buffer *y, uint32_t at);
+
+static inline uint32_t aifes_get32(const uint8_t *p)
+{
+    return p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+/* n / d, for quotients below 2^bits */
+static inline uint32_t aifes_divide(uint32_t n, uint32_t d, int bits)
+{
+    uint32_t q = 0;
+    while (bits--) {
+        q <<= 1;
+        if (n >> bits >= d) {
+            n -= d << bits;
+            q++;
+        }
+    }
+    return q;
+}
+
+#endif

@@ -1,0 +1,90 @@
+"""Run the C kernels on emulated chips (unicorn) and count instructions: exact and repeatable."""
+import shutil
+import struct
+import subprocess
+from collections import namedtuple
+from pathlib import Path
+
+import unicorn
+from elftools.elf.elffile import ELFFile
+from unicorn import arm_const as arm
+from unicorn import riscv_const as riscv
+
+NATIVE = Path(__file__).parents[1] / "native_module"
+BASE, SIZE = 0x10000000, 4 << 20
+NET, BUFFERS, ARENA, X, Y, MODEL = (BASE + (i << 19) for i in range(1, 7))
+STACK, EXIT = BASE + SIZE - 64, BASE + SIZE - 32
+
+Chip = namedtuple("Chip", ("name", "compiler", "flags"))
+CHIPS = {
+    "M0+": Chip("Cortex-M0+", "arm-none-eabi-gcc", ["-mthumb", "-mcpu=cortex-m0plus"]),
+    "M4": Chip("Cortex-M4", "arm-none-eabi-gcc", ["-mthumb", "-mcpu=cortex-m4"]),
+    "RV32": Chip("RV32IMC", "riscv64-unknown-elf-gcc", ["-march=rv32imc", "-mabi=ilp32"]),
+}
+
+
+def build(chip, folder, portable=False):
+    """Compile loader and executor for a chip; returns the ELF's path."""
+    chip = CHIPS[chip]
+    assert shutil.which(chip.compiler), f"{chip.compiler} is missing: make toolchains"
+    elf = Path(folder) / f"{chip.name}{'-portable' * portable}.elf"
+    subprocess.run(
+        [chip.compiler, *chip.flags, "-O2", "-std=c99", "-ffreestanding", "-nostdlib", "-Wall",
+         "-Werror", *["-DAIFES_PORTABLE"] * portable, f"-Wl,-Ttext={BASE + (1 << 16):#x}",
+         "-Wl,-eaifes_run", NATIVE / "aifes_load.c", NATIVE / "aifes_run.c", "-o", elf], check=True)
+    return elf
+
+
+class Emulator:
+    """A chip with a loaded model. count: the instructions of the last run."""
+
+    def __init__(self, chip, elf, model, offset=0):
+        self._arm = chip != "RV32"
+        if self._arm:
+            self._uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB
+                                  | unicorn.UC_MODE_MCLASS)
+            self._uc.ctl_set_cpu_model(arm.UC_CPU_ARM_CORTEX_M0 if chip == "M0+"
+                                       else arm.UC_CPU_ARM_CORTEX_M4)
+        else:
+            self._uc = unicorn.Uc(unicorn.UC_ARCH_RISCV, unicorn.UC_MODE_RISCV32)
+        self._uc.mem_map(BASE, SIZE)
+        with open(elf, "rb") as file:
+            elf = ELFFile(file)
+            for segment in elf.iter_segments("PT_LOAD"):
+                self._uc.mem_write(segment["p_vaddr"], segment.data())
+            self._symbols = {s.name: s["st_value"]
+                             for s in elf.get_section_by_name(".symtab").iter_symbols()}
+        self.count = 0
+        self._model = MODEL + offset
+        self._uc.mem_write(self._model, model)
+        assert self._call("aifes_load", NET, 1 << 19, self._model, len(model)) == 1
+        self._uc.hook_add(unicorn.UC_HOOK_CODE, self._step)
+
+    def _step(self, *_):
+        self.count += 1
+
+    def _call(self, name, *arguments):
+        uc = self._uc
+        if self._arm:
+            registers = arm.UC_ARM_REG_R0, arm.UC_ARM_REG_R1, arm.UC_ARM_REG_R2, arm.UC_ARM_REG_R3
+            uc.mem_write(STACK, struct.pack("<4I", *(arguments[4:] + (0,) * 4)[:4]))
+            uc.reg_write(arm.UC_ARM_REG_SP, STACK)
+            uc.reg_write(arm.UC_ARM_REG_LR, EXIT | 1)
+        else:
+            registers = [riscv.UC_RISCV_REG_A0 + i for i in range(6)]
+            uc.reg_write(riscv.UC_RISCV_REG_SP, STACK)
+            uc.reg_write(riscv.UC_RISCV_REG_RA, EXIT)
+        for register, value in zip(registers, arguments):
+            uc.reg_write(register, value)
+        uc.emu_start(self._symbols[name] | self._arm, EXIT)
+        return uc.reg_read(registers[0])
+
+    def run(self, x, n_out):
+        """The int8 results (bytes) of one int8 sample (bytes); counts a second run."""
+        uc = self._uc
+        uc.mem_write(X, x)
+        uc.mem_write(BUFFERS, struct.pack("<6I", X, len(x), 0, Y, n_out, 0))
+        for _ in range(2):  # the first run also makes addresses of offsets
+            self.count = 0
+            assert self._call("aifes_run", NET, self._model, ARENA, BUFFERS, BUFFERS + 12, 0) == 0
+        return bytes(uc.mem_read(Y, n_out))
