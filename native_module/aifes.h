@@ -8,17 +8,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define AIFES_MAGIC 0x736566A1
 #define AIFES_VERSION 1
 #define AIFES_MAX_ARENA (1u << 24)
 #define AIFES_MAX_OPS 1024
-#define AIFES_ACC_LIMIT (1 << 30) /* |bias| + n_in * 2^16 stays below: no accumulator overflows */
-#define AIFES_INT8 'b'
 #define AIFES_NEAREST 1
 /* multiply-accumulates after which aifes_run returns for a moment: 30 ms on a Pico */
 #define AIFES_WORK (1u << 20)
 
 enum { AIFES_DENSE = 1, AIFES_MAP, AIFES_SOFTMAX };
-enum { AIFES_ANY, AIFES_ROWS, AIFES_GROUPED, AIFES_EIGHT }; /* kernels: kernels.h */
 
 typedef struct {
     uint8_t dtype, rank;
@@ -29,7 +27,7 @@ typedef struct {
 } aifes_tensor;
 
 typedef struct {
-    uint8_t magic[4];
+    uint32_t magic;
     uint16_t version, reserved;
     uint32_t length, crc, arena;
     uint16_t n_ops, reserved2;
@@ -51,16 +49,12 @@ typedef struct {
     uint32_t reserved3;
 } aifes_op;
 
-/* A checked op, ready to run: addresses in place of offsets, the clamp as
- * 0 <= (acc >> shift) + offset <= span, counted from `low` */
+/* A checked op and the addresses of its offsets; shifts: one, or one for each output;
+ * table of a dense op: begins at what is stored for `low` */
 typedef struct {
-    uint8_t opcode, nearest, weight_zero, kernel;
-    uint8_t shift, shift_step, group, span;
-    int16_t offset, low;
-    uint32_t n_in, n_out, interleave;
+    aifes_op op;
     int8_t *x, *y;
-    const uint8_t *weights, *bias, *shifts; /* shifts: one, or one for each output */
-    const uint8_t *table;                   /* begins at what is stored for `low` */
+    const uint8_t *weights, *bias, *shifts, *table;
 } aifes_step;
 
 /* What was checked, in memory that nobody else writes: a buffer that changes after the check can
@@ -83,8 +77,8 @@ typedef struct {
 /* Bytes that aifes_load needs for the net of a buffer, 0 if it is not an .aifes buffer. */
 size_t aifes_net_size(const uint8_t *buf, size_t length);
 
-/* Check everything that aifes_run relies on (the rules of format.decode) and fill the net.
- * size: bytes at net. Returns 0 if the buffer is damaged. */
+/* Check everything that could lead aifes_run out of buffer and arena, and fill the net.
+ * size: bytes at net. Returns 0 if something would. */
 int aifes_load(aifes_net *net, size_t size, const uint8_t *buf, size_t length);
 
 /* Run samples: n_in elements of x each, n_out of y. buf: the model, header.length bytes at any

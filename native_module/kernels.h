@@ -6,11 +6,12 @@
  *   start  -weight_zero * sum_k x[k]
  *
  * A chip has the kernels that are fast on it; the portable ones are their reference. All are exact
- * in 32 bits, in any order of sums: see AIFES_ACC_LIMIT. Orders of weights: docs/format.md.
+ * in 32 bits, in any order of sums: n_in < 2^14. Orders of weights: docs/format.md.
  *
- *   sums_rows     four outputs of interleave 1
- *   sums_grouped  four outputs of interleave 4 and group 4, at a multiple of 4
- *   sums_8        eight outputs of interleave 8 and group 1, at a multiple of 4 */
+ *   sums_4  four outputs of interleave 1 (rows), or of interleave 4 and group 4
+ *   sums_8  eight outputs of interleave 8 and group 1; Cortex-M0 and M0+ only
+ *
+ * Weights begin at a multiple of 4, except in rows. */
 #ifndef AIFES_KERNELS_H
 #define AIFES_KERNELS_H
 
@@ -18,7 +19,7 @@
 
 /* Firmware is compiled for size; what runs for each weight or output is not. */
 #if defined(__GNUC__) && !defined(__clang__)
-#define AIFES_FAST __attribute__((noinline, optimize("O2")))
+#define AIFES_FAST __attribute__((noinline, optimize("O2", "unswitch-loops")))
 #else
 #define AIFES_FAST __attribute__((noinline))
 #endif
@@ -43,14 +44,21 @@ AIFES_FAST static int32_t sum(const int8_t *x, uint32_t n)
 }
 
 #ifndef AIFES_HAS_SUMS_4
-/* row: bytes from one output's weights to the next one's; next: from four inputs to the next */
-AIFES_FAST static void sums_4(const uint8_t *w, const int8_t *x, uint32_t n_in,
-    int32_t *acc, int32_t start, uint32_t row, uint32_t next)
+/* Four outputs: rows (interleave 1), or interleave 4 and group 4 */
+AIFES_FAST static void sums_4(const uint8_t *w, const int8_t *x, uint32_t n_in, int32_t *acc,
+    int32_t start, int rows)
 {
+    /* from one output's weights to the next one's, from four inputs to the next */
+    const uint32_t row = rows ? n_in : 4, next = rows ? 4 : 16, left = n_in & 3;
     const uint8_t *w1 = w + row, *w2 = w1 + row, *w3 = w2 + row;
     const int8_t *end = x + (n_in & ~3);
     int32_t a0 = start, a1 = start, a2 = start, a3 = start;
-    uint32_t left = n_in & 3;
+/* one input after another: else compilers run out of registers */
+#ifdef __clang__
+#define AIFES_NEXT __asm("" : "+r"(a0), "+r"(a1), "+r"(a2), "+r"(a3));
+#else
+#define AIFES_NEXT __asm("" ::: "memory");
+#endif
 #define AIFES_INPUT(k)                                                                             \
     {                                                                                              \
         int32_t v = x[k];                                                                          \
@@ -58,7 +66,7 @@ AIFES_FAST static void sums_4(const uint8_t *w, const int8_t *x, uint32_t n_in,
         a1 += v * w1[k];                                                                           \
         a2 += v * w2[k];                                                                           \
         a3 += v * w3[k];                                                                           \
-        __asm("" ::: "memory"); /* one input after another: else registers run out */              \
+        AIFES_NEXT                                                                                 \
     }
     for (; x < end; x += 4, w += next, w1 += next, w2 += next, w3 += next) {
 #ifdef __ARM_ARCH_6M__ /* unrolled it is large and not faster */
@@ -72,35 +80,24 @@ AIFES_FAST static void sums_4(const uint8_t *w, const int8_t *x, uint32_t n_in,
         AIFES_INPUT(3)
 #endif
     }
-    if (next != 4) {
+    if (!rows) {
         w1 = w + left, w2 = w1 + left, w3 = w2 + left;
     }
     for (uint32_t k = 0; k < left; k++) {
         AIFES_INPUT(k)
     }
 #undef AIFES_INPUT
+#undef AIFES_NEXT
     acc[0] = a0;
     acc[1] = a1;
     acc[2] = a2;
     acc[3] = a3;
 }
-
-static void sums_rows(const uint8_t *w, const int8_t *x, uint32_t n_in, int32_t *acc,
-    int32_t start)
-{
-    sums_4(w, x, n_in, acc, start, n_in, 4);
-}
-
-static void sums_grouped(const uint8_t *w, const int8_t *x, uint32_t n_in, int32_t *acc,
-    int32_t start)
-{
-    sums_4(w, x, n_in, acc, start, 4, 16);
-}
 #endif
 
 #ifndef AIFES_HAS_SUMS_8
 #define AIFES_HAS_SUMS_8 0
-static inline void sums_8(const uint8_t *w, const int8_t *x, uint32_t n_in, int32_t *acc,
+static void sums_8(const uint8_t *w, const int8_t *x, uint32_t n_in, int32_t *acc,
     int32_t start)
 {
     (void)w, (void)x, (void)n_in, (void)acc, (void)start; /* never called: dense_any does it */

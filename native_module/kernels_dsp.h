@@ -86,3 +86,9 @@ __attribute__((naked, noinline)) static void sums_grouped(const uint8_t *w, cons
 #undef AIFES_FOUR_INPUTS
 #undef AIFES_WIDEN
 #undef AIFES_ONE
+
+static void sums_4(const uint8_t *w, const int8_t *x, uint32_t n_in, int32_t *acc, int32_t start,
+    int rows)
+{
+    (rows ? sums_rows : sums_grouped)(w, x, n_in, acc, start);
+}

@@ -1,9 +1,9 @@
 /* The Python module _aifes: one source for a loadable .mpy and for a user C module in firmware.
  *
  *   net = _aifes.load(model, arena)   checks the model; ValueError if it is damaged
- *   at = net(x, y, 0)                 runs all samples of x into y, or with (None, None, 0) one
- *                                     sample that lies in the arena; 0: done
- *   at = net(x, y, at)                goes on, if at > 0; x and y do not fit the model, if at < 0
+ *   at = net(x, y, 0)                 runs all samples of x into y; 0: done
+ *   at = net(0)                       runs one sample that lies in the arena
+ *   at = net(x, y, at), net(at)       goes on, if at > 0; x and y do not fit the model, if at < 0
  *
  * A net can only come from load(). Model and arena are looked up at each call: Python code may
  * have changed their sizes. Floats are read and written as bits in buffers: passing a C float
@@ -40,38 +40,34 @@ mp_obj_full_type_t net_type;
 extern const mp_obj_type_t net_type;
 #endif
 
-/* The elements of x or y; 0 if it is no buffer of int8 or float32 */
+/* The elements of x or y; 0 if it is no buffer of int8 or float32, or empty */
 static int get_elements(mp_obj_t obj, int access, aifes_buffer *b)
 {
     mp_buffer_info_t info;
-    b->data = NULL;
-    b->n = b->is_float = 0;
-    if (obj == mp_const_none) {
-        return 1;
-    }
     if (!mp_get_buffer(obj, &info, access)) {
         return 0;
     }
     b->is_float = info.typecode == 'f';
     b->data = info.buf;
     b->n = b->is_float ? info.len / 4 : info.len;
-    return b->is_float || info.typecode == 'b' || info.typecode == 'B'
-        || info.typecode == BYTEARRAY_TYPECODE;
+    return b->n && (b->is_float || info.typecode == 'b' || info.typecode == 'B'
+        || info.typecode == BYTEARRAY_TYPECODE);
 }
 
 static mp_obj_t net_call(mp_obj_t self_in, size_t n_args, size_t n_kw, const mp_obj_t *args)
 {
     net_obj_t *self = MP_OBJ_TO_PTR(self_in);
     mp_buffer_info_t model, arena;
-    aifes_buffer x, y;
-    mp_arg_check_num(n_args, n_kw, 3, 3, false);
-    mp_int_t at = mp_obj_get_int(args[2]);
+    aifes_buffer x = {NULL, 0, 0}, y = {NULL, 0, 0};
+    mp_arg_check_num(n_args, n_kw, 1, 3, false);
+    mp_int_t at = mp_obj_get_int(args[n_args - 1]);
     mp_get_buffer_raise(self->model, &model, MP_BUFFER_READ);
     mp_get_buffer_raise(self->arena, &arena, MP_BUFFER_WRITE);
     if (model.len < self->net.header.length || arena.len < self->net.header.arena) {
         mp_raise_ValueError(MP_ERROR_TEXT("model or arena became smaller"));
     }
-    if (!get_elements(args[0], MP_BUFFER_READ, &x) || !get_elements(args[1], MP_BUFFER_WRITE, &y)) {
+    if (n_args == 3 && !(get_elements(args[0], MP_BUFFER_READ, &x)
+        && get_elements(args[1], MP_BUFFER_WRITE, &y))) {
         return MP_OBJ_NEW_SMALL_INT(-1);
     }
     return MP_OBJ_NEW_SMALL_INT(aifes_run(&self->net, model.buf, arena.buf, &x, &y, at));

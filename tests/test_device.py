@@ -11,7 +11,8 @@ import make_device_data
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SUITE = ROOT / "tests" / "device"
+TESTS = ROOT / "tests"
+SUITE = TESTS / "device"
 sys.path.insert(0, str(SUITE))
 from run import MODULES  # noqa: E402
 
@@ -51,10 +52,25 @@ def compiled(tmp_path_factory):
 
 
 @pytest.mark.parametrize("module", MODULES)
-@pytest.mark.parametrize("interpreter", ["cpython", "micropython"])
-def test_suite(interpreter, module, data, tmp_path):
-    binary = sys.executable if interpreter == "cpython" else micropython()
-    out = run(binary, [SUITE / "run.py", data, module], cwd=tmp_path)
+@pytest.mark.parametrize("engine", ["cpython python", "cpython native", "micropython python",
+                                    "micropython native"])
+def test_suite(engine, module, data, native_x64, library, tmp_path):
+    """On CPython the native engine is the shared library, with a sanitizer in it."""
+    interpreter, engine = engine.split()
+    binary, package = micropython(), ROOT / "device"
+    arguments = [SUITE / "run.py", data, engine, module]
+    if interpreter == "cpython":
+        binary = sys.executable
+        if engine == "native":
+            arguments = ["-c", f"import sys; sys.path[:0] = [{str(SUITE)!r}, {str(TESTS)!r}]\n"
+                         "import ctypes, run, shared_library\n"
+                         f"library = ctypes.CDLL({library._name!r})\n"
+                         "library.aifes_net_size.restype = ctypes.c_size_t\n"
+                         "sys.modules['_aifes'] = shared_library.module(library)\n"
+                         f"sys.exit(run.main({list(map(str, arguments[1:]))!r}))"]
+    elif engine == "native":
+        package = f"{package}:{native_x64}"
+    out = run(binary, arguments, package, tmp_path)
     print(out)
     assert " 0 failed" in out
 
@@ -64,7 +80,7 @@ def test_runner_reports_failure(data, tmp_path):
     for binary in (sys.executable, micropython()):
         done = subprocess.run(
             [binary, "-c", f"import sys; sys.path[:0] = [{str(SUITE)!r}, {str(tmp_path)!r}]; "
-             f"import run; sys.exit(run.main([{str(data)!r}, 'test_wrong']))"],
+             f"import run; sys.exit(run.main([{str(data)!r}, 'python', 'test_wrong']))"],
             capture_output=True, text=True,
             env=dict(os.environ, PYTHONPATH=str(ROOT / "device"),
                      MICROPYPATH=f"{ROOT / 'device'}:.frozen"))
@@ -73,7 +89,8 @@ def test_runner_reports_failure(data, tmp_path):
 
 @pytest.mark.parametrize("module", ["test_tutorial", "test_run", "test_memory"])
 def test_compiled(module, data, compiled, tmp_path):
-    assert " 0 failed" in run(micropython(), [SUITE / "run.py", data, module], compiled, tmp_path)
+    assert " 0 failed" in run(micropython(), [SUITE / "run.py", data, "python", module], compiled,
+                              tmp_path)
 
 
 def test_no_adjacent_f_strings():

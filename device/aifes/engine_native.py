@@ -14,9 +14,9 @@ class Engine:
 
     def forward(self):
         net = self._net
-        at = net(None, None, 0)
+        at = net(0)
         while at:  # a moment for Ctrl-C
-            at = net(None, None, at)
+            at = net(at)
 
     def run(self, x, y):
         net = self._net

@@ -4,8 +4,19 @@ from array import array
 from binascii import unhexlify
 
 import aifes
+import aifes.engines as engines
 
 DATA = "."
+ENGINE = None
+
+
+def use_engine(name):
+    """Let this engine be the only one there is."""
+    global ENGINE
+    ENGINE = name
+    found = engines.choose(name)
+    for other in ("native", "viper", "python"):
+        engines._found[other] = found if other == name else None
 
 
 def records(name):

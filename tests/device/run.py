@@ -1,6 +1,7 @@
-"""Run the suite on any interpreter: `micropython run.py DATA_DIR [module ..]`.
+"""Run the suite on any interpreter: `micropython run.py DATA_DIR ENGINE [module ..]`.
 
-DATA_DIR is made by ../make_device_data.py; `aifes` must be importable.
+DATA_DIR is made by ../make_device_data.py; `aifes` must be importable. ENGINE: native, viper or
+python; every model of the suite runs on it.
 """
 import gc
 import sys
@@ -22,8 +23,9 @@ def report(error):
 
 def main(arguments):
     cases.DATA = arguments[0]
+    cases.use_engine(arguments[1])
     passed = failed = 0
-    for name in arguments[1:] or MODULES:
+    for name in arguments[2:] or MODULES:
         module = __import__(name)
         for test in sorted(dir(module)):
             if not test.startswith("test_"):

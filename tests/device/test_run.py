@@ -99,12 +99,13 @@ def test_attributes():
     assert model.input_dtype == model.output_dtype == "b"
     assert (model.input_scale, model.input_zero_point) == (1 / 32, 10)
     assert (model.output_scale, model.output_zero_point) == (1 / 256, -128)
-    assert model.engine == "python" and model.labels is None
+    assert model.engine == cases.ENGINE and model.labels is None
 
 
 def test_summary():
     text = str(network().schedule_inference_memory())
-    for word in ("two: 2 -> 2", "arena 5 bytes", "engine python", "tanh", "softmax", "17", "2^-5"):
+    for word in ("two: 2 -> 2", "arena 5 bytes", "engine " + cases.ENGINE, "tanh", "softmax", "17",
+                 "2^-5"):
         assert word in text, text
     text = str(network())
     assert "inference memory 5 bytes" in text and "parameter memory" in text
