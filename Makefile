@@ -1,16 +1,19 @@
-# make demo | test | bench | lint | clean      needs python3 >= 3.10, make and git; the rest is installed
+# make demo | native | test | fuzz | bench | lint | clean      needs python3 >= 3.10, make and git; the rest is installed
 VENV ?= .venv
 PYTHON ?= python3
 BIN = $(VENV)/bin
 
-.PHONY: help venv demo test bench lint clean
+.PHONY: help venv demo native toolchains test fuzz bench lint clean
 
 help:
-	@echo "make demo   quantize the line follower's network and drive the simulated robot"
-	@echo "make test   all tests, on CPython and MicroPython"
-	@echo "make bench  the simulator's speed"
-	@echo "make lint   check the style"
-	@echo "make clean  remove what was built"
+	@echo "make demo        quantize the line follower's network and drive the simulated robot"
+	@echo "make native      the engine in C, as .mpy for each architecture: build/native/"
+	@echo "make toolchains  install the compilers for it (Debian, Ubuntu)"
+	@echo "make test        all tests, on CPython, MicroPython and emulated chips"
+	@echo "make fuzz        RUNS=1000000 damaged models against the engine in C"
+	@echo "make bench       instructions on chips, speed of the engines and of the simulator"
+	@echo "make lint        check the style"
+	@echo "make clean       remove what was built"
 
 venv: $(VENV)/.ready
 
@@ -30,14 +33,29 @@ $(VENV)/.ready: pyproject.toml
 demo: venv
 	$(BIN)/python -m aifes_host.demo
 
+native: venv
+	@PYTHON=$(abspath $(BIN))/python native_module/build.sh
+
+toolchains:
+	@sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	    $$sudo apt-get update -qq && $$sudo apt-get install -qqy --no-install-recommends \
+	    gcc libc6-dev git clang llvm gcc-arm-none-eabi libnewlib-arm-none-eabi \
+	    gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf \
+	    gcc-xtensa-lx106 picolibc-xtensa-lx106-elf
+
 test: venv
 	$(BIN)/python -m pytest -q
 
+RUNS ?= 1000000
+fuzz:
+	native_module/fuzz/run.sh $(RUNS)
+
 bench: venv
+	$(BIN)/python tests/bench/instructions.py
 	$(BIN)/python tests/bench/simulator.py
 
 lint: venv
-	$(BIN)/ruff check device host tests
+	$(BIN)/ruff check device host tests native_module
 
 clean:
 	rm -rf $(VENV) build demo .pytest_cache .ruff_cache .hypothesis *.egg-info

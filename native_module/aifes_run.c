@@ -13,17 +13,18 @@
 
 #define AIFES_BLOCK 16 /* outputs whose sums are finished together */
 
-/* clamp((acc >> shift) + zero_point), counted from low: offset = zero_point - low, span = high - low */
-static inline uint32_t clamp(int32_t acc, uint8_t shift, int32_t offset, uint32_t span)
-{
-    int32_t v = (acc >> (shift & 31)) + offset;
-    return (uint32_t)v <= span ? (uint32_t)v : v < 0 ? 0 : span;
-}
-
 /* a + b; wraps where a buffer was changed after its check */
 static inline int32_t add(int32_t a, int32_t b)
 {
     return (uint32_t)a + (uint32_t)b;
+}
+
+/* clamp((acc >> shift) + zero_point), counted from low.
+ * offset: zero_point - low, span: high - low */
+static inline uint32_t clamp(int32_t acc, uint8_t shift, int32_t offset, uint32_t span)
+{
+    int32_t v = add(acc >> (shift & 31), offset);
+    return (uint32_t)v <= span ? (uint32_t)v : v < 0 ? 0 : span;
 }
 
 /* The sum of one output, any order: w its block's weights, column its place in the block. */
@@ -80,12 +81,12 @@ AIFES_FAST static void dense_rows(const aifes_step *s, uint32_t first)
     }
     do {
         const int8_t *x = s->x;
-        int32_t acc = *bias++;
+        int32_t acc = 0;
         uint32_t v;
         do {
             acc += *x++ * (*w++ - weight_zero);
         } while (x < x_end);
-        v = clamp(acc, *shifts, offset, span);
+        v = clamp(add(*bias++, acc), *shifts, offset, span);
         shifts += step;
         *y++ = table ? table[v] : v + low;
     } while (y < end);

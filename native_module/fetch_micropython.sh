@@ -1,32 +1,39 @@
 #!/usr/bin/env bash
-# fetch_micropython.sh VERSION DIR: MicroPython's source tree, from git where the network has it,
-# else Debian's source package. The system's apt is left as it is.
+# fetch_micropython.sh: prints the folder of MicroPython's source tree: MPY_DIR, else a copy in
+# AIFES_CACHE that is fetched once, by git or as Debian's source package. apt is left as it is.
 set -euo pipefail
-version=$1
-dir=$2
-if timeout 60 git -c advice.detachedHead=false clone -q --depth 1 --branch "v$version" \
-    https://github.com/micropython/micropython.git "$dir/git" 2>/dev/null; then
-    mv "$dir/git/"* "$dir/" && rm -rf "$dir/git"
+version=1.25.0 # its modules load in every firmware with .mpy 6.3: MicroPython 1.23 and newer
+cache=${AIFES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/aifes}
+dir=${MPY_DIR:-$cache/micropython-$version}
+echo "$dir"
+[ ! -d "$dir" ] || exit 0
+
+say() { echo "fetch_micropython.sh: $*" >&2; }
+say "fetching MicroPython $version into $dir (once)"
+rm -rf "$dir.new"
+mkdir -p "$dir.new"
+if timeout 120 git -c advice.detachedHead=false clone -q --depth 1 --branch "v$version" \
+    https://github.com/micropython/micropython.git "$dir.new" 2>/dev/null; then
+    mv "$dir.new" "$dir"
     exit 0
 fi
-command -v apt-get >/dev/null || {
-    echo "no MicroPython: clone its repository, tag v$version, and give MPY_DIR" >&2
+if ! command -v apt-get >/dev/null; then
+    say "clone MicroPython's repository, tag v$version, and give its folder as MPY_DIR"
     exit 1
-}
+fi
 keys=/usr/share/keyrings/debian-archive-keyring.gpg
 mirror=$(sed 's/#.*//' $(find /etc/apt -name '*.list' -o -name '*.sources') |
     grep -Eom1 '[a-z+]+://[^ ]+/debian/?( |$)')
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/lists/partial" "$work/archives/partial"
-# trixie has 1.25.0; sid keeps a source package for a while when trixie moves on
-for suite in trixie sid; do
+for suite in trixie sid; do # sid keeps a source package for a while after trixie has a newer one
     echo "deb-src [signed-by=$keys] $mirror $suite main"
 done >"$work/sources.list"
-options=(-q -o Dir::Etc::sourcelist="$work/sources.list" -o Dir::Etc::sourceparts=-
-    -o Dir::Etc::preferencesparts=- -o Dir::State::lists="$work/lists" -o Dir::Cache="$work"
+options=(-qq -o "Dir::Etc::sourcelist=$work/sources.list" -o Dir::Etc::sourceparts=-
+    -o Dir::Etc::preferencesparts=- -o "Dir::State::lists=$work/lists" -o "Dir::Cache=$work"
     -o APT::Get::List-Cleanup=0 -o Acquire::Languages=none -o APT::Sandbox::User=root)
-apt-get "${options[@]}" update >/dev/null
-cd "$work"
-apt-get "${options[@]}" source --download-only "micropython=$version+ds-1" >/dev/null
-tar xf micropython_*.orig.tar.* -C "$dir" --strip-components=1
+apt-get "${options[@]}" update >&2
+(cd "$work" && apt-get "${options[@]}" source --download-only "micropython=$version+ds-1" >&2)
+tar xf "$work"/micropython_*.orig.tar.* -C "$dir.new" --strip-components=1
+mv "$dir.new" "$dir"

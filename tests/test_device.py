@@ -53,23 +53,27 @@ def compiled(tmp_path_factory):
 
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("engine", ["cpython python", "cpython native", "micropython python",
-                                    "micropython native"])
-def test_suite(engine, module, data, native_x64, library, tmp_path):
-    """On CPython the native engine is the shared library, with a sanitizer in it."""
+                                    "micropython native", "firmware native"])
+def test_suite(engine, module, data, request, tmp_path):
+    """The native engine is a shared library with a sanitizer in it (CPython), a loaded module
+    (MicroPython), or a part of the firmware."""
     interpreter, engine = engine.split()
     binary, package = micropython(), ROOT / "device"
     arguments = [SUITE / "run.py", data, engine, module]
     if interpreter == "cpython":
         binary = sys.executable
         if engine == "native":
+            library = request.getfixturevalue("library")
             arguments = ["-c", f"import sys; sys.path[:0] = [{str(SUITE)!r}, {str(TESTS)!r}]\n"
                          "import ctypes, run, shared_library\n"
                          f"library = ctypes.CDLL({library._name!r})\n"
                          "library.aifes_net_size.restype = ctypes.c_size_t\n"
                          "sys.modules['_aifes'] = shared_library.module(library)\n"
                          f"sys.exit(run.main({list(map(str, arguments[1:]))!r}))"]
+    elif interpreter == "firmware":
+        binary = request.getfixturevalue("firmware")
     elif engine == "native":
-        package = f"{package}:{native_x64}"
+        package = f"{package}:{request.getfixturevalue('native_x64')}"
     out = run(binary, arguments, package, tmp_path)
     print(out)
     assert " 0 failed" in out

@@ -54,6 +54,15 @@ def test_quantize_tells_layers_and_loss(folder):
     assert found["bytes"] == (folder / "n.aifes").stat().st_size
 
 
+def test_target_orders_the_weights(folder):
+    results = []
+    for target in ("any", "cortex-m0", "cortex-m4"):
+        run("quantize", "train.py:model", "--data", "x.npy", "--target", target, "-o", "t.aifes",
+            cwd=folder)
+        results.append(run("simulate", "t.aifes", "-i", "x.npy", "--json", cwd=folder))
+    assert results[0] == results[1] == results[2]
+
+
 def test_inspect_draws_the_arena(folder):
     text = run("inspect", "net.aifes", "--plot", "m.png", cwd=folder)
     assert "tanh_1" in text and "AAAA" in text and "lower bound 12" in text

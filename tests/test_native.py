@@ -10,7 +10,7 @@ import shared_library
 from aifes import format
 from aifes_host import Simulator
 from bench.instructions import network
-from conftest import ROOT, build_native
+from conftest import ROOT, build_native, need
 from emulator import CHIPS, Emulator, build
 from test_device import micropython, run
 from test_mutation import GUARD, MODELS, mutate, repaired
@@ -26,8 +26,9 @@ def test_structs_are_those_of_the_format(tmp_path):
     tensor = "dtype rank shift zero_point offset features dims[0] dims[1] dims[2]"
     header = ("magic version reserved length crc arena n_ops reserved2 metadata metadata_length")
     lines = ['#include "aifes.h"']
-    for struct, form, names in (("aifes_op", format.OP, op), ("aifes_tensor", format.TENSOR, tensor),
-                                ("aifes_header", format.HEADER, header)):
+    structs = (("aifes_op", format.OP, op), ("aifes_tensor", format.TENSOR, tensor),
+               ("aifes_header", format.HEADER, header))
+    for struct, form, names in structs:
         codes = form[1:].replace("4s", "s")
         at = 0
         for code, name in zip(codes, names.split(), strict=True):
@@ -46,6 +47,8 @@ def test_structs_are_those_of_the_format(tmp_path):
 
 def test_modules_of_all_architectures():
     """Each file is there, for its architecture, and small; a board would load it."""
+    for chip in ("gcc", *(chip.compiler for chip in CHIPS.values()), "xtensa-lx106-elf-gcc"):
+        need(chip)
     text = build_native(*ARCHITECTURES)
     codes = [None, "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp",
              "xtensa", "xtensawin", "rv32imc"]
@@ -88,6 +91,7 @@ def test_random_models_in_the_library(library, at):
 @pytest.mark.parametrize("chip", CHIPS)
 def test_random_models_on_chips(chip, portable, tmp_path):
     """The kernels of each chip, and the portable ones compiled for it."""
+    need(CHIPS[chip].compiler)
     elf = build(chip, tmp_path, portable)
     rng = np.random.default_rng(5)
     for case in range(120):

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from . import aifes_tools, memory_map, writers
 from .graph import ConversionError
+from .layout import arrange
 from .quantizer import quantize as quantize_graph
 from .simulator import Simulator
 from .sources import read_data, read_network
@@ -66,6 +67,10 @@ def quantize(
     output: Annotated[Optional[Path], typer.Option("-o", help="Default: NAME.aifes")] = None,
     method: Annotated[Literal["mse", "aifes"], typer.Option(
         help="mse: least squared error; aifes: AIfES's own rule and arithmetic.")] = "mse",
+    target: Annotated[Literal["any", "cortex-m0", "cortex-m4"], typer.Option(
+        help="Order of the weights that the C engine reads fastest on a chip: cortex-m0 for RP2040 "
+             "or SAMD21, cortex-m4 also for M7 and M33 (RP2350, STM32, nRF52). Every engine runs "
+             "every order, with the same results.")] = "any",
     name: Annotated[Optional[str], typer.Option(help="Name kept in the file.")] = None,
     test: Annotated[Optional[Path], typer.Option(
         help="Inputs for the final comparison; default: the same data.")] = None,
@@ -80,7 +85,8 @@ def quantize(
     wanted = None if labels is None else _labels(read_data(labels))
     comparison = result.compare(calibration if test is None else read_data(test), wanted)
     output = output or Path(f"{graph.name}.aifes")
-    writers.write_aifes(result.model, output)
+    model = arrange(result.model, target)
+    writers.write_aifes(model, output)
 
     def draw():
         table = Table(title=f"{graph.name}, method {method}")
@@ -100,8 +106,8 @@ def quantize(
         if wanted is not None:
             console.print(f"accuracy: float {100 * comparison['accuracy_float']:.2f} %, "
                           f"Q7 {100 * comparison['accuracy_q7']:.2f} %")
-        console.print(f"{output}: {len(result.model)} bytes, arena "
-                      f"{Simulator(result.model).plan.arena} bytes")
+        console.print(f"{output}: {len(model)} bytes, arena "
+                      f"{Simulator(model).plan.arena} bytes")
 
     show(json, dict(result.as_dict(), comparison=comparison, output=str(output)), draw)
 

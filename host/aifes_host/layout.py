@@ -1,8 +1,7 @@
 """The order of the weights in a buffer: what a chip reads fastest. Results do not depend on it."""
 import numpy as np
 from aifes import builder
-from aifes.format import DENSE, decode
-from aifes.format import size as elements
+from aifes.format import DENSE, SOFTMAX, decode
 
 from .simulator import Simulator, stored_weights
 
@@ -12,7 +11,7 @@ TARGETS = {"any": (1, 1), "cortex-m0": (8, 1), "cortex-m4": (4, 4)}
 
 
 def arrange(model, target):
-    """The same .aifes buffer with the weights in the order for a target of TARGETS.
+    """The same .aifes buffer (bytes) with the weights in the order for a target of TARGETS.
 
     A layer with fewer outputs than the target interleaves stays in rows.
     """
@@ -32,14 +31,13 @@ def arrange(model, target):
                     cut(op.table, 256))
         else:
             order = (0, 0)
-            data = (None, None, None, cut(op.table, 512 if op.opcode != 2 else 256))
+            data = (None, None, None, cut(op.table, 512 if op.opcode == SOFTMAX else 256))
         ops.append(op._replace(weights=data[0], bias=data[1], shifts=data[2], table=data[3],
                                interleave=order[0], group=order[1]))
     at, n = plan.metadata
     simulator = Simulator(model)
     scales = [tuple(v.tolist() if isinstance(v, np.ndarray) else v for v in simulator.scale(t))
               for t in (plan.input, plan.output)]
-    assert elements(plan.output.shape) == plan.output.shape[0]
     return bytes(builder.assemble(ops, *scales, plan.input.shape, bytes(model[at:at + n])))
 
 

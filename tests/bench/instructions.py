@@ -30,6 +30,8 @@ OTHERS = {
     "RV32": {"AIfES Q7": (933, 19019, 251465, 716536),
              "TinyMaix int8": (None, 37335, 183299, 247578)},
 }
+REACH = {"M0+": (450, 6500, 66000, 185000), "M4": (400, 3300, 30000, 80000),
+         "RV32": (400, 6000, 75000, 220000)}
 
 
 def network(name):
@@ -69,6 +71,7 @@ def main():
                 rows["aifes, " + TARGET[chip]] = own, TARGET[chip]
             for title, (elf, target) in rows.items():
                 table.add_row(title, *[f"{measure(chip, elf, n, target):,}" for n in NETS])
+            table.add_row("to reach", *[f"{n:,}" for n in REACH[chip]], style="bold")
             for title, counts in OTHERS[chip].items():
                 table.add_row(title, *["-" if n is None else f"{n:,}" for n in counts],
                               style="dim")

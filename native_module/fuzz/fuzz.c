@@ -1,0 +1,63 @@
+/* libFuzzer on guard and executor, under ASan and UBSan: make fuzz.
+ *
+ * Input: 4 bytes of choices, then a buffer. Buffer, arena, x and y are pieces of exactly their
+ * size; the buffer lies at any address and may change after its check. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../aifes.h"
+
+static void check(int ok)
+{
+    if (!ok) {
+        abort();
+    }
+}
+
+/* The elements of a random x or y of n elements, at a multiple of 4 if they are floats. */
+static aifes_buffer elements(uint32_t n, uint32_t samples, int is_float)
+{
+    aifes_buffer b = {malloc((size_t)n * samples << 2 * is_float), n * samples, is_float};
+    for (uint32_t i = 0; i < (n * samples << 2 * is_float); i++) {
+        ((uint8_t *)b.data)[i] = 0x9E * (i + 1) ^ i >> 3;
+    }
+    return b;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 4) {
+        return 0;
+    }
+    uint32_t choices = aifes_get32(data);
+    size_t length = size - 4, offset = choices & 3;
+    uint8_t *memory = malloc(length + offset), *buf = memory + offset;
+    memcpy(buf, data + 4, length);
+    if (choices & 4 && length >= 16) { /* as a hostile file has it */
+        uint32_t n = length;
+        memcpy(buf, "\xA1" "fes\1\0\0", 8);
+        memcpy(buf + 8, &n, 4);
+    }
+    size_t net_size = aifes_net_size(buf, length);
+    aifes_net *net = malloc(net_size);
+    if (net_size && aifes_load(net, net_size, buf, length) && net->header.arena <= 1 << 16) {
+        int8_t *arena = calloc(1, net->header.arena);
+        uint32_t samples = 1 + (choices >> 3 & 1), at = choices >> 8 & 15;
+        aifes_buffer x = elements(net->n_in, samples, choices >> 4 & 1);
+        aifes_buffer y = elements(net->n_out, samples, choices >> 5 & 1);
+        for (uint32_t i = 0; choices & 64 && i < 50; i++) { /* changed after the check */
+            buf[(choices + i * 2654435761u) % length] ^= 1 << (i & 7);
+        }
+        int32_t next = aifes_run(net, buf, arena, &x, &y, at);
+        check(next >= 0);
+        check(aifes_run(net, buf, arena, &x, &y, next) >= 0);
+        y.n++;
+        check(aifes_run(net, buf, arena, &x, &y, 0) == -1);
+        free(arena);
+        free(x.data);
+        free(y.data);
+    }
+    free(net);
+    free(memory);
+    return 0;
+}

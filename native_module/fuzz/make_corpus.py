@@ -1,0 +1,28 @@
+"""Write the fuzzer's first inputs into corpus/: small models that use all of the format."""
+import sys
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parents[1] / "tests"))
+import random_models  # noqa: E402
+from test_mutation import MODELS  # noqa: E402
+
+
+def main():
+    folder = HERE / "corpus"
+    folder.mkdir(exist_ok=True)
+    rng = np.random.default_rng(0)
+    models = dict(MODELS)
+    while len(models) < 40:
+        model = random_models.model(rng)
+        if len(model) < 2500:
+            models[f"random {len(models)}"] = model
+    for name, model in models.items():
+        # fields are tried with length and magic repaired, floats in and out
+        (folder / name.replace(" ", "_")).write_bytes(bytes([0x34, 0, 0, 0]) + model)
+
+
+if __name__ == "__main__":
+    main()
