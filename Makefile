@@ -50,8 +50,9 @@ RUNS ?= 1000000
 fuzz:
 	native_module/fuzz/run.sh $(RUNS)
 
-bench: venv
+bench: native
 	$(BIN)/python tests/bench/instructions.py
+	$(BIN)/python tests/bench/engines.py
 	$(BIN)/python tests/bench/simulator.py
 
 lint: venv

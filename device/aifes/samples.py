@@ -4,8 +4,6 @@ A stream is the one bridge between floats and their bits that allocates nothing 
 """
 import io
 
-import aifes.floats as floats
-
 from .format import ModelError, size
 
 
@@ -29,12 +27,15 @@ def refuse(x, y, plan):
 
 
 class Samples:
-    """What an Engine inherits. arena: a memoryview of bytes, signed or (mask 255) unsigned."""
+    """What an Engine inherits; it has forward() and two methods for float32:
 
-    def __init__(self, buf, plan, arena, mask):
+    _quantize(x): all of x, whose bytes are in the stream too, into the arena;
+    _dequantize(y): the output into y, with the stream at 0; TypeError if y is read-only.
+    """
+
+    def __init__(self, buf, plan, arena):
         self._buf = buf
         self._plan = plan
-        self._mask = mask
         self._n_in = size(plan.input.shape)
         self._n_out = size(plan.output.shape)
         self._input = arena[plan.input.offset:plan.input.offset + self._n_in]
@@ -42,7 +43,6 @@ class Samples:
         self.ram = min(4 * max(self._n_in, self._n_out), 4096)
         self._io = io.BytesIO()
         self._io.write(bytes(self.ram))
-        self._word = bytearray(4)
 
     def run(self, x, y):
         n, m = self._n_in, self._n_out
@@ -63,22 +63,18 @@ class Samples:
         x_is_float = self._item_size(x, self._n_in) == 4  # leaves the bytes of x in the stream
         stream.seek(0)
         if x_is_float:
-            t = self._plan.input
-            floats.quantize(stream, self._word, self._input, self._mask,
-                            t.shift, t.zero_point, self._buf, t.features)
+            self._quantize(x)
         else:
             stream.readinto(self._input)
         self.forward()
         stream.seek(0)
-        if is_float:
-            t = self._plan.output
-            floats.dequantize(self._output, stream, self._word,
-                              t.shift, t.zero_point, self._buf, t.features)
-        else:
-            stream.write(self._output)
-        stream.seek(0)
         try:
-            stream.readinto(y)
+            if is_float:
+                self._dequantize(y)
+            else:
+                stream.write(self._output)
+                stream.seek(0)
+                stream.readinto(y)
         except TypeError:
             raise ModelError("y is read-only: give a buffer that can be written")
 
