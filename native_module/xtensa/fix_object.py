@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""fix_object.py FILE.o: make of LLVM's Xtensa object one that MicroPython's tools/mpy_ld.py links as it does GNU's.
+"""fix_object.py FILE.o: LLVM's Xtensa object becomes one that MicroPython's mpy_ld.py links.
 
-* l32r: mpy_ld adds the distance to what is in the instruction; LLVM leaves a rest there, -1, GNU as 0.
-* A literal that points into a section: LLVM has the offset in the relocation, GNU as in the data, and mpy_ld looks there.
+* l32r: mpy_ld adds the distance to what is in the instruction; LLVM leaves a rest there, -1, GNU
+  as 0.
+* A literal that points into a section: LLVM has the offset in the relocation, GNU as in the data,
+  and mpy_ld looks there.
 * Constants with addresses in them are to be in .data.rel.ro, not in .rodata.
-* mpy_ld takes literals for the same that have the same section name and offset, in whatever file: so the sections get
-  the file's name too.
+* mpy_ld takes literals for the same that have the same section name and offset, in whatever file:
+  so the sections get the file's name too.
 """
 import struct
 import sys
@@ -27,7 +29,7 @@ def fix(path):
     text = elf[start : start + size]
     names = [text[s[0] : text.index(0, s[0])].decode() for s in sections]
     if sum(n.startswith(".literal") and s[5] > 0 for n, s in zip(names, sections)) > 1:
-        sys.exit(f"{path}: mpy_ld takes one .literal section only: compile without -ffunction-sections")
+        sys.exit(f"{path}: mpy_ld takes one .literal section only: no -ffunction-sections")
     new_names = {i: n for i, n in enumerate(names) if n.startswith(LOADED)}
 
     for _, kind, _, _, start, size, link, target, _, _ in sections:
@@ -39,15 +41,16 @@ def fix(path):
         for at in range(start, start + size, 12):
             offset, info, addend = struct.unpack_from("<IIi", elf, at)
             place = sections[target][4] + offset
-            _, _, _, symbol_kind, _, section = struct.unpack_from("<IIIBBH", elf, sections[link][4] + 16 * (info >> 8))
+            symbol = sections[link][4] + 16 * (info >> 8)
+            _, _, _, symbol_kind, _, section = struct.unpack_from("<IIIBBH", elf, symbol)
             if name.startswith(".text"):
                 to_literal = 0 < section < count and names[section].startswith(".literal")
                 if info & 255 != R_XTENSA_SLOT0_OP or not to_literal or elf[place] & 15 != L32R:
-                    sys.exit(f"{path}: at {offset:#x} of {name} a relocation that is no l32r of a literal")
+                    sys.exit(f"{path}: {offset:#x} of {name}: a relocation, but no l32r of a literal")
                 elf[place + 1 : place + 3] = b"\0\0"
             elif name.startswith(".literal") and addend:
                 if symbol_kind & 15 != STT_SECTION:
-                    sys.exit(f"{path}: a literal is a symbol + {addend}: mpy_ld would lose the {addend}")
+                    sys.exit(f"{path}: mpy_ld would lose the {addend} of a symbol + {addend}")
                 (value,) = struct.unpack_from("<I", elf, place)
                 struct.pack_into("<I", elf, place, value + addend)
                 struct.pack_into("<i", elf, at + 8, 0)
