@@ -46,7 +46,7 @@ def fix(path):
             if name.startswith(".text"):
                 to_literal = 0 < section < count and names[section].startswith(".literal")
                 if info & 255 != R_XTENSA_SLOT0_OP or not to_literal or elf[place] & 15 != L32R:
-                    sys.exit(f"{path}: {offset:#x} of {name}: a relocation, but no l32r of a literal")
+                    sys.exit(f"{path}: {offset:#x} of {name}: a relocation that is no l32r")
                 elf[place + 1 : place + 3] = b"\0\0"
             elif name.startswith(".literal") and addend:
                 if symbol_kind & 15 != STT_SECTION:
