@@ -11,17 +11,18 @@
 #define AIFES_SMALL 0 /* 1: without the fast kernels */
 #endif
 
-#define AIFES_BLOCK 16 /* outputs whose sums are finished together */
+#define AIFES_BLOCK 32 /* outputs whose sums are finished together */
 
 /* a + b; wraps where a buffer was changed after its check */
-static inline int32_t add(int32_t a, int32_t b)
+__attribute__((always_inline)) static inline int32_t add(int32_t a, int32_t b)
 {
     return (uint32_t)a + (uint32_t)b;
 }
 
 /* clamp((acc >> shift) + zero_point), counted from low.
  * offset: zero_point - low, span: high - low */
-static inline uint32_t clamp(int32_t acc, uint8_t shift, int32_t offset, uint32_t span)
+__attribute__((always_inline)) static inline uint32_t clamp(int32_t acc, uint8_t shift,
+    int32_t offset, uint32_t span)
 {
     int32_t v = add(acc >> (shift & 31), offset);
     return (uint32_t)v <= span ? (uint32_t)v : v < 0 ? 0 : span;
@@ -114,24 +115,19 @@ AIFES_FAST static void finish(const aifes_step *s, const int32_t *acc, uint32_t 
 AIFES_FAST static void dense_blocks(const aifes_step *s)
 {
     const uint8_t *w = s->weights;
-    const int rows = s->op.interleave == 1, eight = s->op.interleave == 8;
-    const uint32_t n_in = s->op.n_in, width = eight ? 8 : 4;
+    const int rows = s->op.interleave == 1, eight = AIFES_HAS_SUMS_8 && s->op.interleave == 8;
+    const uint32_t n_in = s->op.n_in;
     const uint32_t n_out = rows ? s->op.n_out & ~3 : s->op.n_out;
     const int32_t start = -s->op.weight_zero * sum(s->x, n_in);
     int32_t acc[AIFES_BLOCK];
-    for (uint32_t first = 0; first < n_out;) {
-        uint32_t n = 0, left = n_out - first;
-        do {
-            if (AIFES_HAS_SUMS_8 && eight) {
-                sums_8(w, s->x, n_in, acc + n, start);
-            } else {
-                sums_4(w, s->x, n_in, acc + n, start, rows);
-            }
-            w += width * n_in;
-            n += width;
-        } while (n < AIFES_BLOCK && n < left);
-        finish(s, acc, first, n < left ? n : left);
-        first += n;
+    for (uint32_t first = 0; first < n_out; first += AIFES_BLOCK, w += AIFES_BLOCK * n_in) {
+        uint32_t n = n_out - first < AIFES_BLOCK ? n_out - first : AIFES_BLOCK;
+        if (eight) {
+            sums_8(w, s->x, n_in, acc, start, (n + 7) >> 3);
+        } else {
+            sums_4(w, s->x, n_in, acc, start, (n + 3) >> 2, rows);
+        }
+        finish(s, acc, first, n);
     }
     if (n_out < s->op.n_out) {
         dense_rows(s, n_out);

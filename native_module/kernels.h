@@ -1,9 +1,10 @@
-/* Sums of a dense layer: acc[j] = start + sum_k x[k] * w[j][k], for the outputs of one block.
+/* Sums of a dense layer: acc[j] = start + sum_k x[k] * w[j][k], for the outputs of some blocks.
  *
- *   w      stored weights of the block's first output
- *   x      n_in inputs
- *   acc    one sum for each output
- *   start  -weight_zero * sum_k x[k]
+ *   w       stored weights of the first block's first output
+ *   x       n_in inputs
+ *   acc     one sum for each output
+ *   start   -weight_zero * sum_k x[k]
+ *   blocks  of 4 or 8 outputs, at least one
  *
  * A chip has the kernels that are fast on it; the portable ones are their reference. All are exact
  * in 32 bits, in any order of sums: n_in < 2^14. Orders of weights: docs/format.md.
@@ -44,15 +45,16 @@ AIFES_FAST static int32_t sum(const int8_t *x, uint32_t n)
 }
 
 #ifndef AIFES_HAS_SUMS_4
-/* Four outputs: rows (interleave 1), or interleave 4 and group 4 */
+/* Blocks of four outputs: rows (interleave 1), or interleave 4 and group 4 */
 AIFES_FAST static void sums_4(const uint8_t *w, const int8_t *x, uint32_t n_in, int32_t *acc,
-    int32_t start, int rows)
+    int32_t start, uint32_t blocks, int rows)
 {
     /* from one output's weights to the next one's, from four inputs to the next */
     const uint32_t row = rows ? n_in : 4, next = rows ? 4 : 16, left = n_in & 3;
-    const uint8_t *w1 = w + row, *w2 = w1 + row, *w3 = w2 + row;
-    const int8_t *end = x + (n_in & ~3);
-    int32_t a0 = start, a1 = start, a2 = start, a3 = start;
+    const int8_t *begin = x, *end = x + (n_in & ~3);
+    do {
+        const uint8_t *w1 = w + row, *w2 = w1 + row, *w3 = w2 + row;
+        int32_t a0 = start, a1 = start, a2 = start, a3 = start;
 /* one input after another: else compilers run out of registers */
 #ifdef __clang__
 #define AIFES_NEXT __asm("" : "+r"(a0), "+r"(a1), "+r"(a2), "+r"(a3));
@@ -68,39 +70,41 @@ AIFES_FAST static void sums_4(const uint8_t *w, const int8_t *x, uint32_t n_in, 
         a3 += v * w3[k];                                                                           \
         AIFES_NEXT                                                                                 \
     }
-    for (; x < end; x += 4, w += next, w1 += next, w2 += next, w3 += next) {
+        for (x = begin; x < end; x += 4, w += next, w1 += next, w2 += next, w3 += next) {
 #ifdef __ARM_ARCH_6M__ /* unrolled it is large and not faster */
-        for (uint32_t k = 0; k < 4; k++) {
+            for (uint32_t k = 0; k < 4; k++) {
+                AIFES_INPUT(k)
+            }
+#else
+            AIFES_INPUT(0)
+            AIFES_INPUT(1)
+            AIFES_INPUT(2)
+            AIFES_INPUT(3)
+#endif
+        }
+        if (!rows) {
+            w1 = w + left, w2 = w1 + left, w3 = w2 + left;
+        }
+        for (uint32_t k = 0; k < left; k++) {
             AIFES_INPUT(k)
         }
-#else
-        AIFES_INPUT(0)
-        AIFES_INPUT(1)
-        AIFES_INPUT(2)
-        AIFES_INPUT(3)
-#endif
-    }
-    if (!rows) {
-        w1 = w + left, w2 = w1 + left, w3 = w2 + left;
-    }
-    for (uint32_t k = 0; k < left; k++) {
-        AIFES_INPUT(k)
-    }
+        w = w3 + left;
+        *acc++ = a0;
+        *acc++ = a1;
+        *acc++ = a2;
+        *acc++ = a3;
+    } while (--blocks);
 #undef AIFES_INPUT
 #undef AIFES_NEXT
-    acc[0] = a0;
-    acc[1] = a1;
-    acc[2] = a2;
-    acc[3] = a3;
 }
 #endif
 
 #ifndef AIFES_HAS_SUMS_8
 #define AIFES_HAS_SUMS_8 0
 static void sums_8(const uint8_t *w, const int8_t *x, uint32_t n_in, int32_t *acc,
-    int32_t start)
+    int32_t start, uint32_t blocks)
 {
-    (void)w, (void)x, (void)n_in, (void)acc, (void)start; /* never called: dense_any does it */
+    (void)w, (void)x, (void)n_in, (void)acc, (void)start, (void)blocks; /* never called: dense_any does it */
 }
 #endif
 

@@ -22,9 +22,9 @@
 
 /* w: interleaved by 8, at a multiple of 4 */
 __attribute__((naked, noinline)) static void sums_8(const uint8_t *w, const int8_t *x,
-    uint32_t n_in, int32_t *acc, int32_t start)
+    uint32_t n_in, int32_t *acc, int32_t start, uint32_t blocks)
 {
-    (void)w, (void)x, (void)n_in, (void)acc, (void)start; /* r0-r3, stack */
+    (void)w, (void)x, (void)n_in, (void)acc, (void)start, (void)blocks; /* r0-r3, stack */
     __asm volatile(
         ".syntax unified\n"
         "push {r3, r4, r5, r6, r7, lr}\n"
@@ -33,9 +33,11 @@ __attribute__((naked, noinline)) static void sums_8(const uint8_t *w, const int8
         "adds r2, r1, r2\n" /* end of x */
         "movs r4, #7\n"
         "subs r5, r2, r1\n bics r5, r4\n adds r5, r1, r5\n" /* end of the inputs in eights */
-        "push {r2, r5}\n"
+        "push {r1, r2, r5}\n"
+        /* stack: x, its end, its end in eights, r8-r11, acc, r4-r7, lr; start, blocks */
+        "0: ldr r1, [sp]\n"
         /* start as t: t3 = start, t_j = start + (t_j+1 << 8) */
-        "ldr r3, [sp, #48]\n"
+        "ldr r3, [sp, #52]\n"
         "lsls r4, r3, #8\n adds r4, r4, r3\n"
         "lsls r5, r4, #8\n adds r5, r5, r3\n"
         "lsls r6, r5, #8\n adds r6, r6, r3\n"
@@ -46,24 +48,27 @@ __attribute__((naked, noinline)) static void sums_8(const uint8_t *w, const int8
         AIFES_INPUT(0) AIFES_INPUT(1) AIFES_INPUT(2) AIFES_INPUT(3)
         AIFES_INPUT(4) AIFES_INPUT(5) AIFES_INPUT(6) AIFES_INPUT(7)
         "adds r1, #8\n"
-        "2: ldr r5, [sp, #4]\n cmp r1, r5\n beq 4f\n" /* too far for bne */
+        "2: ldr r5, [sp, #8]\n cmp r1, r5\n beq 4f\n" /* too far for bne */
         "b 1b\n"
         "3:\n"
         AIFES_INPUT(0)
         "adds r1, #1\n"
-        "4: ldr r5, [sp]\n cmp r1, r5\n bne 3b\n"
+        "4: ldr r5, [sp, #4]\n cmp r1, r5\n bne 3b\n"
         /* t to s: t_j -= t_j+1 << 8 */
-        "ldr r0, [sp, #24]\n"
+        "ldr r1, [sp, #28]\n"
         "lsls r2, r7, #8\n subs r6, r6, r2\n"
         "mov r3, r8\n lsls r2, r3, #8\n subs r7, r7, r2\n"
         "mov r4, r9\n lsls r2, r4, #8\n subs r3, r3, r2\n"
-        "stmia r0!, {r6, r7}\n stmia r0!, {r3, r4}\n"
+        "stmia r1!, {r6, r7}\n stmia r1!, {r3, r4}\n"
         "mov r3, r10\n mov r4, r11\n mov r5, r12\n mov r6, lr\n"
         "lsls r2, r4, #8\n subs r3, r3, r2\n"
         "lsls r2, r5, #8\n subs r4, r4, r2\n"
         "lsls r2, r6, #8\n subs r5, r5, r2\n"
-        "stmia r0!, {r3, r4, r5, r6}\n"
-        "add sp, #8\n"
+        "stmia r1!, {r3, r4, r5, r6}\n"
+        "str r1, [sp, #28]\n"
+        "ldr r1, [sp, #56]\n subs r1, #1\n str r1, [sp, #56]\n beq 5f\n"
+        "b 0b\n"
+        "5: add sp, #12\n"
         "pop {r4, r5, r6, r7}\n"
         "mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n"
         "pop {r3, r4, r5, r6, r7, pc}\n");

@@ -8,6 +8,14 @@
 /* r7, r8: four inputs widened */
 #define AIFES_WIDEN "ldr r9, [r1], #4\n sxtb16 r7, r9\n sxtb16 r8, r9, ror #8\n"
 
+/* A block begins with x and n_in in r1 and r2 and ends at the weights of the next one, in r6.
+ * Stack: x, n_in, acc, eight registers, lr; start, blocks */
+#define AIFES_ENTER "push {r3-r11, lr}\n push {r1, r2}\n 0: ldrd r1, r2, [sp]\n"
+#define AIFES_LEAVE                                                                                \
+    "ldr r3, [sp, #8]\n stmia r3!, {r10, r11, r12, lr}\n str r3, [sp, #8]\n mov r0, r6\n"           \
+    "ldr r3, [sp, #52]\n subs r3, #1\n str r3, [sp, #52]\n bne.w 0b\n"                              \
+    "add sp, #12\n pop {r4-r11, pc}\n"
+
 /* Interleave 1. r0, r4, r5, r6 the rows, r1 the inputs; r9, r3 free */
 #define AIFES_ROW(row, acc)                                                                        \
     "ldr r9, [" row "], #4\n uxtb16 r3, r9\n smlad " acc ", r3, r7, " acc "\n"                     \
@@ -19,14 +27,14 @@
 
 /* w: four rows of n_in, one after another */
 __attribute__((naked, noinline)) static void sums_rows(const uint8_t *w, const int8_t *x,
-    uint32_t n_in, int32_t *acc, int32_t start)
+    uint32_t n_in, int32_t *acc, int32_t start, uint32_t blocks)
 {
-    (void)w, (void)x, (void)n_in, (void)acc, (void)start; /* r0-r3, stack */
+    (void)w, (void)x, (void)n_in, (void)acc, (void)start, (void)blocks; /* r0-r3, stack */
     __asm volatile(
         ".syntax unified\n"
-        "push {r3-r11, lr}\n"
+        AIFES_ENTER
         "adds r4, r0, r2\n adds r5, r4, r2\n adds r6, r5, r2\n"
-        "ldr r10, [sp, #40]\n mov r11, r10\n mov r12, r10\n mov lr, r10\n"
+        "ldr r10, [sp, #48]\n mov r11, r10\n mov r12, r10\n mov lr, r10\n"
         "b 2f\n"
         "1:\n" AIFES_FOUR_INPUTS AIFES_FOUR_INPUTS AIFES_FOUR_INPUTS AIFES_FOUR_INPUTS
         "2: subs r2, #16\n bcs.w 1b\n"
@@ -39,9 +47,7 @@ __attribute__((naked, noinline)) static void sums_rows(const uint8_t *w, const i
         "5: ldrsb r7, [r1], #1\n"
         AIFES_ONE("r0", "r10") AIFES_ONE("r4", "r11") AIFES_ONE("r5", "r12") AIFES_ONE("r6", "lr")
         "6: subs r2, #1\n bcs 5b\n"
-        "ldr r3, [sp], #4\n"
-        "stmia r3, {r10, r11, r12, lr}\n"
-        "pop {r4-r11, pc}\n");
+        AIFES_LEAVE);
 }
 #undef AIFES_ROW
 #undef AIFES_FOUR_INPUTS
@@ -57,13 +63,13 @@ __attribute__((naked, noinline)) static void sums_rows(const uint8_t *w, const i
 
 /* w: four outputs, at a multiple of 4 */
 __attribute__((naked, noinline)) static void sums_grouped(const uint8_t *w, const int8_t *x,
-    uint32_t n_in, int32_t *acc, int32_t start)
+    uint32_t n_in, int32_t *acc, int32_t start, uint32_t blocks)
 {
-    (void)w, (void)x, (void)n_in, (void)acc, (void)start; /* r0-r3, stack */
+    (void)w, (void)x, (void)n_in, (void)acc, (void)start, (void)blocks; /* r0-r3, stack */
     __asm volatile(
         ".syntax unified\n"
-        "push {r3-r11, lr}\n"
-        "ldr r10, [sp, #40]\n mov r11, r10\n mov r12, r10\n mov lr, r10\n"
+        AIFES_ENTER
+        "ldr r10, [sp, #48]\n mov r11, r10\n mov r12, r10\n mov lr, r10\n"
         "b 2f\n"
         "1:\n" AIFES_FOUR_INPUTS AIFES_FOUR_INPUTS AIFES_FOUR_INPUTS AIFES_FOUR_INPUTS
         "2: subs r2, #16\n bcs.w 1b\n"
@@ -78,17 +84,17 @@ __attribute__((naked, noinline)) static void sums_grouped(const uint8_t *w, cons
         "5: ldrsb r7, [r1], #1\n"
         AIFES_ONE("r0", "r10") AIFES_ONE("r4", "r11") AIFES_ONE("r5", "r12") AIFES_ONE("r6", "lr")
         "6: subs r2, #1\n bcs 5b\n"
-        "ldr r3, [sp], #4\n"
-        "stmia r3, {r10, r11, r12, lr}\n"
-        "pop {r4-r11, pc}\n");
+        AIFES_LEAVE);
 }
 #undef AIFES_WORD
 #undef AIFES_FOUR_INPUTS
 #undef AIFES_WIDEN
+#undef AIFES_ENTER
+#undef AIFES_LEAVE
 #undef AIFES_ONE
 
 static void sums_4(const uint8_t *w, const int8_t *x, uint32_t n_in, int32_t *acc, int32_t start,
-    int rows)
+    uint32_t blocks, int rows)
 {
-    (rows ? sums_rows : sums_grouped)(w, x, n_in, acc, start);
+    (rows ? sums_rows : sums_grouped)(w, x, n_in, acc, start, blocks);
 }
