@@ -71,16 +71,10 @@ AIFES_FAST static void sums_4(const uint8_t *w, const int8_t *x, uint32_t n_in, 
         AIFES_NEXT                                                                                 \
     }
         for (x = begin; x < end; x += 4, w += next, w1 += next, w2 += next, w3 += next) {
-#ifdef __ARM_ARCH_6M__ /* unrolled it is large and not faster */
-            for (uint32_t k = 0; k < 4; k++) {
-                AIFES_INPUT(k)
-            }
-#else
             AIFES_INPUT(0)
             AIFES_INPUT(1)
             AIFES_INPUT(2)
             AIFES_INPUT(3)
-#endif
         }
         if (!rows) {
             w1 = w + left, w2 = w1 + left, w3 = w2 + left;
