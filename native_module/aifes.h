@@ -13,7 +13,7 @@
 #define AIFES_MAX_ARENA (1u << 24)
 #define AIFES_MAX_OPS 1024
 #define AIFES_NEAREST 1
-/* multiply-accumulates after which aifes_run returns for a moment: 30 ms on a Pico */
+/* multiply-accumulates after which a run returns for a moment: 30 ms on a Pico */
 #define AIFES_WORK (1u << 20)
 
 enum { AIFES_DENSE = 1, AIFES_MAP, AIFES_SOFTMAX };
@@ -55,19 +55,20 @@ typedef struct {
     aifes_op op;
     int8_t *x, *y;
     const uint8_t *weights, *bias, *shifts, *table;
+    uint32_t kernel;
 } aifes_step;
 
 /* What was checked, in memory that nobody else writes: a buffer that changes after the check can
- * change results, but no address. buf, arena: what the addresses of the steps are made for. */
+ * change results, but no address. buf, arena: what the addresses are made for. */
 typedef struct {
     const uint8_t *buf;
-    int8_t *arena;
-    uint32_t n_in, n_out;
+    int8_t *arena, *input, *output;
+    uint32_t n_in, n_out, work; /* work: multiply-accumulates of a sample */
     aifes_header header;
     aifes_step steps[];
 } aifes_net;
 
-/* float32 or int8 data of the caller; data NULL: input or output stay in the arena */
+/* float32 or int8 data of the caller */
 typedef struct {
     void *data;
     uint32_t n; /* elements */
@@ -81,26 +82,37 @@ size_t aifes_net_size(const uint8_t *buf, size_t length);
  * size: bytes at net. Returns 0 if something would. */
 int aifes_load(aifes_net *net, size_t size, const uint8_t *buf, size_t length);
 
-/* Run samples: n_in elements of x each, n_out of y. buf: the model, header.length bytes at any
- * address; arena: header.arena bytes.
- * at: 0 to begin. Returns 0 when done, -1 if the sizes of x and y do not fit, else what to call
- * again with: between two layers, so that a caller can look for Ctrl-C. */
-int32_t aifes_run(aifes_net *net, const uint8_t *buf, int8_t *arena, const aifes_buffer *x,
-    const aifes_buffer *y, uint32_t at);
+/* Tell a net where its model (header.length bytes, at any address) and its arena (header.arena
+ * bytes) are: before each aifes_run that may find them moved. */
+void aifes_place(aifes_net *net, const uint8_t *buf, int8_t *arena);
+
+/* Run one sample from the op `at` on. x, y: n_in and n_out int8 or, by a flag, float32; NULL: they
+ * stay in the arena. Returns 0 when done, else what to call again with: between two layers, so
+ * that a caller can look for Ctrl-C. */
+#define AIFES_X_FLOAT 1
+#define AIFES_Y_FLOAT 2
+uint32_t aifes_run(const aifes_net *net, const void *x, void *y, int floats, uint32_t at);
+
+/* Run all samples of x into y. at: 0 to begin. Returns as aifes_run, or -1 if the sizes of x and y
+ * do not fit the net. */
+int32_t aifes_run_samples(const aifes_net *net, const aifes_buffer *x, const aifes_buffer *y,
+    uint32_t at);
 
 static inline uint32_t aifes_get32(const uint8_t *p)
 {
     return p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-/* n / d, for quotients below 2^bits */
+/* n / d, for quotients below 2^bits, 1 < bits < 32 */
 static inline uint32_t aifes_divide(uint32_t n, uint32_t d, int bits)
 {
     uint32_t q = 0;
-    while (bits--) {
+    while (--bits && d >> (32 - bits)) {
+    }
+    for (d <<= bits; bits >= 0; bits--, d >>= 1) {
         q <<= 1;
-        if (n >> bits >= d) {
-            n -= d << bits;
+        if (n >= d) {
+            n -= d;
             q++;
         }
     }

@@ -54,12 +54,12 @@ static int check_op(const aifes_header *h, const aifes_op *op, uint32_t low)
     uint32_t sizes[4] = {0, 0, 0, op->opcode == AIFES_SOFTMAX ? 512 : 256};
     const uint32_t *constants = &op->weights;
     if (op->opcode < AIFES_DENSE || op->opcode > AIFES_SOFTMAX || !n_in || !n_out
-        || !inside(op->x, n_in, 0, h->arena) || !inside(op->y, n_out, 0, h->arena)) {
+        || (n_in >> 14 && op->opcode != AIFES_MAP) || !inside(op->x, n_in, 0, h->arena) || !inside(op->y, n_out, 0, h->arena)) {
         return 0;
     }
     if (op->opcode == AIFES_DENSE) {
         if (!interleave || interleave > n_out || (op->group != 1 && op->group != 4)
-            || op->low > op->high || n_in >> 14) {
+            || op->low > op->high) {
             return 0;
         }
         sizes[0] = product(
@@ -67,7 +67,7 @@ static int check_op(const aifes_header *h, const aifes_op *op, uint32_t low)
         sizes[1] = 4 * n_out;
         sizes[2] = op->shifts ? n_out : 0;
         sizes[3] = op->table ? 256 : 0;
-    } else if (n_in != n_out || (n_in >> 14 && op->opcode == AIFES_SOFTMAX)) {
+    } else if (n_in != n_out) {
         return 0;
     }
     for (int i = 0; i < 4; i++) {
@@ -93,6 +93,7 @@ int aifes_load(aifes_net *net, size_t size, const uint8_t *buf, size_t length)
     }
     net->buf = NULL;
     net->arena = NULL;
+    net->work = 0;
     copy(h, buf, sizeof *h);
     low = sizeof *h + h->n_ops * sizeof(aifes_op);
     if (h->magic != AIFES_MAGIC || h->version != AIFES_VERSION || h->length > length
@@ -111,6 +112,7 @@ int aifes_load(aifes_net *net, size_t size, const uint8_t *buf, size_t length)
         if (op->x != x || op->n_in != n || !check_op(h, op, low)) {
             return 0;
         }
+        net->work += n * op->n_out;
         x = op->y;
         n = op->n_out;
     }

@@ -25,7 +25,8 @@ __attribute__((always_inline)) static inline uint32_t clamp(int32_t acc, uint8_t
     int32_t offset, uint32_t span)
 {
     int32_t v = add(acc >> (shift & 31), offset);
-    return (uint32_t)v <= span ? (uint32_t)v : v < 0 ? 0 : span;
+    v = v < 0 ? 0 : v;
+    return (uint32_t)v < span ? (uint32_t)v : span;
 }
 
 /* The sum of one output, any order: w its block's weights, column its place in the block. */
@@ -53,13 +54,12 @@ __attribute__((noinline)) static int32_t sums_1(const aifes_step *s, const uint8
 __attribute__((noinline)) static void dense_any(const aifes_step *s)
 {
     const aifes_op *op = &s->op;
-    const uint8_t *w = s->weights, *shifts = s->shifts, *bias = s->bias;
-    int8_t *y = s->y;
-    for (uint32_t j = 0, column = 0; j < op->n_out; j++, bias += 4) {
-        uint32_t v = clamp(add(aifes_get32(bias), sums_1(s, w, column)), *shifts,
-            op->zero_point - op->low, op->high - op->low);
-        shifts += op->shifts != 0;
-        *y++ = s->table ? s->table[v] : v + op->low;
+    const uint8_t *w = s->weights;
+    for (uint32_t j = 0, column = 0; j < op->n_out; j++) {
+        int32_t acc = add(aifes_get32(s->bias + 4 * j), sums_1(s, w, column));
+        uint32_t v = clamp(acc, s->shifts[op->shifts ? j : 0], op->zero_point - op->low,
+            op->high - op->low);
+        s->y[j] = s->table ? s->table[v] : v + op->low;
         if (++column == op->interleave) {
             column = 0;
             w += op->interleave * op->n_in;
@@ -67,30 +67,26 @@ __attribute__((noinline)) static void dense_any(const aifes_step *s)
     }
 }
 
-/* Rows of weights, the bias at a multiple of 4, from output `first` on: for few of them. */
-AIFES_FAST static void dense_rows(const aifes_step *s, uint32_t first)
+/* Rows of weights, the bias at a multiple of 4, from the output at y on: for few of them. */
+AIFES_FAST static void dense_rows(const aifes_step *s, const uint8_t *w, const int32_t *bias,
+    const uint8_t *shifts, int8_t *y)
 {
     const aifes_op *op = &s->op;
-    const uint8_t *w = s->weights + first * op->n_in, *shifts = s->shifts, *table = s->table;
-    const int32_t *bias = (const int32_t *)s->bias + first;
-    const int8_t *x_end = s->x + op->n_in;
-    int8_t *y = s->y + first, *end = s->y + op->n_out;
+    const uint8_t *table = s->table;
+    const int8_t *x = s->x, *x_end = x + op->n_in, *end = s->y + op->n_out;
     int32_t weight_zero = op->weight_zero, low = op->low, offset = op->zero_point - low;
     uint32_t span = op->high - low, step = op->shifts != 0;
-    if (step) {
-        shifts += first;
-    }
     do {
-        const int8_t *x = s->x;
         int32_t acc = 0;
         uint32_t v;
         do {
             acc += *x++ * (*w++ - weight_zero);
-        } while (x < x_end);
+        } while (x != x_end);
+        x -= op->n_in;
         v = clamp(add(*bias++, acc), *shifts, offset, span);
         shifts += step;
         *y++ = table ? table[v] : v + low;
-    } while (y < end);
+    } while (y != end);
 }
 
 /* Finish n outputs from `first` on. bias at a multiple of 4. */
@@ -108,7 +104,7 @@ AIFES_FAST static void finish(const aifes_step *s, const int32_t *acc, uint32_t 
         uint32_t v = clamp(add(*bias++, *acc++), *shifts, offset, span);
         shifts += step;
         *y++ = table ? table[v] : v + low;
-    } while (y < end);
+    } while (y != end);
 }
 
 /* Blocks of 8 or 4 outputs by the kernel of their order; rows leave a rest of up to 3. */
@@ -130,16 +126,17 @@ AIFES_FAST static void dense_blocks(const aifes_step *s)
         finish(s, acc, first, n);
     }
     if (n_out < s->op.n_out) {
-        dense_rows(s, n_out);
+        dense_rows(s, s->weights + n_out * n_in, (const int32_t *)s->bias + n_out,
+            s->shifts + (s->op.shifts ? n_out : 0), s->y + n_out);
     }
 }
 
 __attribute__((noinline)) static void map(const aifes_step *s)
 {
     const uint8_t *table = s->table + 128;
-    const int8_t *x = s->x;
+    const int8_t *x = s->x, *end = x + s->op.n_in;
     int8_t *y = s->y;
-    for (uint32_t n = s->op.n_in; n; n--) {
+    while (x != end) {
         *y++ = table[*x++];
     }
 }
@@ -156,18 +153,18 @@ static uint32_t divide(uint32_t n, uint32_t d)
 /* e = table[max - x]; y = 256 * e / sum(e) - 128, floored or to nearest */
 __attribute__((noinline)) static void softmax(const aifes_step *s)
 {
-    const uint8_t *table = s->table;
-    const int8_t *x = s->x;
+    const int8_t *x = s->x, *end = x + s->op.n_in;
     int8_t *y = s->y;
-    uint32_t n = s->op.n_in, total = 0, half = 0;
+    uint32_t total = 0, half = 0;
     int32_t top = -128;
-    for (uint32_t i = 0; i < n; i++) {
-        if (x[i] > top) {
-            top = x[i];
+    for (; x != end; x++) {
+        if (*x > top) {
+            top = *x;
         }
     }
-    for (uint32_t i = 0; i < n; i++) {
-        const uint8_t *e = table + 2 * (top - x[i]);
+    const uint8_t *table = s->table + 2 * top;
+    for (x = s->x; x != end; x++) {
+        const uint8_t *e = table - 2 * *x;
         total += e[0] | e[1] << 8;
     }
     if (s->op.flags) {
@@ -176,34 +173,30 @@ __attribute__((noinline)) static void softmax(const aifes_step *s)
     } else {
         total++;
     }
-    for (uint32_t i = 0; i < n; i++) {
-        const uint8_t *e = table + 2 * (top - x[i]);
+    for (x = s->x; x != end; x++) {
+        const uint8_t *e = table - 2 * *x;
         uint32_t q = divide(((e[0] | e[1] << 8) << 8) + half, total);
-        y[i] = (q > 255 ? 255 : q) - 128;
+        *y++ = (q > 255 ? 255 : q) - 128;
     }
 }
 
-/* Run an op; returns what it cost. */
-static uint32_t run_step(const aifes_step *s)
+/* Which function runs an op, found when the addresses are made: an opcode, or one of these. */
+enum { ANY = AIFES_DENSE, ROWS = 4, BLOCKS };
+
+static uint32_t kernel_of(const aifes_step *s)
 {
-    uint32_t n_out = s->op.n_out, order = s->op.interleave << 8 | s->op.group;
-    if (s->op.opcode == AIFES_MAP) {
-        map(s);
-        return n_out;
+    uint32_t interleave = s->op.interleave;
+    if (AIFES_SMALL || s->op.opcode != AIFES_DENSE
+        || ((uintptr_t)s->weights | (uintptr_t)s->bias) & 3) {
+        return s->op.opcode;
     }
-    if (s->op.opcode == AIFES_SOFTMAX) {
-        softmax(s);
-        return n_out;
+    if (s->op.group == 4) {
+        return interleave == 4 ? BLOCKS : ANY;
     }
-    if (AIFES_SMALL || ((uintptr_t)s->weights | (uintptr_t)s->bias) & 3
-        || (order != 0x101 && order != 0x404 && (order != 0x801 || !AIFES_HAS_SUMS_8))) {
-        dense_any(s);
-    } else if (order == 0x101 && n_out < 4) {
-        dense_rows(s, 0);
-    } else {
-        dense_blocks(s);
+    if (interleave == 1) {
+        return s->op.n_out < 4 ? ROWS : BLOCKS;
     }
-    return n_out * s->op.n_in;
+    return AIFES_HAS_SUMS_8 && interleave == 8 ? BLOCKS : ANY;
 }
 
 /* The scale of element i of n: docs/format.md, "tensor" */
@@ -224,7 +217,7 @@ __attribute__((noinline)) static void quantize(const aifes_net *net, const uint3
 {
     const aifes_tensor *t = &net->header.input;
     uint32_t n = net->n_in;
-    int8_t *y = net->arena + t->offset;
+    int8_t *y = net->input;
     for (uint32_t i = 0; i < n; i++) {
         uint32_t bits = *x++, mantissa = (bits & 0x7FFFFF) | 0x800000;
         int32_t q = 0, zero_point, exponent = bits >> 23 & 255;
@@ -234,8 +227,8 @@ __attribute__((noinline)) static void quantize(const aifes_net *net, const uint3
         } else if (down <= 24) {
             q = (mantissa + (1u << (down - 1))) >> down;
         }
-        if (exponent == 255 && mantissa > 0x800000) {
-            q = 0;
+        if (bits << 1 > 0xFF000000) {
+            q = 0; /* NaN */
         }
         q = (bits >> 31 ? -q : q) + zero_point;
         y[i] = q > 127 ? 127 : q < -128 ? -128 : q;
@@ -247,7 +240,7 @@ __attribute__((noinline)) static void dequantize(const aifes_net *net, uint32_t 
 {
     const aifes_tensor *t = &net->header.output;
     uint32_t n = net->n_out;
-    const int8_t *x = net->arena + t->offset;
+    const int8_t *x = net->output;
     for (uint32_t i = 0; i < n; i++) {
         int32_t zero_point, exponent = 150 - scale_of(t, net->buf, n, i, &zero_point);
         int32_t d = x[i] - zero_point;
@@ -266,19 +259,21 @@ __attribute__((noinline)) static void dequantize(const aifes_net *net, uint32_t 
 __attribute__((noinline)) static void move(int8_t *to, const int8_t *from, uint32_t n)
 {
     /* volatile: else compilers call memcpy, which is not there */
-    if ((((uintptr_t)to | (uintptr_t)from) & 3) == 0) {
+    if (n >= 4 && (((uintptr_t)to | (uintptr_t)from) & 3) == 0) {
         for (; n >= 4; n -= 4, to += 4, from += 4) {
             *(volatile uint32_t *)to = *(const uint32_t *)from;
         }
     }
-    while (n--) {
+    for (const int8_t *end = from + n; from != end;) {
         *(volatile int8_t *)to++ = *from++;
     }
 }
 
-/* Make addresses of offsets: a caller's buffer may have moved since the last time. */
-__attribute__((noinline)) static void place(aifes_net *net, const uint8_t *buf, int8_t *arena)
+void aifes_place(aifes_net *net, const uint8_t *buf, int8_t *arena)
 {
+    if (net->buf == buf && net->arena == arena) {
+        return;
+    }
     for (aifes_step *s = net->steps; s < net->steps + net->header.n_ops; s++) {
         const aifes_op *op = &s->op;
         s->x = arena + op->x;
@@ -286,63 +281,78 @@ __attribute__((noinline)) static void place(aifes_net *net, const uint8_t *buf, 
         s->weights = buf + op->weights;
         s->bias = buf + op->bias;
         s->shifts = op->shifts ? buf + op->shifts : &op->shift;
-        s->table = op->table ? buf + op->table : NULL;
-        if (op->table && op->opcode == AIFES_DENSE) {
-            s->table += 128 + op->low;
-        }
+        s->table = !op->table ? NULL
+            : buf + op->table + (op->opcode == AIFES_DENSE ? 128 + op->low : 0);
+        s->kernel = kernel_of(s);
     }
     net->buf = buf;
     net->arena = arena;
+    net->input = arena + net->header.input.offset;
+    net->output = arena + net->header.output.offset;
 }
 
-AIFES_FAST int32_t aifes_run(aifes_net *net, const uint8_t *buf, int8_t *arena, const aifes_buffer *x,
-    const aifes_buffer *y, uint32_t at)
+AIFES_FAST uint32_t aifes_run(const aifes_net *net, const void *x, void *y, int floats, uint32_t at)
 {
-    uint32_t n_x = net->n_in, n_y = net->n_out, samples = 1, work = 0, n_ops = net->header.n_ops;
-    const uint8_t *from = x->data;
-    uint8_t *to = y->data;
-    const aifes_step *s, *end = net->steps + n_ops;
-    if (from || to) {
-        for (; n_x < x->n && n_y < y->n; samples++) {
-            n_x += net->n_in;
-            n_y += net->n_out;
-        }
-        if (n_x != x->n || n_y != y->n) {
-            return -1;
+    const aifes_step *s = net->steps + at;
+    uint32_t work = 0;
+    if (at == 0) {
+        if (floats & AIFES_X_FLOAT) {
+            quantize(net, x);
+        } else if (x) {
+            move(net->input, x, net->n_in);
         }
     }
-    if (net->buf != buf || net->arena != arena) {
-        place(net, buf, arena);
-    }
-    for (uint32_t sample = 0; sample < samples; sample++) {
-        if (at >= n_ops) {
-            at -= n_ops; /* done before */
+    for (;; s++) {
+        if (s->kernel == ROWS && !AIFES_SMALL) {
+            dense_rows(s, s->weights, (const int32_t *)s->bias, s->shifts, s->y);
+        } else if (s->kernel == BLOCKS && !AIFES_SMALL) {
+            dense_blocks(s);
+        } else if (s->kernel == ANY) {
+            dense_any(s);
+        } else if (s->kernel == AIFES_MAP) {
+            map(s);
         } else {
-            if (at == 0) {
-                if (work > AIFES_WORK) {
-                    return sample * n_ops;
-                }
-                if (x->is_float) {
-                    quantize(net, (const uint32_t *)from);
-                } else if (from) {
-                    move(arena + net->header.input.offset, (const int8_t *)from, net->n_in);
-                }
+            softmax(s);
+        }
+        if (++at == net->header.n_ops) {
+            break;
+        }
+        work += s->op.n_in * s->op.n_out;
+        if (work > AIFES_WORK) {
+            return at;
+        }
+    }
+    if (floats & AIFES_Y_FLOAT) {
+        dequantize(net, y);
+    } else if (y) {
+        move(y, net->output, net->n_out);
+    }
+    return 0;
+}
+
+int32_t aifes_run_samples(const aifes_net *net, const aifes_buffer *x, const aifes_buffer *y,
+    uint32_t at)
+{
+    const int8_t *from = x->data;
+    int8_t *to = y->data;
+    uint32_t n_x = 0, n_y = 0, n_ops = net->header.n_ops, work = 0, first = 0, next;
+    int floats = x->is_float * AIFES_X_FLOAT + y->is_float * AIFES_Y_FLOAT;
+    for (; n_x < x->n && n_y < y->n; n_y += net->n_out) {
+        n_x += net->n_in;
+    }
+    if (n_x != x->n || n_y != y->n) {
+        return -1;
+    }
+    for (; n_x; n_x -= net->n_in, first += n_ops) { /* first: op of the sample */
+        if (at < first + n_ops) {
+            if (work > AIFES_WORK) {
+                return first;
             }
-            for (s = net->steps + at;;) {
-                work += run_step(s++);
-                if (s == end) {
-                    break;
-                }
-                if (work > AIFES_WORK) {
-                    return sample * n_ops + (s - net->steps);
-                }
+            next = aifes_run(net, from, to, floats, at > first ? at - first : 0);
+            if (next) {
+                return first + next;
             }
-            if (y->is_float) {
-                dequantize(net, (uint32_t *)to);
-            } else if (to) {
-                move((int8_t *)to, arena + net->header.output.offset, net->n_out);
-            }
-            at = 0;
+            work += net->work;
         }
         from += net->n_in << 2 * x->is_float;
         to += net->n_out << 2 * y->is_float;

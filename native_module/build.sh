@@ -32,9 +32,9 @@ for arch in "$@"; do
     fi
     out=build/native/${arch}_$mpy/_aifes.mpy
     mkdir -p "../${out%/*}"
-    # a relative BUILD: the linker writes it into the file
+    # a short relative BUILD: the linker writes it into the file
     make -s ARCH="$arch" MPY_DIR="$MPY_DIR" PYTHON="${PYTHON:-python3}" BUILD="build/$arch" \
-        MOD=_aifes >"build-$arch.log" 2>&1 || { cat "build-$arch.log" >&2; exit 1; }
+        >"build-$arch.log" 2>&1 || { cat "build-$arch.log" >&2; exit 1; }
     rm "build-$arch.log"
     mv _aifes.mpy "../$out"
     printf '%-10s %5d bytes  %s\n' "$arch" "$(wc -c <"../$out")" "$out"

@@ -20,7 +20,7 @@
 
 /* Firmware is compiled for size; what runs for each weight or output is not. */
 #if defined(__GNUC__) && !defined(__clang__)
-#define AIFES_FAST __attribute__((noinline, optimize("O2", "unswitch-loops")))
+#define AIFES_FAST __attribute__((noinline, optimize("O2", "unswitch-loops", "no-tree-scev-cprop")))
 #else
 #define AIFES_FAST __attribute__((noinline))
 #endif
@@ -34,11 +34,10 @@
 AIFES_FAST static int32_t sum(const int8_t *x, uint32_t n)
 {
     int32_t acc = 0;
-    const int8_t *end = x + n;
-    for (; end - x >= 4; x += 4) {
+    for (const int8_t *end = x + (n & ~3); x != end; x += 4) {
         acc += x[0] + x[1] + x[2] + x[3];
     }
-    while (x < end) {
+    for (n &= 3; n; n--) {
         acc += *x++;
     }
     return acc;
@@ -70,7 +69,7 @@ AIFES_FAST static void sums_4(const uint8_t *w, const int8_t *x, uint32_t n_in, 
         a3 += v * w3[k];                                                                           \
         AIFES_NEXT                                                                                 \
     }
-        for (x = begin; x < end; x += 4, w += next, w1 += next, w2 += next, w3 += next) {
+        for (x = begin; x != end; x += 4, w += next, w1 += next, w2 += next, w3 += next) {
             AIFES_INPUT(0)
             AIFES_INPUT(1)
             AIFES_INPUT(2)

@@ -40,6 +40,17 @@ mp_obj_full_type_t net_type;
 extern const mp_obj_type_t net_type;
 #endif
 
+/* The bytes of a buffer of at least n */
+__attribute__((noinline)) static void *get_bytes(mp_obj_t obj, int access, size_t n)
+{
+    mp_buffer_info_t info;
+    mp_get_buffer_raise(obj, &info, access);
+    if (info.len < n) {
+        mp_raise_ValueError(MP_ERROR_TEXT("bad model or arena"));
+    }
+    return info.buf;
+}
+
 /* The elements of x or y; 0 if it is no buffer of int8 or float32, or empty */
 static int get_elements(mp_obj_t obj, int access, aifes_buffer *b)
 {
@@ -57,35 +68,33 @@ static int get_elements(mp_obj_t obj, int access, aifes_buffer *b)
 static mp_obj_t net_call(mp_obj_t self_in, size_t n_args, size_t n_kw, const mp_obj_t *args)
 {
     net_obj_t *self = MP_OBJ_TO_PTR(self_in);
-    mp_buffer_info_t model, arena;
-    aifes_buffer x = {NULL, 0, 0}, y = {NULL, 0, 0};
+    aifes_buffer x, y;
     mp_arg_check_num(n_args, n_kw, 1, 3, false);
     mp_int_t at = mp_obj_get_int(args[n_args - 1]);
-    mp_get_buffer_raise(self->model, &model, MP_BUFFER_READ);
-    mp_get_buffer_raise(self->arena, &arena, MP_BUFFER_WRITE);
-    if (model.len < self->net.header.length || arena.len < self->net.header.arena) {
-        mp_raise_ValueError(MP_ERROR_TEXT("model or arena became smaller"));
+    aifes_place(&self->net, get_bytes(self->model, MP_BUFFER_READ, self->net.header.length),
+        get_bytes(self->arena, MP_BUFFER_WRITE, self->net.header.arena));
+    if (n_args < 3) {
+        at = (mp_uint_t)at < self->net.header.n_ops ? aifes_run(&self->net, NULL, NULL, 0, at) : 0;
+    } else if (get_elements(args[0], MP_BUFFER_READ, &x)
+        && get_elements(args[1], MP_BUFFER_WRITE, &y)) {
+        at = aifes_run_samples(&self->net, &x, &y, at);
+    } else {
+        at = -1;
     }
-    if (n_args == 3 && !(get_elements(args[0], MP_BUFFER_READ, &x)
-        && get_elements(args[1], MP_BUFFER_WRITE, &y))) {
-        return MP_OBJ_NEW_SMALL_INT(-1);
-    }
-    return MP_OBJ_NEW_SMALL_INT(aifes_run(&self->net, model.buf, arena.buf, &x, &y, at));
+    return MP_OBJ_NEW_SMALL_INT(at);
 }
 
 static mp_obj_t load(mp_obj_t model_in, mp_obj_t arena_in)
 {
-    mp_buffer_info_t model, arena;
+    mp_buffer_info_t model;
     mp_get_buffer_raise(model_in, &model, MP_BUFFER_READ);
-    mp_get_buffer_raise(arena_in, &arena, MP_BUFFER_WRITE);
     size_t size = aifes_net_size(model.buf, model.len);
     net_obj_t *self = m_malloc(sizeof(net_obj_t) - sizeof(aifes_net) + size);
     self->base.type = (mp_obj_type_t *)&net_type;
     self->model = model_in;
     self->arena = arena_in;
-    if (!aifes_load(&self->net, size, model.buf, model.len)) {
-        mp_raise_ValueError(MP_ERROR_TEXT("not a valid .aifes model"));
-    }
+    int valid = aifes_load(&self->net, size, model.buf, model.len);
+    get_bytes(arena_in, MP_BUFFER_WRITE, valid ? self->net.header.arena : SIZE_MAX);
     return MP_OBJ_FROM_PTR(self);
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(load_obj, load);

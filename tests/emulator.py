@@ -11,7 +11,7 @@ from unicorn import riscv_const as riscv
 
 NATIVE = Path(__file__).parents[1] / "native_module"
 BASE, SIZE = 0x10000000, 4 << 20
-NET, BUFFERS, ARENA, X, Y, MODEL = (BASE + (i << 19) for i in range(1, 7))
+NET, ARENA, X, Y, MODEL = (BASE + (i << 19) for i in range(1, 6))
 STACK, EXIT = BASE + SIZE - 64, BASE + SIZE - 32
 
 Chip = namedtuple("Chip", ("name", "compiler", "flags"))
@@ -78,11 +78,10 @@ class Emulator:
         return uc.reg_read(registers[0])
 
     def run(self, x, n_out):
-        """The int8 results (bytes) of one int8 sample (bytes); counts a second run."""
+        """The int8 results (bytes) of one int8 sample (bytes); counts aifes_run."""
         uc = self._uc
         uc.mem_write(X, x)
-        uc.mem_write(BUFFERS, struct.pack("<6I", X, len(x), 0, Y, n_out, 0))
-        for _ in range(2):  # the first run also makes addresses of offsets
-            self.count = 0
-            assert self._call("aifes_run", NET, self._model, ARENA, BUFFERS, BUFFERS + 12, 0) == 0
+        self._call("aifes_place", NET, self._model, ARENA)
+        self.count = 0
+        assert self._call("aifes_run", NET, X, Y, 0, 0) == 0
         return bytes(uc.mem_read(Y, n_out))

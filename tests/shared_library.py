@@ -53,14 +53,14 @@ def module(library):
             raise ValueError("not a valid .aifes model")
 
         def call(*arguments):
-            x = y = Buffer()
-            if len(arguments) == 3:
-                x, y = elements(arguments[0]), elements(arguments[1])
-                if x is None or y is None or memoryview(arguments[1]).readonly:
-                    return -1
-            return library.aifes_run(net, ctypes.c_void_p(address(model)),
-                                     ctypes.c_void_p(address(view)), ctypes.byref(x),
-                                     ctypes.byref(y), arguments[-1])
+            library.aifes_place(net, ctypes.c_void_p(address(model)),
+                                ctypes.c_void_p(address(view)))
+            if len(arguments) == 1:
+                return library.aifes_run(net, None, None, 0, arguments[0])
+            x, y = elements(arguments[0]), elements(arguments[1])
+            if x is None or y is None or memoryview(arguments[1]).readonly:
+                return -1
+            return library.aifes_run_samples(net, ctypes.byref(x), ctypes.byref(y), arguments[2])
 
         return call
 

@@ -48,11 +48,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (uint32_t i = 0; choices & 64 && i < 50; i++) { /* changed after the check */
             buf[(choices + i * 2654435761u) % length] ^= 1 << (i & 7);
         }
-        int32_t next = aifes_run(net, buf, arena, &x, &y, at);
+        aifes_place(net, buf, arena);
+        int32_t next = aifes_run_samples(net, &x, &y, at);
         check(next >= 0);
-        check(aifes_run(net, buf, arena, &x, &y, next) >= 0);
+        check(aifes_run_samples(net, &x, &y, next) >= 0);
+        aifes_run(net, NULL, NULL, 0, at < net->header.n_ops ? at : 0);
         y.n++;
-        check(aifes_run(net, buf, arena, &x, &y, 0) == -1);
+        check(aifes_run_samples(net, &x, &y, 0) == -1);
         free(arena);
         free(x.data);
         free(y.data);
