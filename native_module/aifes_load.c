@@ -54,7 +54,8 @@ static int check_op(const aifes_header *h, const aifes_op *op, uint32_t low)
     uint32_t sizes[4] = {0, 0, 0, op->opcode == AIFES_SOFTMAX ? 512 : 256};
     const uint32_t *constants = &op->weights;
     if (op->opcode < AIFES_DENSE || op->opcode > AIFES_SOFTMAX || !n_in || !n_out
-        || (n_in >> 14 && op->opcode != AIFES_MAP) || !inside(op->x, n_in, 0, h->arena) || !inside(op->y, n_out, 0, h->arena)) {
+        || (n_in >> 14 && op->opcode != AIFES_MAP) || !inside(op->x, n_in, 0, h->arena)
+        || !inside(op->y, n_out, 0, h->arena)) {
         return 0;
     }
     if (op->opcode == AIFES_DENSE) {

@@ -67,6 +67,7 @@ __attribute__((noinline)) static void dense_any(const aifes_step *s)
     }
 }
 
+#ifndef AIFES_HAS_DENSE_ROWS
 /* Rows of weights, the bias at a multiple of 4, from the output at y on: for few of them. */
 AIFES_FAST static void dense_rows(const aifes_step *s, const uint8_t *w, const int32_t *bias,
     const uint8_t *shifts, int8_t *y)
@@ -88,6 +89,7 @@ AIFES_FAST static void dense_rows(const aifes_step *s, const uint8_t *w, const i
         *y++ = table ? table[v] : v + low;
     } while (y != end);
 }
+#endif
 
 /* Finish n outputs from `first` on. bias at a multiple of 4. */
 AIFES_FAST static void finish(const aifes_step *s, const int32_t *acc, uint32_t first, uint32_t n)

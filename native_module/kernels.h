@@ -97,7 +97,7 @@ AIFES_FAST static void sums_4(const uint8_t *w, const int8_t *x, uint32_t n_in, 
 static void sums_8(const uint8_t *w, const int8_t *x, uint32_t n_in, int32_t *acc,
     int32_t start, uint32_t blocks)
 {
-    (void)w, (void)x, (void)n_in, (void)acc, (void)start, (void)blocks; /* never called: dense_any does it */
+    (void)w, (void)x, (void)n_in, (void)acc, (void)start, (void)blocks; /* never called */
 }
 #endif
 

@@ -12,8 +12,8 @@
  * Stack: x, n_in, acc, eight registers, lr; start, blocks */
 #define AIFES_ENTER "push {r3-r11, lr}\n push {r1, r2}\n 0: ldrd r1, r2, [sp]\n"
 #define AIFES_LEAVE                                                                                \
-    "ldr r3, [sp, #8]\n stmia r3!, {r10, r11, r12, lr}\n str r3, [sp, #8]\n mov r0, r6\n"           \
-    "ldr r3, [sp, #52]\n subs r3, #1\n str r3, [sp, #52]\n bne.w 0b\n"                              \
+    "ldr r3, [sp, #8]\n stmia r3!, {r10, r11, r12, lr}\n str r3, [sp, #8]\n"                       \
+    "mov r0, r6\n ldr r3, [sp, #52]\n subs r3, #1\n str r3, [sp, #52]\n bne.w 0b\n"               \
     "add sp, #12\n pop {r4-r11, pc}\n"
 
 /* Interleave 1. r0, r4, r5, r6 the rows, r1 the inputs; r9, r3 free */
