@@ -16,6 +16,20 @@
     "mov r0, r6\n ldr r3, [sp, #52]\n subs r3, #1\n str r3, [sp, #52]\n bne.w 0b\n"               \
     "add sp, #12\n pop {r4-r11, pc}\n"
 
+/* Inputs by four, sixteen in a turn; then the rest of up to 3, with r0, r4, r5, r6 at their rows */
+#define AIFES_ALL_FOURS                                                                            \
+    "b 2f\n"                                                                                       \
+    "1:\n" AIFES_FOUR_INPUTS AIFES_FOUR_INPUTS AIFES_FOUR_INPUTS AIFES_FOUR_INPUTS                 \
+    "2: subs r2, #16\n bcs.w 1b\n adds r2, #16\n b 4f\n"                                           \
+    "3:\n" AIFES_FOUR_INPUTS                                                                       \
+    "4: subs r2, #4\n bcs 3b\n adds r2, #4\n"
+#define AIFES_ONE(row, acc) "ldrb r9, [" row "], #1\n mla " acc ", r9, r7, " acc "\n"
+#define AIFES_REST                                                                                 \
+    "b 6f\n"                                                                                       \
+    "5: ldrsb r7, [r1], #1\n"                                                                      \
+    AIFES_ONE("r0", "r10") AIFES_ONE("r4", "r11") AIFES_ONE("r5", "r12") AIFES_ONE("r6", "lr")     \
+    "6: subs r2, #1\n bcs 5b\n"
+
 /* Interleave 1. r0, r4, r5, r6 the rows, r1 the inputs; r9, r3 free */
 #define AIFES_ROW(row, acc)                                                                        \
     "ldr r9, [" row "], #4\n uxtb16 r3, r9\n smlad " acc ", r3, r7, " acc "\n"                     \
@@ -23,7 +37,6 @@
 #define AIFES_FOUR_INPUTS                                                                          \
     AIFES_WIDEN                                                                                    \
     AIFES_ROW("r0", "r10") AIFES_ROW("r4", "r11") AIFES_ROW("r5", "r12") AIFES_ROW("r6", "lr")
-#define AIFES_ONE(row, acc) "ldrb r9, [" row "], #1\n mla " acc ", r9, r7, " acc "\n"
 
 /* w: four rows of n_in, one after another */
 __attribute__((naked, noinline)) static void sums_rows(const uint8_t *w, const int8_t *x,
@@ -35,19 +48,8 @@ __attribute__((naked, noinline)) static void sums_rows(const uint8_t *w, const i
         AIFES_ENTER
         "adds r4, r0, r2\n adds r5, r4, r2\n adds r6, r5, r2\n"
         "ldr r10, [sp, #48]\n mov r11, r10\n mov r12, r10\n mov lr, r10\n"
-        "b 2f\n"
-        "1:\n" AIFES_FOUR_INPUTS AIFES_FOUR_INPUTS AIFES_FOUR_INPUTS AIFES_FOUR_INPUTS
-        "2: subs r2, #16\n bcs.w 1b\n"
-        "adds r2, #16\n"
-        "b 4f\n"
-        "3:\n" AIFES_FOUR_INPUTS
-        "4: subs r2, #4\n bcs 3b\n"
-        "adds r2, #4\n"
-        "b 6f\n"
-        "5: ldrsb r7, [r1], #1\n"
-        AIFES_ONE("r0", "r10") AIFES_ONE("r4", "r11") AIFES_ONE("r5", "r12") AIFES_ONE("r6", "lr")
-        "6: subs r2, #1\n bcs 5b\n"
-        AIFES_LEAVE);
+        AIFES_ALL_FOURS
+        AIFES_REST AIFES_LEAVE);
 }
 #undef AIFES_ROW
 #undef AIFES_FOUR_INPUTS
@@ -70,21 +72,10 @@ __attribute__((naked, noinline)) static void sums_grouped(const uint8_t *w, cons
         ".syntax unified\n"
         AIFES_ENTER
         "ldr r10, [sp, #48]\n mov r11, r10\n mov r12, r10\n mov lr, r10\n"
-        "b 2f\n"
-        "1:\n" AIFES_FOUR_INPUTS AIFES_FOUR_INPUTS AIFES_FOUR_INPUTS AIFES_FOUR_INPUTS
-        "2: subs r2, #16\n bcs.w 1b\n"
-        "adds r2, #16\n"
-        "b 4f\n"
-        "3:\n" AIFES_FOUR_INPUTS
-        "4: subs r2, #4\n bcs 3b\n"
-        "adds r2, #4\n"
+        AIFES_ALL_FOURS
         /* the rows of what is left */
         "adds r4, r0, r2\n adds r5, r4, r2\n adds r6, r5, r2\n"
-        "b 6f\n"
-        "5: ldrsb r7, [r1], #1\n"
-        AIFES_ONE("r0", "r10") AIFES_ONE("r4", "r11") AIFES_ONE("r5", "r12") AIFES_ONE("r6", "lr")
-        "6: subs r2, #1\n bcs 5b\n"
-        AIFES_LEAVE);
+        AIFES_REST AIFES_LEAVE);
 }
 #undef AIFES_WORD
 #undef AIFES_FOUR_INPUTS
@@ -92,6 +83,8 @@ __attribute__((naked, noinline)) static void sums_grouped(const uint8_t *w, cons
 #undef AIFES_ENTER
 #undef AIFES_LEAVE
 #undef AIFES_ONE
+#undef AIFES_ALL_FOURS
+#undef AIFES_REST
 
 static void sums_4(const uint8_t *w, const int8_t *x, uint32_t n_in, int32_t *acc, int32_t start,
     uint32_t blocks, int rows)
