@@ -8,8 +8,8 @@ BIN = $(VENV)/bin
 help:
 	@echo "make demo        quantize the line follower's network and drive the simulated robot"
 	@echo "make native      the engine in C, as .mpy for each architecture: build/native/"
-	@echo "make toolchains  install the compilers for it (Debian, Ubuntu)"
-	@echo "make test        all tests, on CPython, MicroPython and emulated chips"
+	@echo "make toolchains  install the compilers for it, and what the emulated Pico needs (Debian)"
+	@echo "make test        all tests, on CPython, MicroPython, emulated chips and Pico"
 	@echo "make fuzz        RUNS=1000000 damaged models against the engine in C"
 	@echo "make bench       instructions on chips, speed of the engines and of the simulator"
 	@echo "make lint        check the style"
@@ -41,7 +41,10 @@ toolchains:
 	    $$sudo apt-get update -qq && $$sudo apt-get install -qqy --no-install-recommends \
 	    gcc libc6-dev git clang llvm gcc-arm-none-eabi libnewlib-arm-none-eabi \
 	    gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf \
-	    gcc-xtensa-lx106 picolibc-xtensa-lx106-elf
+	    gcc-xtensa-lx106 picolibc-xtensa-lx106-elf \
+	    libstdc++-arm-none-eabi-newlib cmake ninja-build
+	@command -v npm >/dev/null || { \
+	    sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); $$sudo apt-get install -qqy nodejs npm; }
 
 test: venv
 	$(BIN)/python -m pytest -q

@@ -30,8 +30,8 @@ mkdir -p "$work/lists/partial" "$work/archives/partial"
 for suite in trixie sid; do # sid keeps a source package for a while after trixie has a newer one
     echo "deb-src [signed-by=$keys] $mirror $suite main"
 done >"$work/sources.list"
-options=(-qq -o "Dir::Etc::sourcelist=$work/sources.list" -o Dir::Etc::sourceparts=-
-    -o Dir::Etc::preferencesparts=- -o "Dir::State::lists=$work/lists" -o "Dir::Cache=$work"
+options=(-qq -o "Dir::Etc::sourcelist=$work/sources.list" -o Dir::Etc::sourceparts=/dev/null
+    -o Dir::Etc::preferencesparts=/dev/null -o "Dir::State::lists=$work/lists" -o "Dir::Cache=$work"
     -o APT::Get::List-Cleanup=0 -o Acquire::Languages=none -o APT::Sandbox::User=root)
 apt-get "${options[@]}" update >&2
 (cd "$work" && apt-get "${options[@]}" source --download-only "micropython=$version+ds-1" >&2)
