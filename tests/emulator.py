@@ -53,6 +53,13 @@ class Emulator:
             self._symbols = {s.name: s["st_value"]
                              for s in elf.get_section_by_name(".symtab").iter_symbols()}
         self.count = 0
+        if self._arm:
+            self._saved = [arm.UC_ARM_REG_R4 + i for i in range(8)]
+            self._stack = arm.UC_ARM_REG_SP
+        else:
+            self._saved = [riscv.UC_RISCV_REG_S0, riscv.UC_RISCV_REG_S1,
+                           *[riscv.UC_RISCV_REG_S2 + i for i in range(10)]]
+            self._stack = riscv.UC_RISCV_REG_SP
         self._model = MODEL + offset
         self._uc.mem_write(self._model, model)
         assert self._call("aifes_load", NET, 1 << 19, self._model, len(model)) == 1
@@ -74,7 +81,12 @@ class Emulator:
             uc.reg_write(riscv.UC_RISCV_REG_RA, EXIT)
         for register, value in zip(registers, arguments):
             uc.reg_write(register, value)
+        for register in self._saved:
+            uc.reg_write(register, register * 0x01010101)
         uc.emu_start(self._symbols[name] | self._arm, EXIT)
+        for register in self._saved:  # what the calling convention keeps
+            assert uc.reg_read(register) == register * 0x01010101, register
+        assert uc.reg_read(self._stack) == STACK
         return uc.reg_read(registers[0])
 
     def run(self, x, n_out):

@@ -9,7 +9,7 @@ import random_models
 import shared_library
 from aifes import format
 from aifes_host import Simulator
-from bench.instructions import network
+from bench.instructions import NETS, REACH, TARGET, measure, network
 from conftest import ROOT, build_native, need
 from emulator import CHIPS, Emulator, build
 from test_device import micropython, run
@@ -247,6 +247,15 @@ def test_interrupt(native_x64, tmp_path):
     process.send_signal(2)
     out, _ = process.communicate(timeout=60)
     assert out == "interrupted\n"
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+def test_instructions(chip, tmp_path):
+    """No kernel becomes slower than what was once reached, with the order that the chip wants."""
+    need(CHIPS[chip].compiler)
+    elf = build(chip, tmp_path)
+    for name, limit in zip(NETS, REACH[chip]):
+        assert measure(chip, elf, name, TARGET.get(chip, "any")) <= limit, name
 
 
 def test_arena_of_model_c():

@@ -10,7 +10,7 @@ class Engine:
     def __init__(self, buf, plan, arena):
         self._net = _aifes.load(buf, arena)
         self._plan = plan
-        self.ram = 104 + 48 * len(plan.ops)
+        self.ram = 120 + 76 * len(plan.ops)  # net_obj_t of modaifes.c, on a 32-bit board
 
     def forward(self):
         net = self._net
