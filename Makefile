@@ -39,7 +39,7 @@ native: venv
 toolchains:
 	@sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	    $$sudo apt-get update -qq && $$sudo apt-get install -qqy --no-install-recommends \
-	    gcc libc6-dev git clang llvm gcc-arm-none-eabi libnewlib-arm-none-eabi \
+	    gcc libc6-dev git clang llvm libclang-rt-dev gcc-arm-none-eabi libnewlib-arm-none-eabi \
 	    gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf \
 	    gcc-xtensa-lx106 picolibc-xtensa-lx106-elf \
 	    libstdc++-arm-none-eabi-newlib cmake ninja-build

@@ -1,6 +1,7 @@
 """The C engine against the simulator: as a shared library, on emulated chips, in MicroPython."""
 import random
 import subprocess
+import time
 
 import aifes
 import numpy as np
@@ -238,12 +239,13 @@ def test_interrupt(native_x64, tmp_path):
         interleave=1, group=1)
     (tmp_path / "long.aifes").write_bytes(aifes.builder.assemble([op], (0, 0), (0, 0)))
     code = ("import aifes\nfrom array import array\nnet = aifes.load('long.aifes')\n"
-            "x = array('b', bytes(500 * 100000))\nprint(net.engine)\n"
-            "try:\n net.run(x, x)\nexcept KeyboardInterrupt:\n print('interrupted')\n")
+            "x = array('b', bytes(500 * 100000))\n"
+            "try:\n print(net.engine)\n net.run(x, x)\nexcept KeyboardInterrupt:\n print('interrupted')\n")
     process = subprocess.Popen(
         [micropython(), "-X", "heapsize=200m", "-c", code], cwd=tmp_path, text=True,
         stdout=subprocess.PIPE, env={"MICROPYPATH": f"{ROOT / 'device'}:{native_x64}"})
     assert process.stdout.readline() == "native\n"
+    time.sleep(0.5)  # by now it computes
     process.send_signal(2)
     out, _ = process.communicate(timeout=60)
     assert out == "interrupted\n"

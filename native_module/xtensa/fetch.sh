@@ -6,13 +6,14 @@ mkdir -p "${1:?usage: fetch.sh DIR}"
 cd "$1"
 [ ! -x clang ] || exit 0
 stop() { echo "fetch.sh: $*" >&2; exit 1; }
+[ "$(uname -m)" = x86_64 ] || stop "this needs a PC (x86_64)"
 for tool in apt-get apt-cache dpkg-deb gpgv; do
     command -v $tool >/dev/null || stop "$tool is missing: this needs Debian or a system like it"
 done
 keys=/usr/share/keyrings/debian-archive-keyring.gpg
 [ -r $keys ] || stop "the package debian-archive-keyring is missing"
-mirror=$(sed 's/#.*//' $(find /etc/apt -name '*.list' -o -name '*.sources') \
-    | grep -Eom1 '[a-z+]+://[^ ]+/debian/?( |$)') || stop "apt's configuration names no Debian mirror"
+mirror=$(find /etc/apt \( -name '*.list' -o -name '*.sources' \) -exec sed 's/#.*//' {} + 2>/dev/null \
+    | grep -v /linux/debian | grep -Eom1 '[a-z+]+://[^ ]+/debian/?( |$)') || stop "apt's configuration names no Debian mirror"
 
 rm -rf apt root
 mkdir -p apt/lists/partial apt/archives/partial root
