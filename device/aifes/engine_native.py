@@ -1,29 +1,15 @@
-"""The engine in C: the module _aifes, a file _aifes.mpy or a part of the firmware."""
-import _aifes
+"""The engine in C: a file _aifes.mpy, beside this one or in /lib, or a part of the firmware."""
+try:
+    from ._aifes import load
+except ImportError:
+    from _aifes import load
 
 
-class Engine:
-    """Runs whole samples in one call. Only a long one comes back here between two layers."""
+def Engine(buf, plan, arena):
+    """A net of modaifes.c. Only a long sample comes back from it between two layers."""
+    return load(buf, arena)
 
-    name = "native"
 
-    def __init__(self, buf, plan, arena):
-        self._net = _aifes.load(buf, arena)
-        self._plan = plan
-        self.ram = 120 + 76 * len(plan.ops)  # net_obj_t of modaifes.c, on a 32-bit board
-
-    def forward(self):
-        net = self._net
-        at = net(0)
-        while at:  # a moment for Ctrl-C
-            at = net(at)
-
-    def run(self, x, y):
-        net = self._net
-        at = net(x, y, 0)
-        while at > 0:
-            at = net(x, y, at)
-        if at < 0:
-            from .samples import refuse
-
-            refuse(x, y, self._plan)
+def ram(plan):
+    """Bytes of a net on a 32-bit board: net_obj_t of modaifes.c."""
+    return 120 + 76 * len(plan.ops)

@@ -22,8 +22,6 @@ def is_signed(arena):
 class Engine(Samples):
     """Runs a checked Plan over `buf` (unsigned bytes) in `arena` (a memoryview of bytes)."""
 
-    name = "python"
-
     def __init__(self, buf, plan, arena):
         signed = is_signed(arena)
         super().__init__(buf, plan, arena)

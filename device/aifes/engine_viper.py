@@ -14,8 +14,6 @@ from .samples import Samples
 class Engine(Samples):
     """Runs a checked Plan over `buf` (unsigned bytes) in `arena` (a memoryview of bytes)."""
 
-    name = "viper"
-
     def __init__(self, buf, plan, arena):
         super().__init__(buf, plan, arena)
         self._arena = arena

@@ -1,7 +1,9 @@
 """The engines, fastest first. All execute the same plan with the same results to the last bit.
 
-An Engine(buf, plan, arena) has `name`, `ram` (bytes it holds besides the arena), forward() and
-run(x, y) as Model describes them.
+Engine(buf, plan, arena) makes a net, which is called:
+    net(x, y, 0)    runs all samples of x into y, as Model.run() describes them; 0: done
+    net(0)          runs the sample that lies in the arena
+A result > 0 is to be given instead of the 0 to go on; < 0: x and y do not fit the model.
 """
 import sys
 
@@ -11,12 +13,12 @@ _found = {}
 
 
 def choose(name):
-    """The Engine class of a name, or the fastest one for None."""
+    """The name and the Engine of this name, or those of the fastest one for None."""
     for candidate in ("native", "viper", "python") if name is None else (name,):
         if candidate not in _found:
             _found[candidate] = _engine(candidate)
         if _found[candidate]:
-            return _found[candidate]
+            return candidate, _found[candidate]
     raise ModelError(f"no engine {name} here: leave it out and the fastest one is taken")
 
 

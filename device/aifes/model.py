@@ -9,7 +9,9 @@ from .format import ModelError, decode, size
 def load(source, arena=None, engine=None):
     """Load an .aifes model and return a Model.
 
-    source: a path, or the model itself as bytes, bytearray or memoryview, used in place.
+    source: a path, or the model itself as bytes, bytearray or memoryview, used in place. If the
+        file of a path does not load, the one that `aifes deploy` kept there before it does, and
+        a line is printed.
     arena: caller-owned writable byte buffer for all layer results; None allocates one. Best is an
         array('b'): a bytearray works too, but on MicroPython `input` and `output` then read as
         0..255 (two's complement) and the Python engine needs one more copy of a layer's input.
@@ -17,10 +19,18 @@ def load(source, arena=None, engine=None):
     Raises ModelError if the model is damaged, the arena too small or the engine not to be had,
     OSError if there is no file.
     """
-    return Model(_read(source) if isinstance(source, str) else source, arena, engine)
+    if not isinstance(source, str):
+        return Model(source, arena, engine)
+    try:
+        return Model(read(source), arena, engine)
+    except (OSError, ModelError) as error:
+        from .previous import load_previous
+
+        return load_previous(source, arena, engine, error)
 
 
-def _read(path):
+def read(path):
+    """The bytes of a file, in one piece of memory."""
     with open(path, "rb") as f:
         n = f.seek(0, 2)
         f.seek(0)
@@ -75,22 +85,20 @@ class Model:
         plan = decode(buf)
         self._buf = buf
         self._plan = plan
-        self._n_in = size(plan.input.shape)
-        self._n_out = size(plan.output.shape)
         if arena is None:
             arena = _allocate(lambda n: array("b", bytes(n)), plan.arena, "the arena")
         arena = _byte_view(arena, plan.arena)
-        self._engine = engines.choose(engine)(buf, plan, arena)
-        self.input = arena[plan.input.offset:plan.input.offset + self._n_in]
-        self.output = arena[plan.output.offset:plan.output.offset + self._n_out]
+        self.engine, make = engines.choose(engine)
+        self._net = make(buf, plan, arena)
+        self.input = arena[plan.input.offset:plan.input.offset + size(plan.input.shape)]
+        self.output = arena[plan.output.offset:plan.output.offset + size(plan.output.shape)]
         self._floats = None
-        self.len = plan.length
-        self.ram = plan.arena + self._engine.ram
-        self.engine = self._engine.name
 
     def forward(self):
         """Run the network on `input`; the result is in `output`. Allocates nothing."""
-        self._engine.forward()
+        at = self._net(0)
+        while at:  # between two layers of a long one: a moment for Ctrl-C
+            at = self._net(at)
 
     def run(self, x, y):
         """Run one sample, or a batch of them one after another: reads x, writes y.
@@ -102,7 +110,29 @@ class Model:
         with floats enlarges a buffer once; MicroPython cannot tell array('i') from array('f').)
         Raises ModelError if a length, an item size or a type is wrong.
         """
-        self._engine.run(x, y)
+        at = self._net(x, y, 0)
+        while at:
+            if at < 0:
+                from .samples import refuse
+
+                refuse(x, y, self._plan)
+            at = self._net(x, y, at)
+
+    def swap(self, other):
+        """Exchange networks with another Model: between two steps of a loop, allocates nothing.
+
+        Each keeps the arena it was loaded with. An interrupt that calls run() in the middle of
+        this gets the one network or the other, whole.
+        Raises ModelError if the numbers of inputs or outputs differ.
+        """
+        if len(self.input) != len(other.input) or len(self.output) != len(other.output):
+            raise ModelError("swap() takes a model with as many inputs and outputs")
+        self._net, other._net = other._net, self._net
+        self.input, other.input = other.input, self.input
+        self.output, other.output = other.output, self.output
+        self._buf, other._buf = other._buf, self._buf
+        self._plan, other._plan = other._plan, self._plan
+        self.engine, other.engine = other.engine, self.engine
 
     def predict(self, values):
         """Run one sample: a sequence of real numbers in, a list of floats out. Allocates both.
@@ -110,7 +140,8 @@ class Model:
         Raises ModelError if there are not as many numbers as inputs.
         """
         if self._floats is None:
-            self._floats = (array("f", bytes(4 * self._n_in)), array("f", bytes(4 * self._n_out)))
+            self._floats = (array("f", bytes(4 * len(self.input))),
+                            array("f", bytes(4 * len(self.output))))
         x, y = self._floats
         try:
             if len(values) != len(x):
@@ -119,13 +150,13 @@ class Model:
                 x[i] = values[i]
         except (TypeError, OverflowError):
             raise ModelError(f"predict() takes one sequence of {len(x)} numbers")
-        self._engine.run(x, y)
+        self.run(x, y)
         return list(y)
 
     def __getattr__(self, name):
         from .summary import attribute  # the rarer attributes are loaded when asked for
 
-        return attribute(self._buf, self._plan, name)
+        return attribute(self, name)
 
     def __str__(self):
         from .summary import summary

@@ -1,4 +1,4 @@
-"""run(x, y) for the engines in Python: samples of floats or int8, moved through a byte stream.
+"""net(x, y, 0) for the engines in Python: samples of floats or int8, moved through a byte stream.
 
 A stream is the one bridge between floats and their bits that allocates nothing anywhere.
 """
@@ -44,18 +44,22 @@ class Samples:
         self._io = io.BytesIO()
         self._io.write(bytes(self.ram))
 
-    def run(self, x, y):
+    def __call__(self, x, y=None, at=None):
+        if at is None:
+            self.forward()
+            return 0
         n, m = self._n_in, self._n_out
         count = count_samples(x, y, n, m)
         if count == 1:
             self._sample(x, y)
-            return
+            return 0
         try:
             x, y = memoryview(x), memoryview(y)
         except TypeError:
             raise ModelError("run(x, y) takes buffers such as array('f'); predict() takes lists")
         for i in range(count):
             self._sample(x[i * n:(i + 1) * n], y[i * m:(i + 1) * m])
+        return 0
 
     def _sample(self, x, y):
         stream = self._io

@@ -5,8 +5,15 @@ import struct
 from .format import DENSE, OP_NAMES, size
 
 
-def attribute(buf, plan, name):
+def attribute(model, name):
     """input_shape, output_dtype, .. as Model documents them; AttributeError for other names."""
+    if name in ("_buf", "_plan"):
+        raise AttributeError(name)
+    buf, plan = model._buf, model._plan
+    if name == "len":
+        return plan.length
+    if name == "ram":
+        return plan.arena + _engine_ram(model)
     if name == "metadata":
         return metadata(buf, plan)
     if name == "labels":
@@ -23,6 +30,14 @@ def attribute(buf, plan, name):
             return tuple([2.0 ** -s for s in shifts]) if t.features else 2.0 ** -t.shift
         return zero_points if t.features else t.zero_point
     raise AttributeError(name)
+
+
+def _engine_ram(model):
+    if model.engine != "native":
+        return model._net.ram
+    from .engine_native import ram
+
+    return ram(model._plan)
 
 
 def scales(buf, tensor):

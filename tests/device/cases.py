@@ -14,7 +14,7 @@ def use_engine(name):
     """Let this engine be the only one there is."""
     global ENGINE
     ENGINE = name
-    found = engines.choose(name)
+    _, found = engines.choose(name)
     for other in ("native", "viper", "python"):
         engines._found[other] = found if other == name else None
 

@@ -1,0 +1,79 @@
+"""Emulated boards of six chips: MicroPython's port for qemu, reached over a pseudo terminal."""
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import time
+import tty
+from pathlib import Path
+
+import serial
+
+HERE = Path(__file__).parent
+MPS2 = "no flash, caches or wait states; code runs from 4 MB of RAM"
+
+# name: (qemu's command, what this emulation does not model); no clock cycles in any of them
+MACHINES = {
+    "cortex-m0": ("qemu-system-arm -machine microbit -global nrf51-soc.flash-size=1048576"
+                  " -global nrf51-soc.sram-size=1310720",
+                  "the real nRF51 has 256 kB of flash and 16 kB of RAM, this one 1 MB and 1.25 MB"),
+    "cortex-m3": ("qemu-system-arm -machine mps2-an385", MPS2),
+    "cortex-m4": ("qemu-system-arm -machine mps2-an386", MPS2),
+    "cortex-m7": ("qemu-system-arm -machine mps2-an500", MPS2),
+    "cortex-m33": ("qemu-system-arm -machine mps2-an505", MPS2 + "; all of it in the secure state"),
+    "rv32": ("qemu-system-riscv32 -machine virt -bios none",
+             "no chip at all: qemu's own machine, with 128 MB of RAM and without flash"),
+}
+
+
+def build(cache):
+    """The folder of the six firmwares, built once for its inputs."""
+    inputs = sorted((HERE / "qemu").iterdir())
+    key = hashlib.sha256(b"".join(p.read_bytes() for p in inputs)).hexdigest()[:16]
+    out = Path(cache) / f"qemu-{key}"
+    if not out.exists():
+        subprocess.run([HERE / "qemu" / "build.sh", out], check=True,
+                       env=dict(os.environ, PYTHON=sys.executable))
+    return out
+
+
+class Qemu:
+    """Starts at once; use as a context manager. port: the path of the terminal."""
+
+    def __init__(self, folder, name):
+        command = MACHINES[name][0].split() + ["-serial", "pty", "-nographic", "-monitor", "null",
+                                               "-semihosting", "-kernel", Path(folder) / f"{name}.elf"]
+        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                         stderr=subprocess.STDOUT, text=True)
+        line = self._process.stdout.readline()
+        if not (port := re.search(r"redirected to (\S+)", line)):
+            raise RuntimeError(f"qemu does not start: {line}")
+        self.port = port[1]
+        # kept open: qemu looks for a new reader of a closed terminal only once in a second
+        self._terminal = os.open(self.port, os.O_RDWR | os.O_NOCTTY)
+        tty.setraw(self._terminal)
+        self._wait_for_prompt()
+
+    def _wait_for_prompt(self, seconds=20):
+        with serial.Serial(self.port, timeout=0.2) as terminal:
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                terminal.write(b"\r")
+                if terminal.read_until(b">>> ").endswith(b">>> "):
+                    return
+        self.kill()
+        raise RuntimeError("the board does not answer")
+
+    def kill(self):
+        """As if the power failed."""
+        self._process.kill()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.terminate()
+        self._process.wait()
+        self._process.stdout.close()
+        os.close(self._terminal)
