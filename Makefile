@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 
 help:
 	@echo "make demo        quantize the line follower's network and drive the simulated robot"
-	@echo "make native      the engine in C, as .mpy for each architecture: build/native/"
+	@echo "make native      the engine in C, as .mpy for each architecture: host/aifes_host/native/"
 	@echo "make toolchains  install the compilers for it, and what the emulated Pico needs (Debian)"
 	@echo "make test        all tests, on CPython, MicroPython, emulated chips and Pico"
 	@echo "make fuzz        RUNS=1000000 damaged models against the engine in C"

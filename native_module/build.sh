@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # build.sh [ARCH ..]: the loadable module for these architectures, default all, as
-# ../build/native/ARCH_6.3/_aifes.mpy. MPY_DIR: MicroPython's source tree, else it is fetched.
+# ../host/aifes_host/native/ARCH_6.3/_aifes.mpy. MPY_DIR: MicroPython's source tree, else it is fetched.
 set -euo pipefail
 cd "$(dirname "$0")"
 cache=${AIFES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/aifes}
@@ -30,7 +30,7 @@ for arch in "$@"; do
         echo "$arch: $gcc is missing (make toolchains)" >&2
         exit 1
     fi
-    out=build/native/${arch}_$mpy/_aifes.mpy
+    out=host/aifes_host/native/${arch}_$mpy/_aifes.mpy
     mkdir -p "../${out%/*}"
     # a short relative BUILD: the linker writes it into the file
     make -s ARCH="$arch" MPY_DIR="$MPY_DIR" PYTHON="${PYTHON:-python3}" BUILD="build/$arch" \

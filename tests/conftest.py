@@ -11,6 +11,7 @@ import shared_library
 
 ROOT = Path(__file__).parents[1]
 NATIVE = ROOT / "native_module"
+PREBUILT = ROOT / "host" / "aifes_host" / "native"
 CACHE = Path(os.environ.get("AIFES_CACHE") or Path.home() / ".cache" / "aifes")
 
 
@@ -41,7 +42,7 @@ def native_x64():
     """The folder of _aifes.mpy for the MicroPython of this PC."""
     need("gcc")
     build_native("x64")
-    return ROOT / "build" / "native" / "x64_6.3"
+    return PREBUILT / "x64_6.3"
 
 
 @pytest.fixture(scope="session")

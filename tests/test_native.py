@@ -11,7 +11,7 @@ import shared_library
 from aifes import format
 from aifes_host import Simulator
 from bench.instructions import NETS, REACH, TARGET, measure, network
-from conftest import ROOT, build_native, need
+from conftest import PREBUILT, ROOT, build_native, need
 from emulator import CHIPS, Emulator, build
 from test_device import micropython, run
 from test_mutation import GUARD, MODELS, mutate, repaired
@@ -54,7 +54,7 @@ def test_modules_of_all_architectures():
     codes = [None, "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp",
              "xtensa", "xtensawin", "rv32imc"]
     for name in ARCHITECTURES:
-        data = (ROOT / "build" / "native" / f"{name}_6.3" / "_aifes.mpy").read_bytes()
+        data = (PREBUILT / f"{name}_6.3" / "_aifes.mpy").read_bytes()
         assert data[:2] == b"M\x06" and data[2] & 3 == 3 and codes[data[2] >> 2] == name
         assert len(data) <= 5000, (name, len(data))
         assert f"{name} " in text
@@ -240,7 +240,8 @@ def test_interrupt(native_x64, tmp_path):
     (tmp_path / "long.aifes").write_bytes(aifes.builder.assemble([op], (0, 0), (0, 0)))
     code = ("import aifes\nfrom array import array\nnet = aifes.load('long.aifes')\n"
             "x = array('b', bytes(500 * 100000))\n"
-            "try:\n print(net.engine)\n net.run(x, x)\nexcept KeyboardInterrupt:\n print('interrupted')\n")
+            "try:\n print(net.engine)\n net.run(x, x)\n"
+            "except KeyboardInterrupt:\n print('interrupted')\n")
     process = subprocess.Popen(
         [micropython(), "-X", "heapsize=200m", "-c", code], cwd=tmp_path, text=True,
         stdout=subprocess.PIPE, env={"MICROPYPATH": f"{ROOT / 'device'}:{native_x64}"})

@@ -1,64 +1,24 @@
-"""The command `aifes`: quantize, inspect, simulate, export."""
-import functools
-import json as json_module
+"""The command `aifes`, on the PC: quantize, inspect, simulate, export."""
 import re
-import sys
 from pathlib import Path
 from typing import Annotated, Literal, Optional
 
 import aifes
 import numpy as np
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from . import aifes_tools, memory_map, writers
+from .cli_app import Json, Model, app, command, console, show, write_outputs
 from .graph import ConversionError
 from .layout import arrange
 from .quantizer import quantize as quantize_graph
 from .simulator import Simulator
 from .sources import read_data, read_network
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
-                  help="Neural networks for microcontrollers: quantize on the PC, run anywhere.",
-                  context_settings={"help_option_names": ["-h", "--help"]})
-console = Console(highlight=False, soft_wrap=True)
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Network = Annotated[str, typer.Argument(
     help="net.json, or FILE.py:NAME (a scikit-learn MLP or pipeline, a torch Sequential, a list "
          "of layers).")]
-Model = Annotated[Path, typer.Argument(help="An .aifes file.")]
-
-
-def command(function):
-    """Register a command whose expected errors are one sentence and exit code 2."""
-
-    @functools.wraps(function)
-    def run(*args, **kwargs):
-        try:
-            function(*args, **kwargs)
-        except (ConversionError, aifes.ModelError) as error:
-            fail(str(error))
-        except OSError as error:
-            fail(f"{error.filename or ''}: {error.strerror or error}")
-        except ImportError as error:
-            fail(f"{error.name or error} is not installed: pip install {error.name or ''}")
-
-    return app.command()(run)
-
-
-def fail(message):
-    print(f"aifes: {message}", file=sys.stderr)
-    raise SystemExit(2)
-
-
-def show(json, data, draw):
-    if json:
-        print(json_module.dumps(data, indent=2))
-    else:
-        draw()
-
 
 @command
 def quantize(
@@ -166,12 +126,7 @@ def simulate(
         raise ConversionError(f"{input} has {x.shape[1]} columns, the network has {n} inputs")
     y = simulator(x)
     if output is not None:
-        if output.suffix == ".npy":
-            np.save(output, y.astype(np.float32))
-        elif output.suffix == ".csv":
-            np.savetxt(output, y, delimiter=",", fmt="%.9g")
-        else:
-            raise ConversionError(f"{output} must end in .npy or .csv")
+        write_outputs(y, output)
 
     def draw():
         table = Table(title=f"{len(y)} samples")
@@ -223,4 +178,6 @@ def export(
 
 
 def main():
+    from . import cli_board  # noqa: F401  its commands come after these in --help
+
     app()

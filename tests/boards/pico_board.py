@@ -1,4 +1,5 @@
 """An emulated Raspberry Pi Pico with real firmware, reached over a pseudo terminal."""
+import contextlib
 import hashlib
 import os
 import pty
@@ -6,68 +7,76 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import tty
 from pathlib import Path
 
-from mpremote.transport_serial import SerialTransport
-
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
+NATIVE = HERE.parents[1] / "native_module"
 
 
-def build(cache, user_modules=None):
-    """The folder of firmware and emulator, built once for its inputs."""
+def build(cache, c_module=False):
+    """The folder of firmware and emulator, built once for its inputs. c_module: with the C engine
+    in the firmware."""
     inputs = sorted((HERE / "pico").iterdir())
-    if user_modules:
-        inputs += sorted(p for p in ROOT.joinpath("native_module").iterdir() if p.is_file())
+    if c_module:
+        inputs += sorted(p for p in NATIVE.iterdir() if p.suffix in (".c", ".h", ".cmake"))
     key = hashlib.sha256(b"".join(p.read_bytes() for p in inputs)).hexdigest()[:16]
     out = Path(cache) / f"pico-{key}"
     if not out.exists():
-        subprocess.run([HERE / "pico" / "build.sh", out, *([user_modules] if user_modules else [])],
-                       check=True, env=dict(os.environ, PYTHON=sys.executable))
+        modules = [NATIVE / "micropython.cmake"] if c_module else []
+        subprocess.run([HERE / "pico" / "build.sh", out, *modules], check=True,
+                       env=dict(os.environ, PYTHON=sys.executable))
     return out
 
 
 class Pico:
-    """Starts at once; use as a context manager. port: the path of the terminal."""
+    """Starts at once; use as a context manager. port: the path of the terminal.
 
-    def __init__(self, folder, flash):
-        self._process = subprocess.Popen(["node", Path(folder) / "emulator.mjs", flash], text=True,
-                                         stdout=subprocess.PIPE)
-        port = int(self._process.stdout.readline().split()[1])
-        self._socket = socket.create_connection(("127.0.0.1", port))
-        self._master, slave = pty.openpty()
-        tty.setraw(slave)
-        self.port = os.ttyname(slave)
+    flash: the file that holds the 2 MB of flash, made at the first start.
+    journal: a file to which each erased sector and each programmed page is written.
+    """
+
+    def __init__(self, folder, flash, journal=None):
+        command = ["node", Path(folder) / "emulator.mjs", flash] + ([journal] if journal else [])
+        self._process = subprocess.Popen(command, text=True, stdout=subprocess.PIPE)
+        self._address = ("127.0.0.1", int(self._process.stdout.readline().split()[1]))
+        self._master, self._slave = pty.openpty()
+        tty.setraw(self._slave)
+        self.port = os.ttyname(self._slave)
+        self._socket = socket.create_connection(self._address)
         threading.Thread(target=self._to_terminal, daemon=True).start()
         threading.Thread(target=self._to_board, daemon=True).start()
-        self._transport = SerialTransport(self.port)
-        self._transport.enter_raw_repl()
 
     def _to_terminal(self):
-        while data := self._socket.recv(4096):
-            os.write(self._master, data)
+        with contextlib.suppress(OSError):
+            while True:
+                data = self._socket.recv(4096)
+                if data:
+                    os.write(self._master, data)
+                    continue
+                time.sleep(0.2)  # machine.reset(): the same board comes back
+                self._socket = socket.create_connection(self._address)
 
     def _to_board(self):
-        try:
-            while True:
-                self._socket.sendall(os.read(self._master, 4096))
-        except OSError:
-            pass
+        while True:
+            try:
+                data = os.read(self._master, 4096)
+            except OSError:
+                return
+            with contextlib.suppress(OSError):
+                self._socket.sendall(data)
 
-    def run(self, code):
-        """Run code on the board; what it prints."""
-        return self._transport.exec(code).decode().replace("\r\n", "\n")
+    def unplug(self):
+        """The cable is pulled: the terminal is gone, the board is not."""
+        os.close(self._slave)
+        os.close(self._master)
+        self._master = self._slave = None
 
-    def reset(self):
-        """A soft reset: a fresh heap."""
-        self._transport.enter_raw_repl(soft_reset=True)
-
-    def write(self, path, data):
-        self._transport.fs_writefile(path, data)
-
-    def mkdir(self, path):
-        self._transport.fs_mkdir(path)
+    def kill(self):
+        """The power fails: nothing more is written to the flash."""
+        self._process.kill()
+        self._process.wait()
 
     def __enter__(self):
         return self
@@ -75,4 +84,7 @@ class Pico:
     def __exit__(self, *_):
         self._process.terminate()
         self._process.wait()
+        self._process.stdout.close()
+        if self._master is not None:
+            self.unplug()
         self._socket.close()

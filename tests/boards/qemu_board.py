@@ -42,8 +42,9 @@ class Qemu:
     """Starts at once; use as a context manager. port: the path of the terminal."""
 
     def __init__(self, folder, name):
-        command = MACHINES[name][0].split() + ["-serial", "pty", "-nographic", "-monitor", "null",
-                                               "-semihosting", "-kernel", Path(folder) / f"{name}.elf"]
+        command = MACHINES[name][0].split() + [
+            "-serial", "pty", "-nographic", "-monitor", "null", "-semihosting",
+            "-kernel", Path(folder) / f"{name}.elf"]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                          stderr=subprocess.STDOUT, text=True)
         line = self._process.stdout.readline()

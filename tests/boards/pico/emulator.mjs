@@ -1,5 +1,8 @@
 // The Raspberry Pi Pico in rp2040js, its USB serial line on a TCP port that is printed.
-//   node emulator.mjs FLASH_FILE       (firmware.bin and bootrom.bin beside this file)
+//   node emulator.mjs FLASH_FILE [JOURNAL]      (firmware.bin and bootrom.bin beside this file)
+//
+// FLASH_FILE has at each moment what the flash has: killing this process is a power failure.
+// JOURNAL gets a record of each change: 'E' or 'P', offset, length (uint32), the bytes programmed.
 //
 // What rp2040js lacks is added here: flash that can be written, resets, a serial line without an
 // interrupt storm. Not modelled: flash wait states, bus contention, the time that flash writes take.
@@ -18,14 +21,19 @@ const rom = fs.readFileSync(path.join(HERE, 'bootrom.bin'));
 const flash = new Uint8Array(FLASH_SIZE).fill(0xff);
 if (fs.existsSync(file)) flash.set(fs.readFileSync(file).subarray(0, FLASH_SIZE));
 flash.set(fs.readFileSync(path.join(HERE, 'firmware.bin')), 0);
-let board = null, client = null, out = [], dirty = false, server = null;
+fs.writeFileSync(file, flash);
+const image = fs.openSync(file, 'r+');
+const journal = process.argv[3] ? fs.openSync(process.argv[3], 'w') : null;
+let board = null, client = null, out = [], server = null;
 
-function saveFlash() {
-  if (board) flash.set(board.mcu.flash.subarray(0, FLASH_SIZE));
-  if (dirty) {
-    fs.writeFileSync(file, flash);
-    dirty = false;
-  }
+function changed(kind, mcu, at, n, data) {
+  fs.writeSync(image, mcu.flash, at, n, at);
+  if (journal === null) return;
+  const head = Buffer.alloc(9);
+  head.write(kind);
+  head.writeUint32LE(at, 1);
+  head.writeUint32LE(n, 5);
+  fs.writeSync(journal, Buffer.concat([head, data]));
 }
 
 function boot() {
@@ -46,10 +54,11 @@ function boot() {
     const [r0, r1, r2] = core.registers.subarray(0, 3);
     if (HOOKS[code - 0xe0] === 'RE') {
       mcu.flash.fill(0xff, r0, r0 + r1);
-      dirty = true;
+      changed('E', mcu, r0, r1, Buffer.alloc(0));
     } else if (HOOKS[code - 0xe0] === 'RP') {
-      for (let i = 0; i < r2; i++) mcu.flash[r0 + i] &= mcu.readUint8(r1 + i);
-      dirty = true;
+      const data = Buffer.from(Array.from({ length: r2 }, (_, i) => mcu.readUint8(r1 + i)));
+      for (let i = 0; i < r2; i++) mcu.flash[r0 + i] &= data[i];
+      changed('P', mcu, r0, r2, data);
     }
   };
   // rp2040js answers each request for serial input at once, with nothing if there is nothing: an
@@ -89,7 +98,6 @@ function listen() {
     });
     socket.on('close', () => {
       if (client === socket) client = null;
-      saveFlash();
     });
     socket.on('error', () => {});
   }).listen(0, '127.0.0.1', () => console.log(`port ${server.address().port}`));
@@ -128,11 +136,5 @@ function slice() {
   else setImmediate(slice);
 }
 
-for (const signal of ['SIGTERM', 'SIGINT']) {
-  process.on(signal, () => {
-    saveFlash();
-    process.exit(0);
-  });
-}
 boot();
 slice();

@@ -1,6 +1,8 @@
 # Frozen into the firmware, runs at each reset: a file system in RAM that the linker and the heap
 # leave alone, so that files outlive a soft reset as they do in flash.
+# ruff: noqa: F821
 import sys
+
 import uctypes
 import vfs
 
@@ -38,4 +40,4 @@ except OSError:
     disk = vfs.VfsLfs2(Disk())
 vfs.mount(disk, "/")
 sys.path.append("/lib")
-del Disk, disk, sys, uctypes, vfs
+del Disk, disk, sys, uctypes, vfs  # the prompt starts empty

@@ -1,0 +1,1 @@
+"""Boards: find them, talk to them, put a model and the runtime onto them, measure there."""

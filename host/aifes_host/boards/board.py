@@ -1,0 +1,195 @@
+"""A board as `aifes deploy` sees it: what it is, and its files. A serial port, or a drive."""
+import base64
+import inspect
+import json
+import os
+import re
+import shutil
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from .on_board import files
+from .transport import BoardError, Connection, ExecError
+
+CHUNK = 1024  # bytes of a file in one command to the board
+# by the number in sys.implementation._mpy
+ARCHITECTURES = (None, "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp",
+                 "armv7emdp", "xtensa", "xtensawin", "rv32imc", "rv64imc")
+
+
+@dataclass
+class Info:
+    """What a board says of itself. flash_free, heap_free: bytes; block: of the file system."""
+
+    name: str
+    version: tuple
+    machine: str
+    platform: str
+    arch: str | None
+    mpy: tuple
+    viper: bool
+    c_module: bool
+    block: int
+    flash_free: int
+    heap_free: int | None
+
+    @property
+    def title(self):
+        firmware = {"micropython": "MicroPython", "circuitpython": "CircuitPython"}.get(
+            self.name, self.name)
+        return f"{self.machine}, {firmware} {'.'.join(map(str, self.version))}"
+
+
+class SerialBoard:
+    """A board on a serial port; use as a context manager. Raises BoardError."""
+
+    def __init__(self, port, transport="mpremote"):
+        self.port = port
+        self._connection = Connection(port, transport)
+        self._sent = set()
+        try:
+            self.info = self._ask()
+        except BoardError:
+            self.close()
+            raise
+
+    def _ask(self):
+        found = self.call(files.describe)
+        if found.pop("read_only"):
+            raise BoardError("the computer holds this board's files: give the path of its drive "
+                             "as --port, such as /media/CIRCUITPY")
+        mpy = found.pop("mpy")
+        return Info(arch=ARCHITECTURES[mpy >> 10 & 15] if mpy >> 10 & 15 < len(ARCHITECTURES) else
+                    None, mpy=(mpy & 255, mpy >> 8 & 3),
+                    version=tuple(found.pop("version")), **found)
+
+    def execute(self, code, timeout=10):
+        """Run code on the board; what it prints."""
+        return self._connection.execute(code, timeout)
+
+    def call(self, function, *arguments, timeout=20):
+        """Call a function of a module in on_board/ on the board."""
+        module = inspect.getmodule(function)
+        if module not in self._sent:
+            self.execute(inspect.getsource(module))
+            self._sent.add(module)
+        text = ", ".join(map(repr, arguments))
+        try:
+            out = self.execute(
+                f"import json\nprint(json.dumps({function.__name__}({text})))", timeout)
+        except ExecError as error:
+            if "Errno 28" in str(error) or "ENOSPC" in str(error):
+                raise BoardError("the board's flash is full: delete files that are not needed "
+                                 f"(mpremote connect {self.port} fs rm FILE)")
+            raise
+        return json.loads(out.splitlines()[-1])
+
+    def reset(self):
+        """A soft reset: a fresh heap."""
+        self._connection.enter()
+        self._sent.clear()
+
+    def write(self, path, data, advance=lambda n: None):
+        """Write a file; advance(n) is called for each n bytes written."""
+        self.call(files.begin, path)
+        try:
+            for i in range(0, len(data), CHUNK):
+                chunk = data[i:i + CHUNK]
+                self.call(files.put, base64.b64encode(chunk))
+                advance(len(chunk))
+        finally:
+            self.call(files.end)
+
+    def digests(self, paths):
+        return [tuple(d) if d else None for d in self.call(files.digests, paths, timeout=60)]
+
+    def has_room(self, blocks):
+        return self.call(files.has_room, blocks)
+
+    def copy(self, source, target):
+        self.call(files.copy, source, target)
+
+    def mkdir(self, path):
+        self.call(files.mkdir, path)
+
+    def remove(self, path):
+        self.call(files.remove, path, timeout=60)
+
+    def rename(self, old, new):
+        self.call(files.rename, old, new)
+
+    def close(self):
+        self._connection.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Drive:
+    """A CircuitPython board as the drive that it shows: files can be copied, nothing be run."""
+
+    def __init__(self, folder):
+        self.port = str(folder)
+        self._root = Path(folder)
+        try:
+            text = (self._root / "boot_out.txt").read_text(errors="replace")
+        except OSError:
+            raise BoardError(f"{folder} is not the drive of a CircuitPython board: it has no "
+                             "boot_out.txt")
+        version = re.search(r"CircuitPython (\d+)\.(\d+)\.(\d+)", text)
+        machine = re.search(r"; (.+)", text)
+        usage = shutil.disk_usage(folder)
+        self.info = Info("circuitpython", tuple(map(int, version.groups())) if version else (),
+                         machine[1].strip() if machine else "board", "drive", None, (0, 0), False,
+                         False, 512, usage.free, None)
+
+    def _path(self, path):
+        return self._root / path.lstrip("/")
+
+    def write(self, path, data, advance=lambda n: None):
+        with self._path(path).open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        advance(len(data))
+
+    def digests(self, paths):
+        return [digest(self._path(p).read_bytes()) if self._path(p).is_file() else None
+                for p in paths]
+
+    def has_room(self, blocks):
+        return True  # nobody can be asked
+
+    def copy(self, source, target):
+        self.write(target, self._path(source).read_bytes())
+
+    def mkdir(self, path):
+        self._path(path).mkdir(exist_ok=True)
+
+    def remove(self, path):
+        path = self._path(path)
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+    def rename(self, old, new):
+        self._path(old).rename(self._path(new))
+
+    def close(self):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+def digest(data):
+    """Length and CRC-32, as on_board/files.py makes them of a file."""
+    return len(data), zlib.crc32(data)

@@ -1,0 +1,86 @@
+"""Run a deployed model on a board and measure it there: `aifes run`, `aifes bench`."""
+import base64
+import struct
+import zlib
+
+import numpy as np
+from aifes.format import (
+    CRC_FROM,
+    DENSE,
+    HEADER,
+    INT8,
+    OP_NAMES,
+    OPS_AT,
+    OUTPUT_AT,
+    TENSOR,
+    decode,
+)
+
+from .on_board import infer, measure
+from .transport import ExecError
+
+BATCH = 1024  # bytes of inputs in one command to the board
+
+
+def run(board, p, x, advance=lambda n: None):
+    """int8 outputs [samples, outputs] of a deployed Plan for floats [samples, inputs].
+
+    advance(n): n samples more are done.
+    """
+    n_out = decode(memoryview(p.model)).ops[-1].n_out
+    board.reset()
+    board.call(infer.open_net, p.path)
+    x = np.ascontiguousarray(x, "<f4")
+    step = max(1, BATCH // (4 * x.shape[1]))
+    parts = []
+    for i in range(0, len(x), step):
+        text = base64.b64encode(x[i:i + step].tobytes())
+        out = base64.b64decode(board.call(infer.infer, text, timeout=120))
+        parts.append(np.frombuffer(out, np.int8).reshape(-1, n_out))
+        advance(len(parts[-1]))
+    return np.concatenate(parts)
+
+
+def prefixes(model):
+    """For each number of layers but all: the header that makes the buffer this shorter model."""
+    plan = decode(memoryview(model))
+    found = []
+    for k in range(1, len(plan.ops)):
+        op = plan.ops[k - 1]
+        buf = bytearray(model)
+        header = list(struct.unpack_from(HEADER, buf))
+        header[6] = k
+        struct.pack_into(HEADER, buf, 0, *header)
+        struct.pack_into(TENSOR, buf, OUTPUT_AT, INT8, 1, 0, 0, op.y, 0, op.n_out, 1, 1)
+        struct.pack_into("<I", buf, CRC_FROM - 4, zlib.crc32(buf[CRC_FROM:plan.length]))
+        found.append(bytes(buf[:OPS_AT]).hex())
+    return found
+
+
+def bench(board, p, models):
+    """What on_board/measure.py finds: {engine: its figures}, "float": the plain Python network.
+
+    models: {engine: path of the model on the board, in the order of weights that suits it}.
+    layers: (name, elements, microseconds, cycles) each; the first includes the call.
+    """
+    plan = decode(memoryview(p.model))
+    found = {}
+    for engine, (path, model) in models.items():
+        board.reset()
+        shorter = prefixes(model) if engine == p.choice.engine else []
+        one = board.call(measure.measure_net, path, engine, shorter, timeout=300)
+        if shorter or len(plan.ops) == 1:
+            times = one["layers"] + [one["forward"]]
+            one["layers"] = [
+                (OP_NAMES[op.opcode], op.n_out) + tuple(
+                    None if b is None else b - (a or 0) for a, b in zip(before, now))
+                for op, before, now in zip(plan.ops, [(0, 0)] + times, times)]
+        found[engine] = one
+    dense = [op for op in plan.ops if op.opcode == DENSE]
+    board.reset()
+    try:
+        found["float"] = board.call(measure.measure_float, [dense[0].n_in] + [
+            op.n_out for op in dense], timeout=300) if dense else None
+    except ExecError:  # no room even to start
+        found["float"] = None
+    return found

@@ -1,0 +1,60 @@
+"""What the commands of `aifes` share: the app, how errors and results are shown."""
+import functools
+import json as json_module
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import aifes
+import numpy as np
+import typer
+from rich.console import Console
+
+from .graph import ConversionError
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
+                  help="Neural networks for microcontrollers: quantize on the PC, run anywhere.",
+                  context_settings={"help_option_names": ["-h", "--help"]})
+console = Console(highlight=False, soft_wrap=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Model = Annotated[Path, typer.Argument(help="An .aifes file.")]
+
+
+def command(function):
+    """Register a command whose expected errors are one sentence and exit code 2."""
+
+    @functools.wraps(function)
+    def run(*args, **kwargs):
+        try:
+            function(*args, **kwargs)
+        except (ConversionError, aifes.ModelError) as error:
+            fail(str(error))
+        except OSError as error:
+            fail(f"{error.filename or ''}: {error.strerror or error}")
+        except ImportError as error:
+            fail(f"{error.name or error} is not installed: pip install {error.name or ''}")
+
+    return app.command()(run)
+
+
+def fail(message, code=2):
+    print(f"aifes: {message}", file=sys.stderr)
+    raise SystemExit(code)
+
+
+def show(json, data, draw):
+    if json:
+        print(json_module.dumps(data, indent=2))
+    else:
+        draw()
+
+
+def write_outputs(y, path):
+    """Real outputs [samples, outputs] into a .npy or .csv file."""
+    if path.suffix == ".npy":
+        np.save(path, y.astype(np.float32))
+    elif path.suffix == ".csv":
+        np.savetxt(path, y, delimiter=",", fmt="%.9g")
+    else:
+        raise ConversionError(f"{path} must end in .npy or .csv")

@@ -1,0 +1,231 @@
+"""The command `aifes`, with a board: devices, deploy, run, bench, shell."""
+import functools
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Literal, Optional
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+
+from .boards import deploy as deployment
+from .boards import measure
+from .boards.board import Drive
+from .boards.devices import devices as find_devices
+from .boards.devices import open_board
+from .boards.transport import BoardError
+from .cli_app import Json, Model, command, console, fail, show, write_outputs
+from .graph import ConversionError
+from .layout import arrange
+from .simulator import Simulator, dequantize_values, quantize_values
+from .sources import read_data
+
+Port = Annotated[str, typer.Option(
+    envvar="AIFES_PORT", help="Serial port, folder of a CircuitPython drive, or auto: the only "
+                              "board that is there.")]
+Transport = Annotated[Literal["mpremote", "ampy"], typer.Option(
+    help="ampy: slower, if mpremote has trouble with a board (pip install adafruit-ampy).")]
+Path_ = Annotated[Optional[str], typer.Option("--to", help="Path on the board; default: /NAME.")]
+
+
+def board_command(function):
+    """A command whose BoardErrors are one sentence and exit code 3."""
+
+    @functools.wraps(function)
+    def run(*args, **kwargs):
+        try:
+            function(*args, **kwargs)
+        except BoardError as error:
+            fail(str(error), 3)
+
+    return command(run)
+
+
+@board_command
+def devices(json: Json = False):
+    """List the boards that are connected, without disturbing them."""
+    found = find_devices()
+
+    def draw():
+        if not found:
+            console.print("no board found: plug one in, with a USB cable that carries data")
+            return
+        table = Table()
+        for title in ("port", "description", "USB", "serial number"):
+            table.add_column(title, no_wrap=True)
+        for d in found:
+            table.add_row(d["port"], d["description"], d["usb"], d["serial"])
+        console.print(table)
+
+    show(json, found, draw)
+
+
+def _deploy(board, model, to, quiet):
+    """Bring a board up to date; (Plan, seconds, engine that ran)."""
+    start = time.monotonic()
+    path = to or "/" + model.name
+    plan = deployment.plan(board, model.read_bytes(), path if path[0] == "/" else "/" + path)
+    if not quiet:
+        console.print(f"board    {board.info.title} on {board.port}", markup=False)
+        console.print(f"engine   {plan.choice.engine}: {plan.choice.why}", markup=False)
+        heap = "" if board.info.heap_free is None else \
+            f"; heap: needs {sum(plan.heap):,} of {board.info.heap_free:,} bytes"
+        console.print(f"flash    needs {plan.flash:,} of {board.info.flash_free:,} bytes" + heap)
+    with _progress(plan.upload, "uploading", quiet) as advance:
+        deployment.execute(board, plan, advance)
+    engine = None if isinstance(board, Drive) else deployment.verify(board, plan)
+    return plan, time.monotonic() - start, engine
+
+
+class _progress:
+    """A progress bar over `total`, if there is something to do and somebody to look."""
+
+    def __init__(self, total, what, quiet):
+        self._bar = Progress(TextColumn("{task.description}"), BarColumn(),
+                             TextColumn("{task.completed:,.0f} / {task.total:,.0f}"),
+                             console=console, transient=True,
+                             disable=quiet or not total or not console.is_terminal)
+        self._total, self._what = total, what
+
+    def __enter__(self):
+        self._bar.__enter__()
+        task = self._bar.add_task(self._what, total=self._total)
+        return lambda n: self._bar.advance(task, n)
+
+    def __exit__(self, *error):
+        return self._bar.__exit__(*error)
+
+
+@board_command
+def deploy(model: Model, port: Port = "auto", to: Path_ = None, transport: Transport = "mpremote",
+           json: Json = False):
+    """Put a model and the runtime onto a board: only what changed, checked before and after.
+
+    The model on the board stays in use until the new one is complete, and is kept as the one to
+    fall back to. The board's program is stopped; nothing is started.
+    """
+    with open_board(port, transport) as board:
+        plan, seconds, engine = _deploy(board, model, to, json)
+        written = plan.write + ([plan.path] if plan.write_model else [])
+
+        def draw():
+            kept = len(plan.runtime) + 1 - len(written)
+            console.print(f"written  {len(written)} files, {plan.upload:,} bytes; {kept} were "
+                          f"there already; {seconds:.1f} s")
+            console.print("checked  " + (
+                "what was stored; only the board itself can run it" if engine is None else
+                f"3 samples on the {engine} engine: the simulator's results, bit by bit"))
+            console.print(f'on the board:  import aifes; net = aifes.load("{plan.path}")',
+                          markup=False)
+
+        show(json, {
+            "port": board.port, "board": board.info.title, "engine": plan.choice.engine,
+            "why": plan.choice.why, "verified": engine is not None, "path": plan.path,
+            "written": written, "uploaded_bytes": plan.upload, "flash_bytes": plan.flash,
+            "heap_bytes": sum(plan.heap), "seconds": round(seconds, 2)}, draw)
+
+
+@board_command
+def run(model: Model,
+        input: Annotated[Path, typer.Option("--input", "-i", help="Inputs: .npy, .npz or .csv.")],
+        output: Annotated[Optional[Path], typer.Option(
+            "-o", help="Write the outputs as .npy or .csv.")] = None,
+        port: Port = "auto", to: Path_ = None, transport: Transport = "mpremote",
+        json: Json = False):
+    """Compute on the board and compare with the simulator, bit by bit; deploys what is missing."""
+    x = read_data(input)
+    with open_board(port, transport) as board:
+        _need_serial(board)
+        plan, _, engine = _deploy(board, model, to, True)
+        simulator = Simulator(plan.model)
+        n = simulator.plan.ops[0].n_in
+        if x.shape[1] != n:
+            raise ConversionError(f"{input} has {x.shape[1]} columns, the network has {n} inputs")
+        with _progress(len(x), "computing", json) as advance:
+            got = measure.run(board, plan, x, advance)
+    want = simulator.run(quantize_values(x, *simulator.scale(simulator.plan.input)))
+    different = int((got != want).any(1).sum())
+    y = dequantize_values(got, *simulator.scale(simulator.plan.output))
+    if output is not None:
+        write_outputs(y, output)
+
+    def draw():
+        verdict = "all as the simulator, bit by bit" if not different else \
+            f"{different} differ from the simulator"
+        console.print(f"{len(x)} samples on {board.info.title}, {engine} engine: {verdict}")
+
+    show(json, {"board": board.info.title, "engine": engine, "samples": len(x),
+                "different": different, "outputs": y.tolist()}, draw)
+    if different:
+        raise SystemExit(1)
+
+
+def _need_serial(board):
+    if isinstance(board, Drive):
+        raise BoardError("a drive cannot compute: give the board's serial port as --port")
+
+
+@board_command
+def bench(model: Model, port: Port = "auto", to: Path_ = None, transport: Transport = "mpremote",
+          json: Json = False):
+    """Time, cycles and heap on the board: whole, by layer, and beside the other engines."""
+    with open_board(port, transport) as board:
+        _need_serial(board)
+        plan, _, engine = _deploy(board, model, to, True)
+        models = {engine: (plan.path, plan.model)}
+        rows = bytes(arrange(plan.model, "any"))  # what viper and Python are fast on
+        spare = plan.path
+        if rows != plan.model:
+            spare = "/bench.aifes"
+            board.write(spare, rows)
+        for other in ("viper", "python"):
+            if other != engine and (other == "python" or board.info.viper):
+                models[other] = (spare, rows)
+        try:
+            found = measure.bench(board, plan, models)
+        finally:
+            if spare != plan.path:
+                board.reset()
+                board.remove(spare)
+    info, main = board.info, found[engine]
+
+    def draw():
+        console.print(f"{info.title}, {engine} engine: heap {main['heap']:,} bytes for the import "
+                      f"and this model, {main['allocated']} bytes allocated by run()", markup=False)
+        table = Table(title="by layer")
+        for title in ("layer", "elements", "us", "cycles"):
+            table.add_column(title, justify="left" if title == "layer" else "right")
+        for i, (name, n, us, cycles) in enumerate(main["layers"]):
+            table.add_row(name + (" (and the call)" if i == 0 else ""), str(n), _us(us),
+                          _cycles(cycles))
+        table.add_row("forward()", "", _us(main["forward"][0]), _cycles(main["forward"][1]))
+        table.add_row("run(), floats", "", _us(main["run"][0]), _cycles(main["run"][1]))
+        console.print(table)
+        table = Table(title="the same network otherwise, on this board: run() with floats")
+        for title in ("", "us", "cycles", "times as long"):
+            table.add_column(title, justify="right" if title else "left")
+        for name, one in found.items():
+            us, cycles = (one or (None, None)) if name == "float" else one["run"]
+            label = "plain Python, float lists" if name == "float" else f"aifes, {name} engine"
+            table.add_row(label, "no room" if us is None else _us(us), _cycles(cycles),
+                          "" if us is None else f"{us / main['run'][0]:,.1f}")
+        console.print(table)
+
+    show(json, dict(found, board=info.title), draw)
+
+
+def _us(value):
+    return f"{value:,.1f}"
+
+
+def _cycles(value):
+    return "" if value is None else f"{value:,}"
+
+
+@command
+def shell(port: Port = "auto"):
+    """Open the board's Python prompt (leave it with Ctrl-])."""
+    target = [] if port == "auto" else ["connect", port]
+    raise SystemExit(subprocess.run([sys.executable, "-m", "mpremote", *target, "repl"]).returncode)
