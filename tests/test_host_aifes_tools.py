@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from aifes_host import aifes_tools, writers
 from aifes_host.aifes_tools import Layer
-from test_device import micropython, run
+from conftest import micropython
+from test_device import run
 
 GOLDEN = Path(__file__).parent / "golden"
 TUTORIAL = json.loads((GOLDEN / "tutorial.json").read_text())

@@ -11,9 +11,9 @@ import shared_library
 from aifes import format
 from aifes_host import Simulator
 from bench.instructions import NETS, REACH, TARGET, measure, network
-from conftest import PREBUILT, ROOT, build_native, need
+from conftest import PREBUILT, ROOT, build_native, micropython, need
 from emulator import CHIPS, Emulator, build
-from test_device import micropython, run
+from test_device import run
 from test_mutation import GUARD, MODELS, mutate, repaired
 
 ARCHITECTURES = ("x64", "armv6m", "armv7m", "armv7emsp", "armv7emdp", "rv32imc", "xtensa",

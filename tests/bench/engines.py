@@ -38,7 +38,7 @@ def main():
             [Path(sys.executable).parent / "micropython", "-c",
              CODE.format(names="".join(NETS), engines=ENGINES)],
             cwd=folder, check=True, text=True, stdout=subprocess.PIPE,
-            env={"MICROPYPATH": f"{ROOT / 'device'}:{ROOT / 'host/aifes_host/native/x64_6.3'}"}).stdout
+            env={"MICROPYPATH": f"{ROOT / 'device'}:{NATIVE}"}).stdout
     rates = iter(map(float, out.split()))
     table = Table(title="run() of one sample on MicroPython x64, floats in and out: samples/s")
     table.add_column("network")

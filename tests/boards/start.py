@@ -1,0 +1,19 @@
+"""The emulated boards by name: build their firmware, start them, say what is not modelled."""
+from . import pico_board, qemu_board
+
+PICO = "flash and USB take no time; no flash wait states, no second core"
+NOT_MODELLED = {"pico": PICO, "pico-c": PICO + "; the C engine is in the firmware",
+                **{name: limits for name, (_, limits) in qemu_board.MACHINES.items()}}
+# what a test needs on this machine to build and to run it
+TOOLS = {name: ("node", "npm", "cmake", "ninja", "arm-none-eabi-g++")
+         if name.startswith("pico") else (
+             qemu_board.MACHINES[name][0].split()[0], "make",
+             "riscv64-unknown-elf-gcc" if name == "rv32" else "arm-none-eabi-gcc")
+         for name in NOT_MODELLED}
+
+
+def start(name, cache, folder):
+    """A running board, a context manager with `port`. folder: where a Pico's flash is kept."""
+    if name.startswith("pico"):
+        return pico_board.Pico(pico_board.build(cache, name == "pico-c"), folder / f"{name}.flash")
+    return qemu_board.Qemu(qemu_board.build(cache), name)

@@ -1,0 +1,89 @@
+"""The suite of tests/device and AIfES's golden data on every board, with every engine it has."""
+import base64
+import sys
+import zlib
+from pathlib import Path
+
+import aifes
+import pytest
+from aifes_host.boards.deploy import TARGETS
+from aifes_host.layout import arrange
+from boards.interface import Local
+from boards.qemu_board import MACHINES as QEMU
+
+sys.path.insert(0, str(Path(__file__).parent / "device"))
+import cases  # noqa: E402
+import run  # noqa: E402
+import stream  # noqa: E402
+import test_nets  # noqa: E402
+
+GOLDEN = ("test_maps", "test_nets", "test_helpers")  # too large for a flash: test_golden instead
+PYTHON_EVERY = 10  # the Python engine takes seconds for a net on an emulated Pico: one of ten there
+BATCH = 3000  # bytes in one command to the board
+
+
+def test_suite(board, engine):
+    if engine not in board.engines:
+        pytest.skip(f"{board.name} has no {engine} engine")
+    for module in run.MODULES:
+        if module not in GOLDEN or isinstance(board, Local):
+            out = board.run(f"import run\nrun.main([DATA, {engine!r}, {module!r}])", 300)
+            print(out)
+            assert " 0 failed" in out
+
+
+def golden(data):
+    """(model, x, want) of AIfES's reference data: maps, softmax, each layer and whole nets."""
+    cases.DATA = str(data)
+    every = bytes((v + 128 & 255) ^ 128 for v in range(-128, 128))
+    for r in cases.records("maps"):
+        if r["defined"]:
+            net = aifes.Sequential([aifes.Input(256, tuple(r["q"])),
+                                    cases.activation(r["act"], r["alpha"])])
+            want = bytearray.fromhex(r["want"])
+            if r["act"] == "softsign":
+                want[r["q"][1] + 128] = 0  # AIfES stores its input's zero point there
+            yield net.to_bytes(), every, want
+    for r in cases.records("softmax"):
+        net = aifes.Sequential([aifes.Input(r["n"], (r["shift"], 0)), aifes.Softmax()])
+        yield net.to_bytes(), bytes.fromhex(r["x"]), bytes.fromhex(r["want"])
+    for record in cases.records("nets"):
+        q, x = tuple(record["q"]), cases.int8s(record["x"])
+        layers = [aifes.Input(record["n"], q)]
+        for r in record["layers"]:
+            layers.append(test_nets.layer_of(r))
+            net = aifes.Sequential([aifes.Input(len(x) // 16, q), layers[-1]])
+            yield net.to_bytes(), bytes(x), bytes(test_nets.expected(r, x, q))
+            q, x = tuple(r["out"]), cases.int8s(r["want"])
+        if not test_nets.is_quirk(record):
+            yield aifes.Sequential(layers).to_bytes(), bytes.fromhex(record["x"]), bytes(x)
+
+
+@pytest.mark.boards("pico", "pico-c", *QEMU)
+def test_golden(board, data):
+    """The golden data, built into buffers here and run there."""
+    board.serial.reset()
+    target = TARGETS.get(board.serial.info.arch, "any")
+    batch, wanted, n, size = [], [], 0, 0
+    last = None
+
+    def flush():
+        got = board.serial.call(stream.run_all, batch, timeout=300)
+        for engines, crcs, want in zip((b[2] for b in batch), got, wanted):
+            assert crcs == [zlib.crc32(want)] * len(engines)
+
+    for n, (model, x, want) in enumerate(golden(data), 1):
+        engines = [e for e in board.engines
+                   if e != "python" or len(want) <= 256 and n < 614 or n % PYTHON_EVERY == 0
+                   or not board.name.startswith("pico")]
+        model = bytes(arrange(model, target if n % 2 else "any"))
+        text = [base64.b64encode(b).decode() for b in (model, b"" if x == last else x)]
+        if size + len(text[0]) + len(text[1]) > BATCH and batch:
+            flush()
+            batch, wanted, size = [], [], 0
+        batch.append([*text, engines])
+        wanted.append(want)
+        size += len(text[0]) + len(text[1])
+        last = x
+    flush()
+    assert n == 541 + 72 + 572 + 84, n
