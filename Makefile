@@ -47,7 +47,7 @@ toolchains:
 	    sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); $$sudo apt-get install -qqy nodejs npm; }
 
 test: venv
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --dist loadgroup
 
 RUNS ?= 1000000
 fuzz:

@@ -1,4 +1,6 @@
 """What several tests share: the engine in C, built once, and boards of all kinds."""
+import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
@@ -26,8 +28,22 @@ def need(tool):
         pytest.skip(message)
 
 
+@contextlib.contextmanager
+def alone():
+    """Only one of several test processes builds at a time."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def build_native(*architectures):
     """native_module/build.sh; its output."""
+    with alone():
+        return _build_native(*architectures)
+
+
+def _build_native(*architectures):
     return subprocess.run([NATIVE / "build.sh", *architectures], check=True, text=True,
                           stdout=subprocess.PIPE, env=dict(os.environ, PYTHON=sys.executable)
                           ).stdout
@@ -62,10 +78,13 @@ def pytest_generate_tests(metafunc):
             names = named.args
         if "engine" in metafunc.fixturenames:
             metafunc.parametrize("board, engine", [
-                (n, e) for n in names for e in BOARDS.get(n, ("native", "viper", "python"))],
+                pytest.param(n, e, marks=pytest.mark.xdist_group(n))
+                for n in names for e in BOARDS.get(n, ("native", "viper", "python"))],
                 indirect=["board"], scope="session")
         else:
-            metafunc.parametrize("board", names, indirect=True, scope="session")
+            metafunc.parametrize("board", [
+                pytest.param(n, marks=pytest.mark.xdist_group(n)) for n in names],
+                indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +110,9 @@ def board(request, data, tmp_path_factory):
         for tool in TOOLS[name]:
             need(tool)
         build_native("armv6m", "armv7m", "armv7emsp", "armv7emdp", "rv32imc")
-        with start(name, CACHE, tmp_path_factory.mktemp(name)) as emulated:
+        with alone():
+            running = start(name, CACHE, tmp_path_factory.mktemp(name))
+        with running as emulated:
             remote = Remote(name, emulated.port, data)
             assert remote.engines == BOARDS[name] or name == "pico-c"
             yield remote
@@ -121,6 +142,11 @@ def native_x64():
 def firmware():
     """A MicroPython for this PC that has native_module as a user C module: built once."""
     need("gcc")
+    with alone():
+        return _firmware()
+
+
+def _firmware():
     sources = sorted(p for p in NATIVE.iterdir() if p.suffix in (".c", ".h", ".mk"))
     key = hashlib.sha256(b"".join(p.read_bytes() for p in sources)).hexdigest()[:16]
     out = CACHE / f"unix-{key}"

@@ -10,6 +10,7 @@ from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
+NATIVE = ROOT / "host" / "aifes_host" / "native" / "x64_6.3"
 ENGINES = ("python", "viper", "native")
 CODE = """
 import time, aifes

@@ -3,6 +3,7 @@ import contextlib
 import hashlib
 import os
 import pty
+import select
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import tty
 from pathlib import Path
 
 HERE = Path(__file__).parent
+GONE = (OSError, TypeError, ValueError)  # of a closed socket or terminal
 NATIVE = HERE.parents[1] / "native_module"
 
 
@@ -43,29 +45,37 @@ class Pico:
         self._address = ("127.0.0.1", int(self._process.stdout.readline().split()[1]))
         self._master, self._slave = pty.openpty()
         tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
         self.port = os.ttyname(self._slave)
         self._socket = socket.create_connection(self._address)
         threading.Thread(target=self._to_terminal, daemon=True).start()
         threading.Thread(target=self._to_board, daemon=True).start()
 
     def _to_terminal(self):
-        with contextlib.suppress(OSError):
+        patience = 0.5  # as MicroPython on USB: what nobody reads for so long is lost
+        with contextlib.suppress(*GONE):
             while True:
-                data = self._socket.recv(4096)
-                if data:
-                    os.write(self._master, data)
-                    continue
-                time.sleep(0.2)  # machine.reset(): the same board comes back
-                self._socket = socket.create_connection(self._address)
+                data = self._socket.recv(1024)
+                if not data:
+                    time.sleep(0.2)  # machine.reset(): the same board comes back
+                    self._socket = socket.create_connection(self._address)
+                end = time.monotonic() + patience
+                while data:
+                    try:
+                        data = data[os.write(self._master, data):]
+                    except BlockingIOError:
+                        if time.monotonic() >= end:
+                            break
+                        time.sleep(0.001)
+                patience = 0 if data else 0.5
 
     def _to_board(self):
-        while True:
-            try:
+        with contextlib.suppress(*GONE):
+            while True:
+                select.select([self._master], [], [])
                 data = os.read(self._master, 4096)
-            except OSError:
-                return
-            with contextlib.suppress(OSError):
-                self._socket.sendall(data)
+                with contextlib.suppress(OSError):
+                    self._socket.sendall(data)
 
     def unplug(self):
         """The cable is pulled: the terminal is gone, the board is not."""

@@ -1,0 +1,84 @@
+"""Cycles of run() and heap on an emulated Raspberry Pi Pico: `make bench` prints the table."""
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "device")]
+from aifes_host.layout import arrange  # noqa: E402
+from bench.instructions import network  # noqa: E402
+
+# (network, floats or int8, engine): (cycles of run(), bytes of heap of import and load) to stay
+# within; A: 3-3-2, B: 16-32-16-4, C: 64-128-64-10
+REACH = {("A", "f", "native"): (4000, 20480), ("C", "b", "native"): (95000, 40960),
+         ("A", "f", "viper"): (65000, 24576), ("A", "f", "python"): (215000, 20480),
+         ("B", "b", "viper"): (120000, 24576), ("B", "b", "python"): (1900000, 22528)}
+CODE = """
+import gc
+gc.collect()
+before = gc.mem_alloc()
+import aifes, machine
+from array import array
+from machine import mem32
+mem32[0xE000E014], mem32[0xE000E018], mem32[0xE000E010] = 0xFFFFFF, 0, 5
+def cycles(f, *a):
+    irq = machine.disable_irq()
+    start = mem32[0xE000E018]
+    f(*a)
+    end = mem32[0xE000E018]
+    machine.enable_irq(irq)
+    return (start - end) & 0xFFFFFF
+def nothing(x, y):
+    pass
+net = aifes.load("/net.aifes", engine=ENGINE)
+gc.collect()
+heap = gc.mem_alloc() - before
+x = array(KIND, [1] * len(net.input))
+y = array(KIND, [0] * len(net.output))
+net.run(x, y)
+before = gc.mem_alloc()
+for _ in range(20):
+    net.run(x, y)
+assert gc.mem_alloc() == before
+spent = [cycles(net.run, x, y) for _ in range(4)]
+empty = [cycles(nothing, x, y) for _ in range(4)]
+assert abs(spent[2] - spent[3]) < 0.01 * spent[2]
+print(spent[2] - empty[2], heap, list(bytes(net.output)))
+"""
+
+
+def measure_run(board, model, engine, kind):
+    """(cycles of run(), without those of an empty call; heap; the output as text)."""
+    board.serial.write("/net.aifes", model)
+    cycles, heap, output = board.run(
+        CODE.replace("ENGINE", repr(engine)).replace("KIND", repr(kind))).split(maxsplit=2)
+    return int(cycles), int(heap), output
+
+
+def main():
+    import make_device_data
+    from boards.interface import Remote
+    from boards.start import start
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="emulated Raspberry Pi Pico, MicroPython 1.25: net.run(x, y)",
+                  caption="cycles without flash wait states; heap: import aifes and load")
+    for title in ("network", "buffers", "engine", "cycles", "at most", "heap", "at most"):
+        table.add_column(title, justify="right")
+    with tempfile.TemporaryDirectory() as folder:
+        make_device_data.write(folder)
+        cache = os.environ.get("AIFES_CACHE") or Path.home() / ".cache" / "aifes"
+        with start("pico", cache, Path(folder)) as emulated:
+            board = Remote("pico", emulated.port, Path(folder))
+            for (name, kind, engine), (most_cycles, most_heap) in REACH.items():
+                model = arrange(network(name)[0], "cortex-m0" if engine == "native" else "any")
+                cycles, heap, _ = measure_run(board, model, engine, kind)
+                table.add_row(name, "float" if kind == "f" else "int8", engine, f"{cycles:,}",
+                              f"{most_cycles:,}", f"{heap:,}", f"{most_heap:,}")
+            board.close()
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,331 @@
+"""`aifes deploy` and its relatives on emulated boards, as a user calls them."""
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import aifes
+import make_device_data
+import numpy as np
+import pytest
+from aifes_host import Simulator
+from aifes_host.boards import deploy
+from aifes_host.boards.board import SerialBoard
+from aifes_host.boards.transport import BoardError, Connection
+from aifes_host.layout import arrange
+from bench.instructions import network
+from boards import qemu_board
+from boards.start import TOOLS, start
+from conftest import CACHE, PREBUILT, ROOT, alone, build_native, need
+
+AIFES = Path(sys.executable).parent / "aifes"
+
+
+def tutorial():
+    """AIfES's tutorial net: inputs of the documentation, (model, inputs, outputs)."""
+    record = make_device_data.read("tutorial.json")
+    net = aifes.Sequential([aifes.Input(3), aifes.Dense(3), aifes.LeakyReLU((1, 7, 0)),
+                            aifes.Dense(2), aifes.Sigmoid()])
+    net.load_parameters(bytes.fromhex(record["documented_buffer_align4_dense_hex"]))
+    return net.to_bytes()
+
+
+@pytest.fixture
+def boards(tmp_path):
+    """Function that starts a board with empty flash, or with the flash of the one before it."""
+    build_native("armv6m", "armv7m", "armv7emsp", "armv7emdp", "rv32imc")
+    running = []
+
+    def begin(name="pico"):
+        for tool in TOOLS[name]:
+            need(tool)
+        with alone():
+            board = start(name, CACHE, tmp_path)
+        running.append(board)
+        return board
+
+    yield begin
+    for board in running:
+        board.__exit__()
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "line.aifes"
+    path.write_bytes(tutorial())
+    return path
+
+
+def command(*arguments, code=0):
+    """What `aifes` prints, as JSON if that was asked for; code: its exit code."""
+    done = subprocess.run([AIFES, *map(str, arguments)], capture_output=True, text=True,
+                          timeout=300)
+    assert done.returncode == code, done.stdout + done.stderr
+    if code:
+        assert done.stderr.startswith("aifes: ") and done.stderr.count("\n") == 1, done.stderr
+        return done.stderr
+    return json.loads(done.stdout) if "--json" in arguments else done.stdout
+
+
+@pytest.mark.parametrize("name", [
+    pytest.param(n, marks=pytest.mark.xdist_group(n)) for n in ("pico", "pico-c",
+                                                                *qemu_board.MACHINES)])
+def test_journey(name, boards, model, tmp_path):
+    """A fresh board: deploy, deploy again, change the model, run, and what the board then does."""
+    port = boards(name).port
+    first = command("deploy", model, "--port", port, "--json")
+    print(first)
+    assert first["engine"] == "native" and first["verified"]
+    assert ("firmware" in first["why"]) == (name == "pico-c")
+    assert "/line.aifes" in first["written"] and len(first["written"]) > 12
+    again = command("deploy", model, "--port", port, "--json")
+    assert again["written"] == [] and again["verified"] and again["uploaded_bytes"] == 0
+    model.write_bytes(network("A")[0])
+    assert command("deploy", model, "--port", port, "--json")["written"] == ["/line.aifes"]
+    x = np.random.default_rng(0).uniform(-2, 2, (50, 3)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    out = command("run", model, "-i", tmp_path / "x.npy", "--port", port, "--json")
+    assert out["different"] == 0 and out["samples"] == 50
+    assert np.array_equal(out["outputs"], Simulator(model.read_bytes())(x))
+    connection = Connection(port)
+    said = connection.execute(
+        "import aifes\nnet = aifes.load('line.aifes')\nprint(net.engine, net.predict((1, 0, 0)))\n"
+        "print(aifes.load('line.aifes.old').predict((1, 0, 0)))")
+    connection.close()
+    assert said.splitlines()[0].split()[0] == "native"
+    want = Simulator(tutorial())(np.array([[1, 0, 0]]))[0].tolist()
+    assert said.splitlines()[1] == str(want)
+
+
+def test_what_is_printed(boards, model):
+    port = boards().port
+    out = command("deploy", model, "--port", port)
+    print(out)
+    assert "Raspberry Pi Pico with RP2040, MicroPython 1.25.0" in out
+    assert "engine   native: C for armv6m" in out and "bit by bit" in out
+    out = command("bench", model, "--port", port)
+    print(out)
+    assert "by layer" in out and "plain Python" in out and "0 bytes allocated" in out
+    found = command("bench", model, "--port", port, "--json")
+    assert found["native"]["run"][1] < 4000 and found["native"]["allocated"] == 0
+    assert found["float"][1] > 5 * found["native"]["run"][1]
+    layers = [layer[3] for layer in found["native"]["layers"]]
+    assert sum(layers) == found["native"]["forward"][1]
+
+
+def test_ampy(boards, model, tmp_path):
+    port = boards().port
+    (tmp_path / "x.csv").write_text("1,0,0\n0,1,0\n")
+    assert command("deploy", model, "--port", port, "--transport", "ampy", "--json")["verified"]
+    out = command("run", model, "-i", tmp_path / "x.csv", "--port", port, "--transport", "ampy",
+                  "--json")
+    assert out["different"] == 0
+
+
+def test_mip(boards, model):
+    """mpremote mip install of the package, as source, and of the C engine beside it."""
+    port = boards().port
+    mpremote = [sys.executable, "-m", "mpremote", "connect", port]
+    subprocess.run([*mpremote, "mip", "install", ROOT / "package.json"], check=True)
+    subprocess.run([*mpremote, "fs", "cp", PREBUILT / "armv6m_6.3" / "_aifes.mpy", ":lib/"],
+                   check=True)
+    subprocess.run([*mpremote, "fs", "cp", model, ":"], check=True)
+    done = subprocess.run(
+        [*mpremote, "exec", "import aifes; print(aifes.load('line.aifes').engine)"],
+        check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "native"
+
+
+def test_package_json_is_complete():
+    package = json.loads((ROOT / "package.json").read_text())
+    assert package["version"] == aifes.__version__
+    assert dict(package["urls"]) == {
+        f"aifes/{p.name}": f"device/aifes/{p.name}" for p in (ROOT / "device/aifes").glob("*.py")}
+
+
+def test_drive(model, tmp_path):
+    """CircuitPython's drive, a folder here: what lies there then is what CPython can run."""
+    drive = tmp_path / "CIRCUITPY"
+    drive.mkdir()
+    assert "boot_out.txt" in command("deploy", model, "--port", drive, code=3)
+    (drive / "boot_out.txt").write_text(
+        "Adafruit CircuitPython 10.2.1 on 2026-01-01; Raspberry Pi Pico with rp2040\n")
+    first = command("deploy", model, "--port", drive, "--json")
+    assert first["engine"] == "python" and "Raspberry Pi Pico" in first["board"]
+    assert command("deploy", model, "--port", drive, "--json")["written"] == []
+    old = arrange(model.read_bytes(), "any")
+    model.write_bytes(network("A")[0])
+    assert command("deploy", model, "--port", drive, "--json")["written"] == ["/line.aifes"]
+    assert (drive / "line.aifes.old").read_bytes() == old
+    names = {p.name for p in (drive / "lib" / "aifes").iterdir()}
+    assert names == {p.name for p in (ROOT / "device" / "aifes").glob("*.py")} - {
+        "engine_native.py", "engine_viper.py"}
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", "import aifes; print(aifes.load('line.aifes').engine)"],
+        cwd=drive, env={"PYTHONPATH": str(drive / "lib")}, capture_output=True, text=True)
+    assert done.stdout == "python\n", done.stderr
+    assert "cannot compute" in command("bench", model, "--port", drive, code=3)
+
+
+def test_choice():
+    """Which engine for which board, and why."""
+    def info(name="micropython", arch="armv6m", mpy=(6, 3), viper=True, c_module=False):
+        from aifes_host.boards.board import Info
+
+        return Info(name, (1, 25, 0), "", "", arch, mpy, viper, c_module, 4096, 0, 0)
+
+    def choose(**kwargs):
+        c = deploy.choose_engine(info(**kwargs))
+        return c.engine, c.native and c.native.parent.name, c.target
+
+    assert choose() == ("native", "armv6m_6.3", "cortex-m0")
+    assert choose(arch="armv7emdp") == ("native", "armv7emdp_6.3", "cortex-m4")
+    assert choose(arch="armv7em") == ("native", "armv7m_6.3", "cortex-m4")
+    assert choose(arch="xtensawin") == ("native", "xtensawin_6.3", "any")
+    assert choose(arch="rv64imc") == ("viper", None, "any")
+    assert choose(mpy=(6, 2)) == ("viper", None, "any")
+    assert choose(arch=None, viper=False) == ("python", None, "any")
+    assert choose(name="circuitpython", viper=False) == ("python", None, "any")
+    assert choose(c_module=True) == ("native", None, "cortex-m0")
+    assert "6.2" in deploy.choose_engine(info(mpy=(6, 2))).why
+    assert "runtime.py" not in deploy.runtime_files(
+        info(mpy=(5, 0)), deploy.choose_engine(info(mpy=(5, 0))))
+    names = deploy.runtime_files(info(mpy=(6, 2)), deploy.choose_engine(info(mpy=(6, 2))))
+    assert "model.mpy" in names and "engine_viper.py" in names and "_aifes.mpy" not in names
+
+
+def alive(port, expected="ok"):
+    """The prompt answers."""
+    connection = Connection(port)
+    assert connection.execute("print('ok')") == expected + "\n"
+    connection.close()
+
+
+def test_wrong_native_file(boards, model):
+    """For another architecture, of another version: a sentence, and deploy repairs it."""
+    port = boards().port
+    command("deploy", model, "--port", port)
+    good = (PREBUILT / "armv6m_6.3" / "_aifes.mpy").read_bytes()
+    other = (PREBUILT / "xtensawin_6.3" / "_aifes.mpy").read_bytes()
+    for wrong in (other, good[:1] + b"\x05" + good[2:], good[:2] + b"\x12" + good[3:]):
+        with SerialBoard(port) as board:
+            board.write("/lib/aifes/_aifes.mpy", wrong)
+            board.reset()
+            with pytest.raises(BoardError, match="ModelError: the native engine is for another "
+                                                 "board or firmware"):
+                board.execute("import aifes\naifes.load('line.aifes')")
+            assert board.execute("print(aifes.load('line.aifes', engine='viper').engine)") \
+                == "viper\n"
+        alive(port)
+    with SerialBoard(port) as board:
+        path = "/lib/aifes/model.mpy"
+        choice = deploy.choose_engine(board.info)
+        runtime = deploy.runtime_files(board.info, choice)["model.mpy"]
+        board.write(path, runtime[:1] + b"\x05" + runtime[2:])
+        board.reset()
+        with pytest.raises(BoardError, match="incompatible .mpy file"):
+            board.execute("import aifes")
+    repaired = command("deploy", model, "--port", port, "--json")
+    assert sorted(repaired["written"]) == ["_aifes.mpy", "model.mpy"] and repaired["verified"]
+
+
+def test_too_large(boards, model, tmp_path):
+    """Not enough heap, not enough flash: refused before anything is written."""
+    port = boards().port
+    command("deploy", model, "--port", port)
+    rng = np.random.default_rng(0)
+    large = aifes.Sequential([aifes.Input(500, (0, 0)), aifes.Dense(
+        450, rng.bytes(225000), [0] * 450, (2, 0), (0, 0))]).to_bytes()
+    path = tmp_path / "large.aifes"
+    path.write_bytes(large)
+    said = command("deploy", path, "--port", port, code=3)
+    assert "not enough heap" in said and "Nothing was changed" in said
+    with SerialBoard(port) as board:
+        board.execute("import os\nb = bytes(4096)\nwith open('/fill', 'wb') as f:\n"
+                      "    for i in range(os.statvfs('/')[3] - 6):\n        f.write(b)", timeout=60)
+        with pytest.raises(BoardError, match="flash is full"):
+            for i in range(3):
+                board.write(f"/more{i}", bytes(20000))
+    model.write_bytes(network("A")[0])
+    said = command("deploy", model, "--port", port, code=3)
+    assert "not enough flash" in said and "Nothing was changed" in said
+    alive(port)
+    with SerialBoard(port) as board:
+        assert board.execute("import aifes\nprint(aifes.load('line.aifes').predict((1, 0, 0)))"
+                             ) == "[0.00390625, 0.00390625]\n"
+
+
+def test_not_enough_heap_on_the_board(boards, model):
+    port = boards().port
+    command("deploy", model, "--port", port)
+    with SerialBoard(port) as board:
+        with pytest.raises(BoardError, match="ModelError: .* bytes in one piece: load it first"):
+            board.execute("import aifes\nf = open('big', 'wb')\nfor i in range(80):\n"
+                          "    f.write(bytes(4000))\nf.close()\naifes.load('big')")
+    alive(port)
+
+
+def test_unplugged(boards, model, tmp_path):
+    """In the middle of an upload: one sentence; after power-up the old model runs."""
+    board = boards()
+    command("deploy", model, "--port", board.port)
+    model.write_bytes(network("C")[0])
+    with SerialBoard(board.port) as connected:
+        plan = deploy.plan(connected, model.read_bytes(), "/line.aifes")
+
+        def unplug(_):
+            board.kill()
+            board.unplug()
+
+        with pytest.raises(BoardError, match="broke off: plug the board in again"):
+            deploy.execute(connected, plan, unplug)
+    with SerialBoard(boards().port) as again:
+        assert again.execute("import aifes\nprint(aifes.load('line.aifes').predict((1, 0, 0)))"
+                             ) == "[0.00390625, 0.00390625]\n"
+
+
+def test_two_programs_on_one_port(boards, model):
+    port = boards().port
+    connection = Connection(port)
+    assert "in use by another program" in command("deploy", model, "--port", port, code=3)
+    assert connection.execute("print(1)") == "1\n"
+    connection.close()
+    assert "there is no port" in command("deploy", model, "--port", "/dev/none", code=3)
+
+
+def test_busy_main(boards, model):
+    """A main.py that never ends is stopped; one that ignores Ctrl-C is named as the trouble."""
+    board = boards()
+    with SerialBoard(board.port) as connected:
+        connected.write("/main.py", b"import time\ntime.sleep(1)\nn = 0\nwhile True:\n"
+                                    b"    n += 1\n    print(n)\n")
+    board.__exit__()
+    board = boards()  # power-up: main.py runs
+    assert command("deploy", model, "--port", board.port, "--json")["verified"]
+    with SerialBoard(board.port) as connected:
+        connected.write("/main.py", b"import micropython\nmicropython.kbd_intr(-1)\n"
+                                    b"while True:\n    pass\n")
+    board.__exit__()
+    assert "ignore Ctrl-C" in command("deploy", model, "--port", boards().port, code=3)
+
+
+def test_rollback(boards, model, monkeypatch):
+    """A model that computes something else on the board does not stay."""
+    with SerialBoard(boards().port) as board:
+        old = deploy.plan(board, model.read_bytes(), "/line.aifes")
+        deploy.execute(board, old)
+        assert deploy.verify(board, old) == "native"
+        new = deploy.plan(board, network("A")[0], "/line.aifes")
+        deploy.execute(board, new)
+        monkeypatch.setattr(deploy, "VERIFY", deploy.VERIFY + "\nprint(net.engine, '00')")
+        with pytest.raises(BoardError, match="what was there before is current again"):
+            deploy.verify(board, new)
+        monkeypatch.undo()
+        assert deploy.verify(board, old) == "native"
+
+
+def test_no_board(model, tmp_path):
+    assert shutil.which(AIFES)
+    out = command("devices")
+    assert "no board found" in out or "/dev/" in out
