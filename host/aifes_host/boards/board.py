@@ -68,6 +68,14 @@ class SerialBoard:
         """Run code on the board; what it prints."""
         return self._connection.execute(code, timeout)
 
+    def start(self, code):
+        """Run code that talks with this program; the port, with read(n) and write(data)."""
+        return self._connection.start(code)
+
+    def finish(self):
+        """What the started code prints until it ends."""
+        return self._connection.finish()
+
     def call(self, function, *arguments, timeout=20):
         """Call a function of a module in on_board/ on the board."""
         module = inspect.getmodule(function)
@@ -79,7 +87,7 @@ class SerialBoard:
             out = self.execute(
                 f"import json\nprint(json.dumps({function.__name__}({text})))", timeout)
         except ExecError as error:
-            if "Errno 28" in str(error) or "ENOSPC" in str(error):
+            if re.search(r"OSError: (\[Errno )?28\b", str(error)):
                 raise BoardError("the board's flash is full: delete files that are not needed "
                                  f"(mpremote connect {self.port} fs rm FILE)")
             raise

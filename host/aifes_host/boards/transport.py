@@ -31,9 +31,14 @@ class Mpremote:
     def enter(self):
         self._port.enter_raw_repl(soft_reset=True)
 
-    def execute(self, code, timeout):
+    def start(self, code):
+        """Run code; the serial port, to talk with it."""
+        self._port.exec_raw_no_follow(code)
+        return self._port.serial
+
+    def finish(self, timeout):
         """What the code printed and the traceback, as bytes. timeout: silent seconds."""
-        return self._port.exec_raw(code, timeout=timeout)
+        return self._port.follow(timeout)
 
     def close(self):
         if self._port.in_raw_repl:
@@ -54,8 +59,12 @@ class Ampy:
     def enter(self):
         self._port.enter_raw_repl()
 
-    def execute(self, code, timeout):
-        return self._port.exec_raw(code, timeout=timeout)
+    def start(self, code):
+        self._port.exec_raw_no_follow(code)
+        return self._port.serial
+
+    def finish(self, timeout):
+        return self._port.follow(timeout)
 
     def close(self):
         self._port.exit_raw_repl()
@@ -97,15 +106,27 @@ class Connection:
 
         Raises ExecError if the code does, BoardError if the board does not answer any more.
         """
-        try:
-            out, error = self._transport.execute(code, timeout)
-        except self._transport.failures:
-            raise BoardError(f"the connection to {self.port} broke off: plug the board in again; "
-                             "a model that was on it before still works")
+        self.start(code)
+        return self.finish(timeout)
+
+    def start(self, code):
+        """Run code that talks with this program; the port, with read(n) and write(data)."""
+        return self._try(self._transport.start, code)
+
+    def finish(self, timeout=10):
+        """What the started code prints until it ends."""
+        out, error = self._try(self._transport.finish, timeout)
         if error:
             lines = error.decode(errors="replace").strip().splitlines()
             raise ExecError(lines[-1])
         return out.decode(errors="replace").replace("\r\n", "\n")
+
+    def _try(self, function, *arguments):
+        try:
+            return function(*arguments)
+        except self._transport.failures:
+            raise BoardError(f"the connection to {self.port} broke off: plug the board in again; "
+                             "a model that was on it before still works")
 
     def close(self):
         """Back to the prompt; never fails."""

@@ -1,0 +1,28 @@
+"""The line follower's closed loop on the real firmware of an emulated Pico: 10,000 steps."""
+import numpy as np
+from aifes_host import Simulator, demo
+from bench import control_loop
+from boards.pico_board import Pico, build
+from conftest import CACHE, alone, build_native, need
+
+
+def test_control_loop(tmp_path):
+    """The board's answers are the simulator's, of the network before and after the swap; the heap
+    does not move; the robot stays on its line."""
+    need("node")
+    build_native("armv6m")
+    with alone():
+        folder = build(CACHE)
+    with Pico(folder, tmp_path / "flash") as board:
+        said, xs, ys, robots = control_loop.run(board.port)
+    done, engine, least, median, most, heap = said
+    print(said)
+    assert done == control_loop.STEPS and engine == "native"
+    half = control_loop.SWAP_AT
+    want = np.concatenate([Simulator(model)(np.array(part)) for model, part in (
+        (demo.make_model().model, xs[:half]), (control_loop.other_model(), xs[half:]))])
+    assert np.array_equal(np.array(ys), want)
+    assert not np.array_equal(Simulator(demo.make_model().model)(np.array(xs[half:])), want[half:])
+    assert heap == heap[:1] * 11  # free bytes, each 1,000 steps: nothing was allocated, ever
+    assert len(robots) > 10 and control_loop.on_line(robots)
+    assert most < 1.5 * median
