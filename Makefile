@@ -1,15 +1,16 @@
-# make demo | native | test | fuzz | bench | lint | clean      needs python3 >= 3.10, make and git; the rest is installed
+# make demo | native | boards | test | fuzz | bench | lint | clean      needs python3 >= 3.10, make and git; the rest is installed
 VENV ?= .venv
 PYTHON ?= python3
 BIN = $(VENV)/bin
 
-.PHONY: help venv demo native toolchains test fuzz bench lint clean
+.PHONY: help venv demo native boards toolchains test fuzz bench lint clean
 
 help:
 	@echo "make demo        quantize the line follower's network and drive the simulated robot"
 	@echo "make native      the engine in C, as .mpy for each architecture: host/aifes_host/native/"
-	@echo "make toolchains  install the compilers for it, and what the emulated Pico needs (Debian)"
-	@echo "make test        all tests, on CPython, MicroPython, emulated chips and Pico"
+	@echo "make toolchains  install the compilers for it, and what emulated boards need (Debian)"
+	@echo "make boards      BOARDS='pico cortex-m4' (default: all) emulated boards, to deploy to"
+	@echo "make test        all tests, on CPython, MicroPython and the emulated boards"
 	@echo "make fuzz        RUNS=1000000 damaged models against the engine in C"
 	@echo "make bench       instructions on chips, speed of the engines and of the simulator"
 	@echo "make lint        check the style"
@@ -36,13 +37,16 @@ demo: venv
 native: venv
 	@PYTHON=$(abspath $(BIN))/python native_module/build.sh
 
+boards: venv
+	@cd tests && $(abspath $(BIN))/python -m boards $(BOARDS)
+
 toolchains:
 	@sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	    $$sudo apt-get update -qq && $$sudo apt-get install -qqy --no-install-recommends \
 	    gcc libc6-dev git clang llvm libclang-rt-dev gcc-arm-none-eabi libnewlib-arm-none-eabi \
 	    gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf \
 	    gcc-xtensa-lx106 picolibc-xtensa-lx106-elf \
-	    libstdc++-arm-none-eabi-newlib cmake ninja-build
+	    libstdc++-arm-none-eabi-newlib cmake ninja-build qemu-system-arm qemu-system-misc
 	@command -v npm >/dev/null || { \
 	    sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); $$sudo apt-get install -qqy nodejs npm; }
 
@@ -57,6 +61,8 @@ bench: native
 	$(BIN)/python tests/bench/instructions.py
 	$(BIN)/python tests/bench/engines.py
 	$(BIN)/python tests/bench/simulator.py
+	$(BIN)/python tests/bench/pico.py
+	$(BIN)/python tests/bench/control_loop.py
 
 lint: venv
 	$(BIN)/ruff check device host tests native_module

@@ -120,7 +120,7 @@ def test_demo_works_without_micropython(monkeypatch, tmp_path, capsys):
     assert "No micropython found" in text and "cpython" in text
 
 
-def test_motors_are_off_after_an_error(examples):
+def test_motors_are_off_after_an_error(examples, model):
     from line_follower import follow
 
     speeds = []
@@ -133,7 +133,7 @@ def test_motors_are_off_after_an_error(examples):
             speeds.append(tuple(y))
 
     with pytest.raises(OSError):
-        follow(None, LooseWire(), 10)
+        follow(aifes.load(model), LooseWire(), 10)
     assert speeds == [(0, 0)]
 
 
@@ -172,7 +172,7 @@ class FakeBoard:
 
 
 @pytest.fixture
-def board(examples, monkeypatch):
+def fake(examples, monkeypatch):
     fake = FakeBoard()
     monkeypatch.setitem(sys.modules, "machine", fake.module)
     monkeypatch.delitem(sys.modules, "robot_board", raising=False)
@@ -181,7 +181,7 @@ def board(examples, monkeypatch):
     sys.modules.pop("robot_board", None)
 
 
-def test_board_measures_colors(board):
+def test_board_measures_colors(fake):
     import robot_board
 
     robot = robot_board.Robot()
@@ -189,31 +189,31 @@ def test_board_measures_colors(board):
     red, green, blue = robot_board.WHITE
     for counts, wanted in (((0, 0, 0), (0, 0, 0)), ((red, green, blue), (1, 1, 1)),
                            ((red, 0, blue // 2), (1, 0, 0.5)), ((65535, 0, 1), (1, 0, 0))):
-        board.counts = (sum(counts) & 0xFFFF, *counts)
+        fake.counts = (sum(counts) & 0xFFFF, *counts)
         robot.read_color(x)
         assert np.allclose(x, wanted, atol=1e-3)
         assert robot.counts() == counts
     # 256 - 10 cycles of 1024 counts: the largest measurement must exceed the white paper's
-    assert (256 - board.registers[0x01]) * 1024 > max(robot_board.WHITE)
-    assert board.registers[0x0F] == 2
+    assert (256 - fake.registers[0x01]) * 1024 > max(robot_board.WHITE)
+    assert fake.registers[0x0F] == 2
 
 
-def test_board_drives_with_the_network(board, model):
+def test_board_drives_with_the_network(fake, model):
     import robot_board
     from line_follower import follow
 
     robot = robot_board.Robot()
-    assert board.duty == {robot_board.LEFT: 0, robot_board.RIGHT: 0}
+    assert fake.duty == {robot_board.LEFT: 0, robot_board.RIGHT: 0}
     seen = {}
     for color, counts in (("black", (0, 0, 0)), ("white", robot_board.WHITE),
                           ("red", (robot_board.WHITE[0], 0, 0))):
         x, y = array("f", (0, 0, 0)), array("f", (0, 0))
-        board.counts = (0, *counts)
+        fake.counts = (0, *counts)
         robot.read_color(x)
         aifes.load(model).run(x, y)
         robot.drive(y)
-        seen[color] = [board.duty[pin] > 0.9 * robot_board.FULL_SPEED
+        seen[color] = [fake.duty[pin] > 0.9 * robot_board.FULL_SPEED
                        for pin in (robot_board.LEFT, robot_board.RIGHT)]
     assert seen == {"black": [True, False], "white": [False, True], "red": [False, False]}
     assert follow(aifes.load(model), robot, 100) == 4
-    assert set(board.duty.values()) == {0}
+    assert set(fake.duty.values()) == {0}

@@ -33,7 +33,7 @@ class Measured:
     def __init__(self, net, other):
         self.robot = Robot()
         self.net, self.other = net, other
-        self.n = 0
+        self.n = self.start = 0
         self.cycles = array("I", bytes(4 * {steps}))
         self.heap = array("I", bytes(4 * 11))
     def read_color(self, x):
