@@ -23,7 +23,7 @@ def test_control_loop(tmp_path):
         (demo.make_model().model, xs[:half]), (control_loop.other_model(), xs[half:]))])
     assert np.array_equal(np.array(ys), want)
     assert not np.array_equal(Simulator(demo.make_model().model)(np.array(xs[half:])), want[half:])
-    # free bytes, each 1,000 steps: nothing was allocated, ever (at the end the loop's own arrays go)
+    # free bytes, each 1,000 steps: nothing was allocated (at the end the loop's own arrays go)
     assert heap[:10] == heap[:1] * 10 and heap[10] >= heap[0]
     assert len(robots) > 10 and control_loop.on_line(robots)
     assert most < 1.5 * median
