@@ -16,12 +16,13 @@ from array import array
 from vibration_simulated import Machine, STATES
 net = aifes.load("vibration.aifes")
 machine = Machine(5)
-states, classes, free = array("b", bytes({WINDOWS})), array("b", bytes({WINDOWS})), array("l", (0, 0))
+states, classes = array("b", bytes({WINDOWS})), array("b", bytes({WINDOWS}))
+free = array("l", (0, 0))
 n = 0
 def read(window):
     global n
-    if n == 2:
-        free[0] = gc.mem_free()
+    if n == 2 or n == {WINDOWS} - 1:
+        free[n > 2] = gc.mem_free()
     machine.read_window(window)
     states[n] = machine.state
     n += 1
@@ -31,7 +32,6 @@ def report(best, at):
 gc.collect()
 gc.disable()
 vibration.watch(net, read, report, {WINDOWS})
-free[1] = gc.mem_free()
 best = 0
 for i in range({WINDOWS}):
     best = changes[i] or best
