@@ -1,6 +1,7 @@
 """What several tests share: the engine in C, built once, and boards of all kinds."""
 import contextlib
 import fcntl
+import functools
 import hashlib
 import os
 import shutil
@@ -37,6 +38,7 @@ def alone():
         yield
 
 
+@functools.cache
 def build_native(*architectures):
     """native_module/build.sh; its output."""
     with alone():
