@@ -115,12 +115,12 @@ def board(request, data, tmp_path_factory):
         with alone():
             running = start(name, CACHE, tmp_path_factory.mktemp(name))
         with running as emulated:
-            remote = Remote(name, emulated.port, data)
+            remote = Remote(name, emulated.port)
             assert remote.engines == BOARDS[name] or name == "pico-c"
             yield remote
             remote.close()
     else:
-        remote = Remote(name, name, data)
+        remote = Remote(name, name)
         yield remote
         remote.close()
 

@@ -1,5 +1,8 @@
 """`aifes deploy` and its relatives on emulated boards, as a user calls them."""
 import json
+import os
+import pty
+import select
 import shutil
 import subprocess
 import sys
@@ -323,6 +326,20 @@ def test_rollback(boards, model, monkeypatch):
             deploy.verify(board, new)
         monkeypatch.undo()
         assert deploy.verify(board, old) == "native"
+
+
+def test_shell(boards):
+    """The board's prompt, in a terminal of its own; Ctrl-] leaves it."""
+    board, (master, slave) = boards(), pty.openpty()
+    process = subprocess.Popen([AIFES, "shell", "--port", board.port], stdin=slave, stdout=slave,
+                               stderr=slave)
+    said = b""
+    for wanted, answer in ((b"Ctrl-]", b"\r"), (b">>> ", b"print(6 * 7)\r"), (b"42\r\n", b"\x1d")):
+        while wanted not in said:
+            assert select.select([master], [], [], 30)[0], said
+            said += os.read(master, 1000)
+        os.write(master, answer)
+    assert process.wait(30) == 0
 
 
 def test_no_board(model, tmp_path):

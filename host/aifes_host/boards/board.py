@@ -20,7 +20,10 @@ ARCHITECTURES = (None, "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "ar
 
 @dataclass
 class Info:
-    """What a board says of itself. flash_free, heap_free: bytes; block: of the file system."""
+    """What a board says of itself. flash_free, heap_free: bytes; block: of the file system.
+
+    root: the folder of its file system in which it starts, "/" or "/flash".
+    """
 
     name: str
     version: tuple
@@ -33,6 +36,11 @@ class Info:
     block: int
     flash_free: int
     heap_free: int | None
+    root: str = "/"
+
+    def path(self, name):
+        """A file in the root folder; an absolute name stays as it is."""
+        return name if name[0] == "/" else self.root.rstrip("/") + "/" + name
 
     @property
     def title(self):

@@ -20,7 +20,7 @@ from ..simulator import Simulator
 from .board import digest
 from .transport import BoardError
 
-RUNTIME = "/lib/aifes"
+RUNTIME = "lib/aifes"  # in the board's root folder
 NATIVE = Path(__file__).parents[1] / "native"  # ARCH_6.3/_aifes.mpy, by `make native`
 MPY = (6, 3)  # of those files and of mpy-cross
 # Heap of import + load besides model, arena and plan; measured on RP2040, with a tenth added
@@ -31,11 +31,11 @@ TARGETS = {"armv6m": "cortex-m0", "armv7em": "cortex-m4", "armv7emsp": "cortex-m
            "armv7emdp": "cortex-m4"}
 # an ARM board runs the files of those before it
 ARM = ("armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp")
-RECOVER = b"""# `aifes deploy` was interrupted between two renames: finish them
+RECOVER = b"""# `aifes deploy` was interrupted between two renames: this does the second one
 import os
 import sys
 
-os.rename("/lib/aifes.new", "/lib/aifes")
+os.rename(__file__[:-3] + ".new", __file__[:-3])
 del sys.modules["aifes"]
 import aifes
 
@@ -134,8 +134,8 @@ def plan(board, model, path):
     info = board.info
     choice = choose_engine(info)
     model = bytes(arrange(model, choice.target))
-    p = Plan(choice, path, model, runtime_files(info, choice))
-    current = board.digests([f"{RUNTIME}/{name}" for name in p.runtime] + [path])
+    p = Plan(choice, info.path(path), model, runtime_files(info, choice))
+    current = board.digests([info.path(f"{RUNTIME}/{name}") for name in p.runtime] + [p.path])
     for name, have in zip(p.runtime, current):
         (p.copy if have == digest(p.runtime[name]) else p.write).append(name)
     p.write_model = current[-1] != digest(model)
@@ -161,9 +161,7 @@ def execute(board, p, advance=lambda n: None):
     if p.replace_runtime:
         _replace_runtime(board, p, advance)
     if p.write_model:
-        folder = posixpath.dirname(p.path)
-        if folder != "/":
-            board.mkdir(folder)
+        board.mkdir(posixpath.dirname(p.path))
         new, old = p.path + ".new", p.path + ".old"
         board.write(new, p.model, advance)
         _check(board, {new: p.model})
@@ -174,23 +172,24 @@ def execute(board, p, advance=lambda n: None):
 
 
 def _replace_runtime(board, p, advance):
-    new, old = RUNTIME + ".new", RUNTIME + ".old"
-    board.mkdir(posixpath.dirname(RUNTIME))
-    if board.digests([RUNTIME + ".py"])[0] != digest(RECOVER):
-        board.write(RUNTIME + ".py", RECOVER)
+    runtime = board.info.path(RUNTIME)
+    new, old = runtime + ".new", runtime + ".old"
+    board.mkdir(posixpath.dirname(runtime))
+    if board.digests([runtime + ".py"])[0] != digest(RECOVER):
+        board.write(runtime + ".py", RECOVER)
     board.remove(new)
     board.mkdir(new)
     for name in p.write:
         board.write(f"{new}/{name}", p.runtime[name], advance)
     for name in p.copy:
-        board.copy(f"{RUNTIME}/{name}", f"{new}/{name}")
+        board.copy(f"{runtime}/{name}", f"{new}/{name}")
     _check(board, {f"{new}/{name}": data for name, data in p.runtime.items()})
     board.remove(old)
-    if any(board.digests([f"{RUNTIME}/__init__.{kind}" for kind in ("mpy", "py")])):
-        board.rename(RUNTIME, old)
+    if any(board.digests([f"{runtime}/__init__.{kind}" for kind in ("mpy", "py")])):
+        board.rename(runtime, old)
     else:
-        board.remove(RUNTIME)
-    board.rename(new, RUNTIME)
+        board.remove(runtime)
+    board.rename(new, runtime)
     board.remove(old)
 
 

@@ -7,8 +7,10 @@ from binascii import a2b_base64, crc32
 
 def describe():
     implementation = sys.implementation
-    f = os.statvfs("/")
+    root = os.getcwd()  # "/", on some boards "/flash"
+    f = os.statvfs(root)
     return {
+        "root": root,
         "name": implementation.name, "version": list(implementation.version)[:3],
         "machine": getattr(implementation, "_machine", sys.platform), "platform": sys.platform,
         "mpy": getattr(implementation, "_mpy", 0) & 0xFFFF, "viper": _viper(),
