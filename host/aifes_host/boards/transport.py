@@ -20,16 +20,8 @@ class ExecError(BoardError):
     """Code on the board raised an exception; its last line is the message."""
 
 
-class Mpremote:
-    """A serial port, opened by mpremote; the board's program is stopped, its heap is fresh."""
-
-    failures = (TransportError, OSError, struct.error, IndexError)
-
-    def __init__(self, port):
-        self._port = SerialTransport(port, timeout=10)
-
-    def enter(self):
-        self._port.enter_raw_repl(soft_reset=True)
+class _Pyboard:
+    """What both libraries have in common."""
 
     def start(self, code):
         """Run code; the serial port, to talk with it."""
@@ -41,12 +33,23 @@ class Mpremote:
         return self._port.follow(timeout)
 
     def close(self):
-        if self._port.in_raw_repl:
-            self._port.exit_raw_repl()
+        self._port.exit_raw_repl()
         self._port.close()
 
 
-class Ampy:
+class Mpremote(_Pyboard):
+    """A serial port, opened by mpremote; the board's program is stopped, its heap is fresh."""
+
+    failures = (TransportError, OSError, struct.error, IndexError)
+
+    def __init__(self, port):
+        self._port = SerialTransport(port, timeout=10)
+
+    def enter(self):
+        self._port.enter_raw_repl(soft_reset=True)
+
+
+class Ampy(_Pyboard):
     """The same by adafruit-ampy, for boards or systems that mpremote has trouble with."""
 
     def __init__(self, port):
@@ -58,17 +61,6 @@ class Ampy:
 
     def enter(self):
         self._port.enter_raw_repl()
-
-    def start(self, code):
-        self._port.exec_raw_no_follow(code)
-        return self._port.serial
-
-    def finish(self, timeout):
-        return self._port.follow(timeout)
-
-    def close(self):
-        self._port.exit_raw_repl()
-        self._port.close()
 
 
 TRANSPORTS = {"mpremote": Mpremote, "ampy": Ampy}
