@@ -24,6 +24,7 @@ flash.set(fs.readFileSync(path.join(HERE, 'firmware.bin')), 0);
 fs.writeFileSync(file, flash);
 const image = fs.openSync(file, 'r+');
 const journal = process.argv[3] ? fs.openSync(process.argv[3], 'w') : null;
+console.warn = () => {}; // of registers that MicroPython reads and rp2040js does not know
 let board = null, client = null, out = [], server = null;
 
 function changed(kind, mcu, at, n, data) {
