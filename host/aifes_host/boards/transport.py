@@ -87,7 +87,7 @@ class Connection:
                 self._transport.enter()
         except self._transport.failures as error:
             self.close()
-            if os.path.exists(self.port) and not isinstance(error, OSError):
+            if not isinstance(error, OSError) and (os.name == "nt" or os.path.exists(self.port)):
                 raise BoardError(f"no Python prompt on {self.port}: press the board's reset button "
                                  "and try at once (its program may ignore Ctrl-C), or install "
                                  "MicroPython on it")
