@@ -113,7 +113,7 @@ class Model:
         at = self._net(x, y, 0)
         while at:
             if at < 0:
-                from .samples import refuse
+                from .refusal import refuse
 
                 refuse(x, y, self._plan)
             at = self._net(x, y, at)

@@ -42,9 +42,9 @@ def train():
 def main(path="vibration.aifes"):
     result, comparison = train()
     Path(path).write_bytes(result.model)
-    print(f"{path}: {len(result.model)} bytes; on 1,000 simulated windows that it has not seen: "
-          f"float {100 * comparison['accuracy_float']:.1f} %, "
-          f"int8 {100 * comparison['accuracy_q7']:.1f} % right")
+    right, right_q7 = comparison["accuracy_float"], comparison["accuracy_q7"]
+    print(f"{path}: {len(result.model)} bytes; 1,000 simulated windows that it has not seen:")
+    print(f"float {100 * right:.1f} %, int8 {100 * right_q7:.1f} % right")
 
 
 if __name__ == "__main__":
