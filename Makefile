@@ -51,7 +51,7 @@ toolchains:
 	    sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); $$sudo apt-get install -qqy nodejs npm; }
 
 test: venv
-	$(BIN)/python -m pytest -q -n auto --dist loadgroup
+	$(BIN)/python -m pytest -q -n $$((2 * $$(nproc))) --dist loadgroup
 
 RUNS ?= 1000000
 fuzz:
