@@ -28,8 +28,9 @@ def architecture(torch, seed):
         parts.append(nn.Linear(size, m, bias=bool(rng.random() < 0.8)))
         if rng.random() < 0.3:
             parts.append(nn.BatchNorm1d(m))
-        parts.append([nn.ReLU(), nn.ReLU(inplace=True), nn.LeakyReLU(0.2), nn.ELU(0.5), nn.Sigmoid(),
-                      nn.Tanh(), nn.Softsign(), nn.Dropout(0.2), nn.Identity()][rng.integers(9)])
+        parts.append([nn.ReLU(), nn.ReLU(inplace=True), nn.LeakyReLU(0.2), nn.ELU(0.5),
+                      nn.Sigmoid(), nn.Tanh(), nn.Softsign(), nn.Dropout(0.2),
+                      nn.Identity()][rng.integers(9)])
         size = m
     if rng.random() < 0.3:
         parts.append(nn.Softmax(dim=1))

@@ -1,5 +1,7 @@
-"""What every importer builds its Graph with: dense layers, activations, and the affine steps between
-them (scalers, normalization, batch normalization), which are folded into a neighbouring layer."""
+"""What every importer builds its Graph with: dense layers, activations, and affine steps.
+
+Affine steps (scalers, normalization, batch normalization) are folded into a neighbouring layer.
+"""
 import numpy as np
 
 from ..graph import Activation, ConversionError, Dense, Graph
@@ -28,8 +30,8 @@ class Chain:
                                   "[inputs, outputs]")
         n_in, n_out = weights.shape
         if self.shape is not None and len(self.shape) != 1:
-            raise ConversionError(f"layer {name!r} gets values of shape {self.shape}: put a Flatten "
-                                  "before it")
+            raise ConversionError(f"layer {name!r} gets values of shape {self.shape}: put a "
+                                  "Flatten before it")
         if self.shape is not None and self.shape != (n_in,):
             raise ConversionError(f"layer {name!r} takes {n_in} inputs but gets {self.shape[0]}")
         bias = np.zeros(n_out) if bias is None else np.asarray(bias, np.float64)
@@ -65,8 +67,8 @@ class Chain:
     def activation(self, kind, name, alpha=0.0):
         """One of graph.ACTIVATIONS, elementwise; softmax over the last axis."""
         if kind == "softmax" and self.shape is not None and len(self.shape) != 1:
-            raise ConversionError(f"layer {name!r} is a softmax over one axis of {self.shape}: put a "
-                                  "Flatten before it")
+            raise ConversionError(f"layer {name!r} is a softmax over one axis of {self.shape}: "
+                                  "put a Flatten before it")
         self._settle(name)
         self.layers.append(Activation(kind, float(alpha), name))
 
@@ -99,8 +101,8 @@ class Chain:
         if self._slope is None:
             return
         if self.shape is None:
-            raise ConversionError(f"the number of inputs before layer {name!r} is unknown: give the "
-                                  "network an input layer with a shape")
+            raise ConversionError(f"the number of inputs before layer {name!r} is unknown: give "
+                                  "the network an input layer with a shape")
         n = int(np.prod(self.shape))
         slope, offset = (np.broadcast_to(v, n) for v in (self._slope, self._offset))
         self._slope = None

@@ -61,8 +61,8 @@ def read(path):
             RuntimeError, IndexError) as error:
         if isinstance(error, OSError) and error.errno and not path.is_file():
             raise
-        raise ConversionError(f"{path} is not a whole Keras model ({type(error).__name__}: {error}):"
-                              " save it again with model.save('model.keras')")
+        raise ConversionError(f"{path} is not a whole Keras model ({type(error).__name__}: "
+                              f"{error}): save it again with model.save('model.keras')")
     return graph
 
 
@@ -254,7 +254,9 @@ def _normalization(config, variables, name, chain):
         raise ConversionError(f"layer {name!r} has not seen data: call its adapt() first")
     deviation = np.maximum(np.sqrt(np.asarray(_number(variance), float)), 1e-7)  # Keras's epsilon
     mean = np.asarray(_number(mean), float)
-    slope, offset = (deviation, mean) if config.get("invert") else (1 / deviation, -mean / deviation)
+    slope, offset = 1 / deviation, -mean / deviation
+    if config.get("invert"):
+        slope, offset = deviation, mean
     axes = config.get("axis", -1)
     if axes is None or slope.size == 1:
         slope, offset = slope.ravel()[0], offset.ravel()[0]

@@ -56,11 +56,8 @@ def build(nodes, constants, start, shape, end, fold, apply, measure):
             continue
         if flowing - {head}:
             other = min(flowing - {head})
-            raise ConversionError(f"layer {node.layer!r} ({node.op}) reads {str(other)!r} as well as"
-                                  " the layer before it: only a chain of layers can be converted"
-                                  if len(flowing) > 1 else
-                                  f"layer {node.layer!r} ({node.op}) branches off at {str(other)!r}:"
-                                  " only a chain of layers can be converted")
+            raise ConversionError(f"layer {node.layer!r} ({node.op}) reads {str(other)!r}, not the "
+                                  "layer before it: only a chain of layers can be converted")
         known = replace(node, args=_resolve(node.args, values), options={
             k: _resolve(v, values) for k, v in node.options.items()})
         if flowing:

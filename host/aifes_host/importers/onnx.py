@@ -27,7 +27,8 @@ def read(path):
     except OSError:
         raise
     except Exception as error:  # protobuf's DecodeError, onnx's checker
-        raise ConversionError(f"{path} is not an ONNX file ({type(error).__name__}): export it again")
+        raise ConversionError(f"{path} is not an ONNX file ({type(error).__name__}): export it "
+                              "again")
     return convert(model, path.stem)
 
 

@@ -33,9 +33,9 @@ def convert(model):
         coefficients = np.atleast_2d(last.coef_)
         chain.dense(coefficients.T, np.broadcast_to(last.intercept_, len(coefficients)), "linear")
     else:
-        raise ConversionError(f"{type(last).__name__} cannot be converted: the last step must be an "
-                              "MLPClassifier, MLPRegressor, LogisticRegression, LinearRegression or "
-                              "Ridge")
+        raise ConversionError(f"{type(last).__name__} cannot be converted: the last step must be "
+                              "an MLPClassifier, MLPRegressor, LogisticRegression, "
+                              "LinearRegression or Ridge")
     labels = last.classes_.tolist() if isinstance(last, (MLPClassifier, LogisticRegression)) else []
     return chain.graph(type(last).__name__, labels)
 
@@ -98,5 +98,5 @@ def _transform(chain, step):
         chain.dense(weights, -step.mean_ @ weights, name)
     else:
         raise ConversionError(f"the step {name} cannot be folded into the first layer: use "
-                              "StandardScaler, MinMaxScaler, MaxAbsScaler or RobustScaler, or apply "
-                              "it before the network")
+                              "StandardScaler, MinMaxScaler, MaxAbsScaler or RobustScaler, or "
+                              "apply it before the network")

@@ -242,8 +242,8 @@ def _apply(chain, node):
         chain.activation(op, node.layer, o.get("alpha", 1))
     elif op in ("softmax", "_softmax"):
         if o["dim"] not in (-1, len(chain.shape)):
-            raise ConversionError(f"layer {node.layer!r} is a Softmax(dim={o['dim']}), not over the "
-                                  f"outputs: use dim={len(chain.shape)}")
+            raise ConversionError(f"layer {node.layer!r} is a Softmax(dim={o['dim']}), not over "
+                                  f"the outputs: use dim={len(chain.shape)}")
         chain.activation("softmax", node.layer)
     elif op == "flatten":
         if o.get("start_dim", 0) != 1 or o.get("end_dim", -1) not in (-1, len(chain.shape)):
@@ -271,6 +271,6 @@ def _matmul(chain, node):
     else:
         bias, x, weights = None, o["self"], o.get("mat2", o.get("other"))
     if x is not X or weights is X:
-        raise ConversionError(f"layer {node.layer!r} multiplies weights by its input from the left: "
-                              "use x @ weights")
+        raise ConversionError(f"layer {node.layer!r} multiplies weights by its input from the "
+                              "left: use x @ weights")
     chain.dense(weights, bias, node.layer)
