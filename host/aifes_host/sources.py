@@ -72,6 +72,12 @@ def read_data(path):
     return data.reshape(len(data), -1) if data.ndim else data.reshape(1, 1)
 
 
+def read_labels(path):
+    """Classes of samples, one dimension: ints where the file holds whole numbers."""
+    values = read_data(path).ravel()
+    return values.astype(int) if (values == np.round(values)).all() else values
+
+
 def _read_csv(path):
     lines = path.read_text("utf-8").splitlines()
     try:
