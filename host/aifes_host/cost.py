@@ -45,7 +45,7 @@ class Cost:
 
     chip: Chip
     instructions: int
-    milliseconds: float  # at one instruction a cycle: a lower bound
+    microseconds: int  # at one instruction a cycle: a lower bound
     flash: int  # the model and the C engine
     arena: int
     heap: int
@@ -70,4 +70,4 @@ def estimate(model, chip):
             count += op.n_out * chip.probability
     engine = (NATIVE / f"{chip.arch}_6.3" / "_aifes.mpy").stat().st_size
     heap = len(model) + plan.arena + HEAP["native"] + OP_HEAP * len(plan.ops)
-    return Cost(chip, round(count), count / chip.mhz / 1000, len(model) + engine, plan.arena, heap)
+    return Cost(chip, round(count), round(count / chip.mhz), len(model) + engine, plan.arena, heap)

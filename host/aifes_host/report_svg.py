@@ -42,36 +42,42 @@ def network(stages):
                          class_="box" if i else "box input"))
         for k, layer in enumerate(stage.layers):
             top = y + 24 + 38 * k
-            parts += [text(24, top, shortened(layer.name, 24), class_="strong"),
-                      text(336, top, layer.kind if k == 0 else f"+ {layer.kind}", "end"),
-                      text(24, top + 18, _parameters(layer), class_="small"),
+            parts += [text(24, top, shortened(layer.name, 22), class_="strong"),
+                      text(336, top, _kind(layer, k), "end"),
                       text(336, top + 18, scale(layer), "end", "small")]
+            if layer.parameters:
+                parts.append(text(24, top + 18, f"{layer.parameters:,} parameters", "start",
+                                  "small"))
         y += height
         if i < len(stages) - 1:
             parts += [tag("path", d=f"M180 {y}v26m-5 -7l5 7l5 -7", class_="arrow"),
                       text(190, y + 18, stage.layers[-1].elements, class_="small")]
             y += 27
-    return picture(360, y + 4, "The network", parts, class_="network")
+    return picture(360, y + 4, "The network", parts)
 
 
-def _parameters(layer):
+def _kind(layer, place):
     if layer.parameters:
-        inputs = layer.parameters // layer.elements - 1
-        return f"{inputs} → {layer.elements}, {layer.parameters:,} parameters"
-    return f"{layer.elements} values"
+        return f"{layer.kind}, {layer.parameters // layer.elements - 1} → {layer.elements}"
+    return f"+ {layer.kind}" if place else f"{layer.kind}, {layer.elements}"
 
 
 def scale(layer):
     """The scale of a layer's result in words."""
     if isinstance(layer.shift, int):
-        return f"scale 2^{-layer.shift}, zero point {layer.zero_point}"
-    return f"scales 2^{-max(layer.shift)} to 2^{-min(layer.shift)}, for each"
+        return f"scale {_power(-layer.shift)}, zero point {layer.zero_point}"
+    return f"scales {_power(-max(layer.shift))} to {_power(-min(layer.shift))}, for each"
+
+
+def _power(exponent):
+    return "2" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def histogram(stage):
     """Float values (area) and Q7 values (line) counted in the same bins."""
     edges = bins(stage)
-    counts = [np.histogram(v, edges)[0] for v in (stage.real, stage.seen)]
+    # roots: beside the many zeros behind a ReLU the other values would be invisible
+    counts = [np.sqrt(np.histogram(v, edges)[0]) for v in (stage.real, stage.seen)]
     top = max(c.max() for c in counts)
     x = np.interp(edges, edges[[0, -1]], [10, 350])
     outlines = []
@@ -116,9 +122,8 @@ def memory(plan):
     parts += [tag("path", d=f"M50 {bound:.1f}H350", class_="bound"),
               tag("path", d="M50 6V180H350", class_="axis"),
               text(44, 184, 0, "end", "small"), text(44, 16, f"{plan.arena:,}", "end", "small")]
-    every = -(-ops // 6)
-    for i in range(0, ops, every):
-        name = f"{i} {OP_NAMES[plan.ops[i].opcode]}"
+    for i in range(0, ops, -(-ops // 12)):
+        name = f"{i} {OP_NAMES[plan.ops[i].opcode]}" if ops <= 4 else i
         parts.append(text(50 + width * (i + 0.5), 198, name, "middle", "small"))
     return picture(360, 204, "The arena over time", parts)
 
@@ -134,12 +139,12 @@ def scatter(real, seen, title, most=400):
     real, seen = real[::step], seen[::step]
     low, high = min(real.min(), seen.min()), max(real.max(), seen.max())
     high = high if high > low else low + 1
-    x, y = (np.interp(v, [low, high], ends) for v, ends in ((real, [12, 228]), (seen, [228, 12])))
+    x, y = (np.interp(v, [low, high], ends) for v, ends in ((real, [14, 286]), (seen, [286, 14])))
     dots = "".join(f"M{a:.1f} {b:.1f}h0" for a, b in zip(x, y))
-    parts = [tag("path", d="M8 8V232H232", class_="axis"),
-             tag("path", d="M12 228L228 12", class_="bound"),
+    parts = [tag("path", d="M8 8V292H292", class_="axis"),
+             tag("path", d="M14 286L286 14", class_="bound"),
              tag("path", d=dots, class_="dots"),
-             text(16, 24, shortened(title, 28), class_="strong"),
-             text(8, 248, f"{low:.3g}", class_="small"),
-             text(232, 248, f"{high:.3g}", "end", "small")]
-    return picture(240, 254, f"Float against Q7: {title}", parts)
+             text(18, 24, title, class_="strong"),
+             text(8, 308, f"{low:.3g}", class_="small"),
+             text(292, 308, f"{high:.3g}", "end", "small")]
+    return picture(300, 314, f"Float against Q7: {title}", parts, class_="scatter")
