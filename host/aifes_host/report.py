@@ -96,6 +96,11 @@ def matrices(result, stage, labels):
     return names, tables
 
 
+def short(value):
+    """Three digits, without an exponent for the sizes that occur."""
+    return f"{value:.3g}" if abs(value) < 1000 or abs(value) >= 1e7 else f"{value:,.0f}"
+
+
 def write_report(result, x, path, labels=None):
     """Write the report about a Quantized on samples [samples, inputs] into an HTML file.
 
@@ -109,7 +114,7 @@ def write_report(result, x, path, labels=None):
     costs = [cost.estimate(result.model, chip) for chip in cost.CHIPS]
     environment = Environment(loader=PackageLoader("aifes_host", ""), autoescape=True,
                               undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["short"] = "{:.3g}".format
+    environment.filters["short"] = short
     environment.filters["whole"] = "{:,}".format
     environment.filters["percent"] = "{:.1%}".format
     html = environment.get_template("report.html.j2").render(

@@ -87,9 +87,11 @@ def histogram(stage):
             f"V{h:.1f}H{right:.1f}" for h, right in zip(y, x[1:])) + "V130")
     parts = [tag("path", d=outlines[0], class_="area"), tag("path", d=outlines[1], class_="line"),
              tag("path", d="M10 130H350", class_="axis")]
+    span = edges[-1] - edges[0]
+    digits = 2 - int(np.floor(np.log10(span)))
     for at, anchor in ((0, "start"), (0.5, "middle"), (1, "end")):
-        parts.append(text(10 + 340 * at, 147, f"{edges[0] + at * (edges[-1] - edges[0]):.3g}",
-                          anchor, "small"))
+        value = round(edges[0] + at * span, digits) + 0.0  # no -0
+        parts.append(text(10 + 340 * at, 147, f"{value:.6g}", anchor, "small"))
     return picture(360, 152, f"Values of {stage.title}", parts)
 
 
