@@ -89,6 +89,12 @@ def collect(data):
     return np.asarray(list(data) if hasattr(data, "__next__") else data, np.float64)
 
 
+def read_labels(path):
+    """Classes of samples, one dimension: ints where the file holds whole numbers."""
+    values = read_data(path).ravel()
+    return values.astype(int) if (values == np.round(values)).all() else values
+
+
 def _read_csv(path):
     lines = path.read_text("utf-8").splitlines()
     try:
