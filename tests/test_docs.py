@@ -5,7 +5,6 @@ import inspect
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +14,7 @@ import aifes_host
 import mpremote.main
 import pytest
 import typer
-from aifes_host import cli_board  # noqa: F401  the commands for boards
+from aifes_host import cli, cli_board  # noqa: F401  they register the commands
 from aifes_host.cli_app import app
 from boards.start import TOOLS, start
 from conftest import CACHE, alone, build_native, micropython, need
@@ -24,9 +23,13 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MAKEFILE = (ROOT / "Makefile").read_text()
-EXTRAS = re.findall(r"^(\w+) = \[", (ROOT / "pyproject.toml").read_text(), re.M)
+EXTRAS = re.findall(r"^(\w+) = \[", (ROOT / "pyproject.toml").read_text().partition(
+    "[project.optional-dependencies]")[2].partition("\n[")[0], re.M)
 CLI = typer.main.get_command(app)
 ON_BOARD = ("deploy", "run", "bench")  # `devices` needs none, `shell` somebody who types
+# `aifes quantize --search` comes with these pages' importers: until then they cannot run
+AFTER_MERGE = () if any("--search" in p.opts for p in CLI.commands["quantize"].params) else (
+    "keras.md", "pytorch.md", "onnx.md", "accuracy.md")
 PACKAGES = {"keras.md": "keras", "pytorch.md": "torch", "onnx.md": "onnx"}
 # a fenced block, or an indented command
 STEP = re.compile(r"^```(\w*)\n(.*?)^```$|^    ((?:aifes|make|mpremote|pip) [^\n]*)$", re.M | re.S)
@@ -125,6 +128,7 @@ class Runner:
 
 
 def _masked(line):
+    line = re.sub(r"/dev/\S+", "PORT", line)
     return " ".join(re.sub(r"[-+]?\d[\d.,]*(e[-+]?\d+)?", "0", line).split())
 
 
@@ -142,6 +146,8 @@ def needs_board(page):
 
 def skip_what_is_missing(page):
     """The trainers' packages are optional for users; CI has them."""
+    if page.name in AFTER_MERGE:
+        pytest.skip("its importer is not there yet")
     package = PACKAGES.get(page.name)
     if package and not importlib.util.find_spec(package):
         assert "CI" not in os.environ, f"{package} is missing"
@@ -162,12 +168,12 @@ def test_page(page, tmp_path, request):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_names_in_the_text(page):
-    """Commands and links within sentences exist; lines are as long as those of the code."""
+    """Commands, options, make targets and links within sentences exist; pages are short."""
     text = STEP.sub("", page.read_text())
     assert page.name == "README.md" or len(page.read_text().splitlines()) < 150
     for name, rest in re.findall(r"`aifes ([a-z]+)([^`\n]*)`", text):
         known = {o for p in CLI.commands[name].params for o in p.opts}
-        assert set(re.findall(r"--?[a-z][\w-]*", rest)) <= known | {"--help"}, name + rest
+        assert set(re.findall(r"(?<!\S)--?[a-z][\w-]*", rest)) <= known | {"--help"}, name + rest
     for target in re.findall(r"`make ([a-z]+)`", text):
         assert re.search(rf"^{target}:", MAKEFILE, re.M), target
     for link in re.findall(r"\]\(([^)#:]+)[)#]", text):
@@ -224,7 +230,7 @@ def messages():
 
 
 def test_troubleshooting_quotes_real_messages():
-    text = (ROOT / "docs" / "troubleshooting.md").read_text()
+    text = "".join(p.read_text() for p in ROOT.glob("docs/troubleshooting*.md"))
     quoted = re.findall(r"^\*\*`(.*)`\*\*", text, re.M)
     assert len(quoted) > 30
     strings = messages()
