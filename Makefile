@@ -1,15 +1,16 @@
-# make demo | native | boards | test | fuzz | bench | lint | clean      needs python3 >= 3.10, make and git; the rest is installed
+# make demo | native | boards | bundle | test | fuzz | bench | lint | clean      needs python3 >= 3.10, make and git; the rest is installed
 VENV ?= .venv
 PYTHON ?= python3
 BIN = $(VENV)/bin
 
-.PHONY: help venv demo native boards toolchains test fuzz bench lint clean
+.PHONY: help venv demo native boards bundle toolchains test fuzz bench lint clean
 
 help:
 	@echo "make demo        quantize the line follower's network and drive the simulated robot"
 	@echo "make native      the engine in C, as .mpy for each architecture: host/aifes_host/native/"
 	@echo "make toolchains  the compilers for it, what emulated boards need, a browser (Debian)"
 	@echo "make boards      BOARDS='pico cortex-m4' (default: all) emulated boards, to deploy to"
+	@echo "make bundle      the package for CircuitPython, as a library bundle: build/bundle/"
 	@echo "make test        all tests, on CPython, MicroPython and the emulated boards"
 	@echo "make fuzz        RUNS=1000000 damaged models against the engine in C"
 	@echo "make bench       instructions on chips, speed of the engines and of the simulator"
@@ -39,6 +40,9 @@ native: venv
 
 boards: venv
 	@cd tests && $(abspath $(BIN))/python -m boards $(BOARDS)
+
+bundle: venv
+	$(BIN)/python device/make_bundle.py
 
 toolchains:
 	@sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \

@@ -140,13 +140,6 @@ def test_mip(boards, model):
     assert done.stdout.strip() == "native"
 
 
-def test_package_json_is_complete():
-    package = json.loads((ROOT / "package.json").read_text())
-    assert package["version"] == aifes.__version__
-    assert dict(package["urls"]) == {
-        f"aifes/{p.name}": f"device/aifes/{p.name}" for p in (ROOT / "device/aifes").glob("*.py")}
-
-
 def test_drive(model, tmp_path):
     """CircuitPython's drive, a folder here: what lies there then is what CPython can run."""
     drive = tmp_path / "CIRCUITPY"

@@ -49,6 +49,12 @@ class Info:
         return f"{self.machine}, {firmware} {'.'.join(map(str, self.version))}"
 
 
+def circuitpython(version=(), machine="board", flash_free=0):
+    """The Info of a board with CircuitPython that cannot be asked: its drive, or a bundle."""
+    return Info("circuitpython", version, machine, "drive", None, (0, 0), False, False, 512,
+                flash_free, None)
+
+
 class SerialBoard:
     """A board on a serial port; use as a context manager. Raises BoardError."""
 
@@ -158,10 +164,9 @@ class Drive:
                              "boot_out.txt")
         version = re.search(r"CircuitPython (\d+)\.(\d+)\.(\d+)", text)
         machine = re.search(r"; (.+)", text)
-        usage = shutil.disk_usage(folder)
-        self.info = Info("circuitpython", tuple(map(int, version.groups())) if version else (),
-                         machine[1].strip() if machine else "board", "drive", None, (0, 0), False,
-                         False, 512, usage.free, None)
+        self.info = circuitpython(tuple(map(int, version.groups())) if version else (),
+                                  machine[1].strip() if machine else "board",
+                                  shutil.disk_usage(folder).free)
 
     def _path(self, path):
         return self._root / path.lstrip("/")
