@@ -66,7 +66,10 @@ def scale(layer):
     """The scale of a layer's result in words."""
     if isinstance(layer.shift, int):
         return f"scale {_power(-layer.shift)}, zero point {layer.zero_point}"
-    return f"scales {_power(-max(layer.shift))} to {_power(-min(layer.shift))}, for each"
+    finest, coarsest = _power(-max(layer.shift)), _power(-min(layer.shift))
+    if finest == coarsest:
+        return f"scale {finest}, zero point for each"
+    return f"scales {finest} to {coarsest}, for each"
 
 
 def _power(exponent):
