@@ -12,8 +12,9 @@ import pytest
 from aifes_host import ConversionError, from_model, quantize
 from aifes_host.cost import CHIPS, TOLERANCE, estimate
 from aifes_host.layout import arrange
-from aifes_host.report import stages, write_report
+from aifes_host.report import write_report
 from aifes_host.simulator import Simulator
+from aifes_host.stages import stages
 from bench.instructions import NETS, network
 from conftest import need
 from emulator import Emulator, build

@@ -4,11 +4,13 @@
     result = quantize(graph, calibration_data)
     open("net.aifes", "wb").write(result.model)
 """
+from .finetune import finetune
 from .graph import Activation, ConversionError, Dense, Graph
 from .importers import from_model
 from .quantizer import quantize
+from .search import search
 from .simulator import Simulator, simulate
 from .sources import read_data, read_network
 
-__all__ = ["Activation", "ConversionError", "Dense", "Graph", "Simulator", "from_model",
-           "quantize", "read_data", "read_network", "simulate"]
+__all__ = ["Activation", "ConversionError", "Dense", "Graph", "Simulator", "finetune",
+           "from_model", "quantize", "read_data", "read_network", "search", "simulate"]

@@ -6,24 +6,34 @@ from typing import Annotated, Literal, Optional
 import aifes
 import numpy as np
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from . import aifes_tools, memory_map, writers
-from .cli_app import Json, Model, Network, app, command, console, show, write_outputs
+from .cli_app import Data, Json, Model, Network, app, command, console, show, track, write_outputs
+from .finetune import finetune as finetune_graph
 from .graph import ConversionError
 from .layout import arrange
 from .quantizer import quantize as quantize_graph
+from .search import search as search_choices
 from .simulator import Simulator
-from .sources import read_data, read_labels, read_network
+from .sources import read_data, read_labels, read_network, read_targets
+from .stages import stages
 
 
 @command
 def quantize(
     network: Network,
-    data: Annotated[Path, typer.Option(help="Representative inputs: .npy, .npz or .csv.")],
+    data: Data,
     output: Annotated[Optional[Path], typer.Option("-o", help="Default: NAME.aifes")] = None,
     method: Annotated[Literal["mse", "aifes"], typer.Option(
         help="mse: least squared error; aifes: AIfES's own rule and arithmetic.")] = "mse",
+    search: Annotated[bool, typer.Option(
+        "--search", help="Try other ranges and weight shifts for each layer; as fast on the board, "
+                         "takes longer here.")] = False,
+    finetune: Annotated[Optional[Path], typer.Option(
+        metavar="TARGETS", help="Train on with the rounding in the loop (small MLPs): what the "
+                                "outputs should be for each row of --data, or its class.")] = None,
     target: Annotated[Literal["any", "cortex-m0", "cortex-m4"], typer.Option(
         help="Order of the weights that the C engine reads fastest on a chip: cortex-m0 for RP2040 "
              "or SAMD21, cortex-m4 also for M7 and M33 (RP2350, STM32, nRF52). Every engine runs "
@@ -35,38 +45,74 @@ def quantize(
         help="Classes of the test inputs, for the accuracy.")] = None,
     json: Json = False,
 ):
-    """Quantize a float network to one .aifes buffer and say what it lost."""
+    """Quantize a float network to one .aifes buffer and say what it lost, and where."""
     graph = read_network(network, name)
     calibration = read_data(data)
-    result = quantize_graph(graph, calibration, method)
     wanted = None if labels is None else read_labels(labels)
-    comparison = result.compare(calibration if test is None else read_data(test), wanted)
+    if search and finetune is not None:
+        raise ConversionError("give --search or --finetune, not both")
+    if search:
+        result = search_choices(graph, calibration, method, lambda v: track(json, v, "searching"))
+    elif finetune is not None:
+        result = finetune_graph(graph, calibration, read_targets(finetune), method,
+                                progress=lambda v: track(json, v, "training"))
+    else:
+        result = quantize_graph(graph, calibration, method)
+    x = calibration if test is None else read_data(test)
+    comparison = result.compare(x, wanted)
+    losses = {stage.title: stage.loss for stage in stages(result, result.graph.samples(x))}
     output = output or Path(f"{graph.name}.aifes")
     model = arrange(result.model, target)
     writers.write_aifes(model, output)
+    show(json, dict(result.as_dict(), comparison=comparison, losses=losses, output=str(output)),
+         lambda: _draw(result, comparison, losses, output, model))
 
-    def draw():
-        table = Table(title=f"{graph.name}, method {method}")
-        for title in ("layer", "size", "params", "range", "scale", "zero", "cut", "SNR"):
-            table.add_column(title, justify="left" if title == "layer" else "right", no_wrap=True)
-        for r in result.layers:
-            one = isinstance(r.shift, int)
-            table.add_row(r.name, str(r.elements), str(r.parameters or ""),
-                          f"{r.low:.3g} .. {r.high:.3g}",
-                          f"2^{-r.shift}" if one else "each",
-                          str(r.zero_point) if one else "each",
-                          f"{100 * r.saturated:.1f} %", f"{r.snr_db:.1f} dB")
-        console.print(table)
-        console.print(f"float against Q7 on {comparison['samples']} samples: mean error "
-                      f"{comparison['mean_error']:.5f}, largest {comparison['max_error']:.5f} "
-                      f"of a span of {comparison['output_span']:.4g}")
-        if wanted is not None:
-            console.print(f"accuracy: float {100 * comparison['accuracy_float']:.2f} %, "
-                          f"Q7 {100 * comparison['accuracy_q7']:.2f} %")
-        console.print(f"{output}: {len(model)} bytes, arena "
-                      f"{Simulator(model).plan.arena} bytes")
 
-    show(json, dict(result.as_dict(), comparison=comparison, output=str(output)), draw)
+def _draw(result, comparison, losses, output, model):
+    table = Table(title=f"{result.graph.name}, method {result.method}")
+    for title in ("layer", "size", "params", "range", "scale", "zero", "cut", "SNR"):
+        table.add_column(title, justify="left" if title == "layer" else "right", no_wrap=True)
+    for r in result.layers:
+        one = isinstance(r.shift, int)
+        table.add_row(r.name, str(r.elements), str(r.parameters or ""),
+                      f"{r.low:.3g} .. {r.high:.3g}",
+                      f"2^{-r.shift}" if one else "each",
+                      str(r.zero_point) if one else "each",
+                      f"{100 * r.saturated:.1f} %", f"{r.snr_db:.1f} dB")
+    console.print(table)
+    for warning in result.warnings:
+        console.print(f"[yellow]warning:[/] {escape(warning)}")
+    _draw_improved(result.improved)
+    worst = max(losses, key=losses.get)
+    console.print(f"float against Q7 on {comparison['samples']} samples: mean error "
+                  f"{comparison['mean_error']:.5f}, largest {comparison['max_error']:.5f} "
+                  f"of a span of {comparison['output_span']:.4g}")
+    console.print(f"most is lost in {worst}: alone in Q7 it costs {losses[worst]:.2g} (RMS) at the "
+                  "outputs", markup=False)
+    if "accuracy_q7" in comparison:
+        console.print(f"accuracy: float {100 * comparison['accuracy_float']:.2f} %, "
+                      f"Q7 {100 * comparison['accuracy_q7']:.2f} %")
+    console.print(f"{output}: {len(model)} bytes, arena {Simulator(model).plan.arena} bytes",
+                  markup=False)
+
+
+def _draw_improved(improved):
+    if "choices" in improved:
+        before, after = improved["error_before"], improved["error_after"]
+        if not improved["choices"]:
+            console.print("search: nothing better found")
+            return
+        console.print(f"search: {100 * (1 - after / before):.0f} % less squared error on the half "
+                      "of the samples that did not choose")
+        for layer, words in improved["choices"].items():
+            console.print(f"  {layer}: {words}", markup=False)
+    elif improved.get("epoch"):
+        console.print(f"fine-tuning: loss {improved['loss_before']:.4g} -> "
+                      f"{improved['loss_after']:.4g} on samples held back, epoch "
+                      f"{improved['epoch']}")
+    elif improved:
+        console.print("fine-tuning: no epoch was better than the network as it is, loss "
+                      f"{improved['loss_before']:.4g}, which is kept")
 
 
 @command

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import aifes
 import numpy as np
+import rich.progress
 import typer
 from rich.console import Console
 
@@ -20,8 +21,11 @@ console = Console(highlight=False, soft_wrap=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Model = Annotated[Path, typer.Argument(help="An .aifes file.")]
 Network = Annotated[str, typer.Argument(
-    help="net.json, or FILE.py:NAME (a scikit-learn MLP or pipeline, a torch Sequential, a list "
-         "of layers).")]
+    help=".keras, .h5, .onnx, .pt2 (torch.export.save), .json, or FILE.py:NAME, a variable: a model "
+         "of Keras, PyTorch, ONNX or scikit-learn, or a list of layers.")]
+Data = Annotated[Path, typer.Option(
+    help="Representative inputs: .npy, .npz, .csv, or FILE.py:NAME, an array or a function that "
+         "returns one.")]
 
 
 def command(function):
@@ -51,6 +55,12 @@ def show(json, data, draw):
         print(json_module.dumps(data, indent=2))
     else:
         draw()
+
+
+def track(json, items, what):
+    """Iterate with a progress bar, for people."""
+    return rich.progress.track(items, what, console=Console(stderr=True), transient=True,
+                               disable=json)
 
 
 def write_outputs(y, path):

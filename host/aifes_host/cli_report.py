@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Optional
 
 import typer
 
-from .cli_app import Json, Network, command, console, show
+from .cli_app import Data, Json, Network, command, console, show
 from .quantizer import quantize
 from .report import write_report
 from .sources import read_data, read_labels, read_network
@@ -13,7 +13,7 @@ from .sources import read_data, read_labels, read_network
 @command
 def report(
     network: Network,
-    data: Annotated[Path, typer.Option(help="Representative inputs: .npy, .npz or .csv.")],
+    data: Data,
     labels: Annotated[Optional[Path], typer.Option(
         help="Classes of the inputs, for accuracy and confusion matrix.")] = None,
     output: Annotated[Optional[Path], typer.Option("-o", help="Default: NAME.html")] = None,

@@ -6,17 +6,18 @@ each output's weights, means corrected in the bias, rounding to nearest, exact a
 if it helps by a fifth or more, a scale for each input (features of very different ranges).
 """
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from aifes import ModelError, __version__, activations, builder, q7
 
+from . import calibration
 from .graph import Activation, ConversionError
+from .scales import best_scale, element_scales, identity, result_shifts, weight_shifts
 from .simulator import Simulator, dequantize_values, quantize_values, simulate
 
 METHODS = ("mse", "aifes")
 INPUT_MARGIN = 0.25  # headroom for inputs outside the data; measured: costs nothing in range
-SEARCH_SAMPLES = 4000  # values looked at when a scale is searched
 
 
 @dataclass
@@ -37,12 +38,19 @@ class LayerReport:
 
 @dataclass
 class Quantized:
-    """model: the .aifes buffer; layers: a LayerReport for the input and each layer."""
+    """model: the .aifes buffer; layers: a LayerReport for the input and each layer.
+
+    x: the calibration data; warnings: sentences about them; improved: what search() or finetune()
+    gained.
+    """
 
     model: bytes
     layers: list
     graph: object
     method: str
+    x: np.ndarray = field(default=None, repr=False)
+    warnings: list = field(default_factory=list)
+    improved: dict = field(default_factory=dict)
 
     def compare(self, x, labels=None):
         """Float against Q7 on data: a dict of mean and largest error, agreement, accuracies."""
@@ -73,26 +81,55 @@ class Quantized:
         """The report for programs."""
         return {"name": self.graph.name, "method": self.method, "bytes": len(self.model),
                 "arena": Simulator(self.model).plan.arena,
-                "layers": [asdict(r) for r in self.layers]}
+                "layers": [asdict(r) for r in self.layers], "warnings": self.warnings,
+                "improved": self.improved}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How search() departs from the rule in one dense layer.
+
+    finer: added to the shift of its result; weights: "weights" (shifts that lose least of them) or
+    "results" (shifts that lose least of what the layer computes on the data).
+    """
+
+    finer: int = 0
+    weights: str = "weights"
 
 
 def quantize(graph, data, method="mse"):
-    """Quantize a Graph with representative data [samples, inputs]; returns a Quantized.
+    """Quantize a Graph with representative data; returns a Quantized.
 
-    Raises ConversionError if the data do not fit or a range cannot be expressed in 8 bits.
+    data: [samples, inputs], or a function that returns or yields them.
+    Raises ConversionError if the data do not fit, cannot calibrate the network, or a range cannot
+    be expressed in 8 bits.
     """
     if method not in METHODS:
         raise ConversionError(f"method {method!r} is unknown: choose one of {', '.join(METHODS)}")
-    x = graph.samples(data)
+    x = graph.samples(collect(data))
+    warnings = calibration.check(graph, x)
+    best = build(graph, x, method)
+    if method == "mse" and graph.layers[0].kind == "dense":
+        other = build(graph, x, method, True)
+        if error(other, x) < 0.8 * error(best, x):
+            best = other
+    best.warnings = warnings
+    return best
+
+
+def build(graph, x, method="mse", per_feature=False, choices=None):
+    """One Quantized of samples; per_feature: a scale for each input; choices: by layer number."""
     try:
-        best = _Builder(graph, x, method, False).result()
-        if method == "mse" and graph.layers[0].kind == "dense":
-            other = _Builder(graph, x, method, True).result()
-            if _error(other, x) < 0.8 * _error(best, x):
-                best = other
+        return _Builder(graph, x, method, per_feature, choices or {}).result()
     except ModelError as error:  # of the device package: a range or bias that does not fit
         raise ConversionError(str(error))
-    return best
+
+
+def collect(data):
+    """Data as they are, or what a function returns or yields."""
+    if callable(data):
+        data = data()
+    return list(data) if hasattr(data, "__next__") else data
 
 
 def classify(y):
@@ -100,7 +137,7 @@ def classify(y):
     return y.argmax(1) if y.shape[1] > 1 else (y[:, 0] > 0.5).astype(int)
 
 
-def _error(result, x):
+def error(result, x):
     """Mean squared error of the outputs, each relative to its own variance."""
     real = result.graph(x)
     return ((real - simulate(result.model, x)) ** 2 / (real.var(axis=0) + 1e-12)).mean()
@@ -109,8 +146,8 @@ def _error(result, x):
 class _Builder:
     """Walks the layers with the float results and the Q7 results side by side."""
 
-    def __init__(self, graph, x, method, per_feature):
-        self.graph, self.x, self.method = graph, x, method
+    def __init__(self, graph, x, method, per_feature, choices):
+        self.graph, self.x, self.method, self.choices = graph, x, method, choices
         self.exact = method != "aifes"
         self.ops, self.reports = [], []
         if per_feature:
@@ -130,13 +167,14 @@ class _Builder:
 
     def result(self):
         following = [*self.graph.layers[1:], None]
-        for layer, after, real in zip(self.graph.layers, following, self.graph.results(self.x)):
+        results = self.graph.results(self.x)
+        for i, (layer, after, real) in enumerate(zip(self.graph.layers, following, results)):
             if not isinstance(after, Activation) or after.kind == "softmax":
-                behind = None if after is None else _identity
+                behind = None if after is None else identity
             else:
                 behind = after
             if layer.kind == "dense":
-                self._dense(layer, real, behind)
+                self._dense(layer, real, behind, self.choices.get(i, Choice()))
             else:
                 self._activation(layer)
             op = self.ops[-1]
@@ -153,14 +191,14 @@ class _Builder:
         if self.graph.labels:
             meta["labels"] = [str(v) for v in self.graph.labels]
         model = self._assemble(json.dumps(meta, ensure_ascii=False).encode())
-        return Quantized(model, self.reports, self.graph, self.method)
+        return Quantized(model, self.reports, self.graph, self.method, self.x)
 
     def _assemble(self, meta):
         plain = [tuple(v.tolist() if isinstance(v, np.ndarray) else v for v in scale)
                  for scale in (self.input_scale, self.scale)]
         return bytes(builder.assemble(self.ops, plain[0], plain[1], metadata=meta))
 
-    def _dense(self, layer, real, behind):
+    def _dense(self, layer, real, behind, choice):
         """behind: the activation that follows, None for the last layer."""
         in_shift, in_zero = self.scale
         if isinstance(in_shift, np.ndarray):  # the inputs' scales go into the rows of the weights
@@ -170,8 +208,11 @@ class _Builder:
             weights = layer.weights
         if self.exact:
             shift, zero = (element_scales(real) if self.per_feature and behind is None
-                           else best_scale(real, behind or _identity))
+                           else best_scale(real, behind or identity, choice.finer))
             w_shift = weight_shifts(weights)
+            if choice.weights == "results":
+                seen = np.ldexp(self.q - np.array(in_zero, float), -in_shift)
+                w_shift = result_shifts(weights, w_shift, seen, real)
         else:
             shift, zero = self._range(real.min(), real.max())
             w_shift = np.full(len(layer.bias), q7.params(
@@ -222,7 +263,7 @@ class _Builder:
         self.scale = out
 
     def _report(self, name, kind, parameters, real, behind=None):
-        behind = behind or _identity
+        behind = behind or identity
         seen = behind(dequantize_values(self.q, *self.scale))
         ends = [dequantize_values(np.full(self.q.shape[1], q), *self.scale) for q in (-128, 127)]
         cut = np.abs(behind(np.clip(real, *ends)) - behind(real)) > np.ldexp(
@@ -234,57 +275,3 @@ class _Builder:
             name, kind, self.q.shape[1], parameters, float(real.min()), float(real.max()),
             shift, zero, float(cut.mean()),
             float(10 * np.log10((signal ** 2).mean() / noise)) if noise and signal.any() else 99.0))
-
-
-def _identity(x):
-    return x
-
-
-def element_scales(values, margin=0.0):
-    """(shifts, zero points), int arrays: the finest scale that covers each column's own range.
-
-    Unlike AIfES's rule a range need not include 0; zero points are int16.
-    """
-    shifts, zeros = [], []
-    for low, high in zip(values.min(0), values.max(0)):
-        centre, half = (low + high) / 2, (high - low) / 2 * (1 + margin)
-        # 2**e > the range; and the centre, in steps, within int16
-        e = np.ceil(np.log2(max(2 * half * (1 + 1e-9), abs(centre) / 120, 2.0 ** -24)))
-        shifts.append(int(8 - e))
-        zeros.append(round(-centre * 2.0 ** shifts[-1]))
-    return np.array(shifts), np.array(zeros)
-
-
-def weight_shifts(weights):
-    """The shift for each output's weights (int array) that loses least, clipping allowed."""
-    shifts = np.array([q7.params(-abs(c).max(), abs(c).max(), min_shift=-32)[0] for c in weights.T])
-    used = weights.any(axis=0)
-    shifts[~used] = shifts[used].max() if used.any() else 0
-
-    def loss(s):
-        return ((dequantize_values(quantize_values(weights, s, 0), s, 0) - weights) ** 2).sum(0)
-
-    return np.where(loss(shifts + 1) < loss(shifts), shifts + 1, shifts)
-
-
-def best_scale(real, behind):
-    """(shift, zero point) of a result that loses least, measured behind the activation.
-
-    real: float results [samples, outputs]; behind: what follows them, an elementwise function.
-    """
-    values = np.sort(real.ravel())
-    values = values[np.linspace(0, len(values) - 1, min(len(values), SEARCH_SAMPLES)).astype(int)]
-    wanted = behind(values)
-    first, centred = q7.params(values[0], values[-1], min_shift=-32)
-    best = None
-    for shift in range(first, min(first + 4, 32) + 1):
-        steps = np.linspace(values[0], values[-1] - 2.0 ** (8 - shift), 17) if shift > first else []
-        zeros = {int(np.clip(round(-low * 2.0 ** shift) - 128, -128, 127)) for low in steps}
-        if getattr(behind, "kind", "") == "relu":
-            zeros.add(-128)
-        for zero in sorted(zeros | ({centred} if shift == first else set())):
-            seen = dequantize_values(quantize_values(values, shift, zero), shift, zero)
-            loss = ((behind(seen) - wanted) ** 2).mean()
-            if best is None or loss < best[0]:
-                best = loss, shift, zero
-    return best[1:]

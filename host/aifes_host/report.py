@@ -1,5 +1,5 @@
 """A report about a quantized network: one HTML file that needs nothing else, no network either."""
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,54 +9,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from . import cost, memory_map, report_svg
 from .graph import ConversionError
 from .quantizer import classify
-from .simulator import Simulator, dequantize_values, quantize_values
+from .simulator import Simulator
+from .stages import stages
 
 SCATTERS = 12  # outputs that are drawn
-
-
-@dataclass
-class Stage:
-    """The input, or an op of the buffer: the graph's layers that it computes, and its results.
-
-    real, seen: float and Q7 values [samples, elements], behind the last of these layers.
-    """
-
-    layers: list = field(default_factory=list)  # quantizer.LayerReport
-    real: np.ndarray = None
-    seen: np.ndarray = None
-
-    @property
-    def title(self):
-        return " + ".join(r.name for r in self.layers)
-
-    @property
-    def error(self):
-        return np.abs(self.seen - self.real)
-
-    @property
-    def snr(self):
-        """Signal-to-noise ratio in dB; None without an error, or without a signal."""
-        noise, signal = (self.error ** 2).mean(), (self.real ** 2).mean()
-        return float(10 * np.log10(signal / noise)) if noise and signal else None
-
-
-def stages(result, x):
-    """A Stage for the input and each op: an activation is computed inside the op before it."""
-    def real_values(q, report):
-        return dequantize_values(q, np.array(report.shift), np.array(report.zero_point))
-
-    first, *reports = result.layers
-    q = quantize_values(x, np.array(first.shift), np.array(first.zero_point))
-    found = [Stage([first], x, real_values(q, first))]
-    for report, real in zip(reports, result.graph.results(x)):
-        before = found[-1].layers[-1].kind
-        if report.kind in ("dense", "softmax") or before in ("input", "softmax"):
-            found.append(Stage())
-        found[-1].layers.append(report)
-        found[-1].real = real
-    for stage, values in zip(found[1:], Simulator(result.model).results(q)):
-        stage.seen = real_values(values, stage.layers[-1])
-    return found
 
 
 @dataclass

@@ -57,6 +57,10 @@ class Simulator:
         """int8 [samples, outputs] for int8 [samples, inputs]."""
         return self.results(q)[-1]
 
+    def step(self, i, q):
+        """The int8 result of op i for its int8 input [samples, n_in]."""
+        return self._steps[i](q)
+
     def results(self, q):
         """The int8 result of every op for int8 [samples, inputs]."""
         found = []

@@ -8,6 +8,7 @@ import numpy as np
 
 from .graph import ConversionError
 from .importers import SUFFIXES, from_file, from_model
+from .quantizer import collect
 
 
 def read_network(source, name=None):
@@ -59,7 +60,7 @@ def read_data(path):
     path = Path(path)
     try:
         if file.endswith(".py"):
-            data = collect(_attribute(Path(file), attribute))
+            data = np.asarray(collect(_attribute(Path(file), attribute)), np.float64)
         elif path.suffix == ".npy":
             data = np.load(path, allow_pickle=False)
         elif path.suffix == ".npz":
@@ -82,17 +83,16 @@ def read_data(path):
     return data.reshape(len(data), -1) if data.ndim else data.reshape(1, 1)
 
 
-def collect(data):
-    """An array of data that are an array already, or a function that returns or yields them."""
-    if callable(data):
-        data = data()
-    return np.asarray(list(data) if hasattr(data, "__next__") else data, np.float64)
-
-
 def read_labels(path):
     """Classes of samples, one dimension: ints where the file holds whole numbers."""
     values = read_data(path).ravel()
     return values.astype(int) if (values == np.round(values)).all() else values
+
+
+def read_targets(path):
+    """What the outputs should be, [samples, outputs]; a single column: classes, or one output."""
+    values = read_data(path)
+    return read_labels(path) if values.shape[1] == 1 else values
 
 
 def _read_csv(path):
