@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 help:
 	@echo "make demo        quantize the line follower's network and drive the simulated robot"
 	@echo "make native      the engine in C, as .mpy for each architecture: host/aifes_host/native/"
-	@echo "make toolchains  install the compilers for it, and what emulated boards need (Debian)"
+	@echo "make toolchains  the compilers for it, what emulated boards need, a browser (Debian)"
 	@echo "make boards      BOARDS='pico cortex-m4' (default: all) emulated boards, to deploy to"
 	@echo "make bundle      the package for CircuitPython, as a library bundle: build/bundle/"
 	@echo "make test        all tests, on CPython, MicroPython and the emulated boards"
@@ -53,9 +53,14 @@ toolchains:
 	    libstdc++-arm-none-eabi-newlib cmake ninja-build qemu-system-arm qemu-system-misc
 	@command -v npm >/dev/null || { \
 	    sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); $$sudo apt-get install -qqy nodejs npm; }
+# Ubuntu has it as a snap only
+	@command -v chromium >/dev/null || { \
+	    sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	    $$sudo apt-get install -qqy --no-install-recommends chromium || \
+	    echo "no package chromium: tests of the report will skip the browser"; }
 
 test: venv
-	$(BIN)/python -m pytest -q -n auto --dist loadgroup
+	$(BIN)/python -m pytest -q -n $$((2 * $$(nproc))) --dist loadgroup
 
 RUNS ?= 1000000
 fuzz:

@@ -104,7 +104,7 @@ def test_export(folder):
     (("quantize", "train.py:wrong", "--data", "x.csv"), "swish"),
     (("quantize", "train.py:nothing", "--data", "x.csv"), "nothing"),
     (("quantize", "nothing.json", "--data", "x.csv"), "nothing.json"),
-    (("quantize", "net.onnx", "--data", "x.csv"), "FILE.py:NAME"),
+    (("quantize", "net.tflite", "--data", "x.csv"), "FILE.py:NAME"),
     (("quantize", "train.py:model", "--data", "y.csv"), "columns"),
     (("quantize", "train.py:model", "--data", "train.py"), ".csv"),
     (("quantize", "fails.py:model", "--data", "x.csv"), "ZeroDivisionError"),

@@ -1,6 +1,6 @@
 """The PC side of AIfES for MicroPython: float network in, one .aifes buffer out.
 
-    graph = from_model(sklearn_or_torch_or_description)
+    graph = from_model(live_model)         # or read_network("net.keras")
     result = quantize(graph, calibration_data)
     open("net.aifes", "wb").write(result.model)
 """
@@ -8,6 +8,7 @@ from .graph import Activation, ConversionError, Dense, Graph
 from .importers import from_model
 from .quantizer import quantize
 from .simulator import Simulator, simulate
+from .sources import read_data, read_network
 
 __all__ = ["Activation", "ConversionError", "Dense", "Graph", "Simulator", "from_model",
-           "quantize", "simulate"]
+           "quantize", "read_data", "read_network", "simulate"]

@@ -9,16 +9,13 @@ import typer
 from rich.table import Table
 
 from . import aifes_tools, memory_map, writers
-from .cli_app import Json, Model, app, command, console, show, write_outputs
+from .cli_app import Json, Model, Network, app, command, console, show, write_outputs
 from .graph import ConversionError
 from .layout import arrange
 from .quantizer import quantize as quantize_graph
 from .simulator import Simulator
-from .sources import read_data, read_network
+from .sources import read_data, read_labels, read_network
 
-Network = Annotated[str, typer.Argument(
-    help="net.json, or FILE.py:NAME (a scikit-learn MLP or pipeline, a torch Sequential, a list "
-         "of layers).")]
 
 @command
 def quantize(
@@ -42,7 +39,7 @@ def quantize(
     graph = read_network(network, name)
     calibration = read_data(data)
     result = quantize_graph(graph, calibration, method)
-    wanted = None if labels is None else _labels(read_data(labels))
+    wanted = None if labels is None else read_labels(labels)
     comparison = result.compare(calibration if test is None else read_data(test), wanted)
     output = output or Path(f"{graph.name}.aifes")
     model = arrange(result.model, target)
@@ -70,11 +67,6 @@ def quantize(
                       f"{Simulator(model).plan.arena} bytes")
 
     show(json, dict(result.as_dict(), comparison=comparison, output=str(output)), draw)
-
-
-def _labels(data):
-    values = data.ravel()
-    return values.astype(int) if (values == np.round(values)).all() else values
 
 
 @command
@@ -178,6 +170,6 @@ def export(
 
 
 def main():
-    from . import cli_board  # noqa: F401  its commands come after these in --help
+    from . import cli_board, cli_report  # noqa: F401  their commands come after these in --help
 
     app()

@@ -19,6 +19,9 @@ console = Console(highlight=False, soft_wrap=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Model = Annotated[Path, typer.Argument(help="An .aifes file.")]
+Network = Annotated[str, typer.Argument(
+    help="net.json, or FILE.py:NAME (a scikit-learn MLP or pipeline, a torch Sequential, a list "
+         "of layers).")]
 
 
 def command(function):

@@ -52,19 +52,22 @@ class Quantized:
         found = {"samples": len(x), "mean_error": float(error.mean()),
                  "max_error": float(error.max()), "output_span": float(np.ptp(real))}
         if labels is not None:
-            labels = np.asarray(labels)
-            if len(labels) != len(x):
-                raise ConversionError(f"{len(labels)} labels for {len(x)} samples")
-            names = {str(name): i for i, name in enumerate(self.graph.labels)}
-            unknown = {str(v) for v in labels.tolist()} - set(names)
-            if names and unknown:
-                raise ConversionError(f"the label {min(unknown)!r} is none of the network's: "
-                                      f"{', '.join(names)}")
-            wanted = np.array([names[str(v)] for v in labels.tolist()] if names else labels, int)
-            for key, y in (("float", real), ("q7", quantized)):
-                guess = y.argmax(1) if y.shape[1] > 1 else (y[:, 0] > 0.5).astype(int)
-                found["accuracy_" + key] = float((guess == wanted).mean())
+            wanted = self.class_numbers(labels, len(x))
+            found["accuracy_float"] = float((classify(real) == wanted).mean())
+            found["accuracy_q7"] = float((classify(quantized) == wanted).mean())
         return found
+
+    def class_numbers(self, labels, samples):
+        """The outputs' numbers (int array) of the labels of so many samples."""
+        labels = np.asarray(labels)
+        if len(labels) != samples:
+            raise ConversionError(f"{len(labels)} labels for {samples} samples")
+        names = {str(name): i for i, name in enumerate(self.graph.labels)}
+        unknown = {str(v) for v in labels.tolist()} - set(names)
+        if names and unknown:
+            raise ConversionError(f"the label {min(unknown)!r} is none of the network's: "
+                                  f"{', '.join(names)}")
+        return np.array([names[str(v)] for v in labels.tolist()] if names else labels, int)
 
     def as_dict(self):
         """The report for programs."""
@@ -90,6 +93,11 @@ def quantize(graph, data, method="mse"):
     except ModelError as error:  # of the device package: a range or bias that does not fit
         raise ConversionError(str(error))
     return best
+
+
+def classify(y):
+    """The class (int array) that outputs [samples, outputs] mean; a single output: is it > 0.5?"""
+    return y.argmax(1) if y.shape[1] > 1 else (y[:, 0] > 0.5).astype(int)
 
 
 def _error(result, x):

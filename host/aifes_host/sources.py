@@ -7,22 +7,26 @@ from pathlib import Path
 import numpy as np
 
 from .graph import ConversionError
-from .importers import from_model
+from .importers import SUFFIXES, from_file, from_model
 
 
 def read_network(source, name=None):
-    """A Graph from net.json (importers/description.py) or from FILE.py:NAME, a live object.
+    """A Graph from a file: .keras, .h5, .onnx, .pt2, .json (importers/description.py).
 
-    The .py file is run, as `python FILE.py` would.
+    Or from FILE.py:NAME, a live model; that .py file is run, as `python FILE.py` would.
     """
     path, _, attribute = source.rpartition(":")
     if path.endswith(".py"):
         return from_model(_attribute(Path(path), attribute), name)
     path = Path(source)
+    if path.suffix.lower() in SUFFIXES:
+        graph = from_file(path)
+        graph.name = name or path.stem
+        return graph
     if path.suffix != ".json":
-        raise ConversionError(f"{source} is neither a .json description nor FILE.py:NAME: write a "
-                              "small .py that loads your network and name its variable, "
-                              "as in train.py:model")
+        raise ConversionError(f"{source} is none of {', '.join(SUFFIXES)}, .json or FILE.py:NAME: "
+                              "write a small .py that loads your network and name its variable, as "
+                              "in train.py:model")
     try:
         description = json.loads(path.read_text("utf-8"))
     except ValueError as error:
@@ -47,10 +51,16 @@ def _attribute(path, attribute):
 
 
 def read_data(path):
-    """float64 [samples, columns] of .npy, .npz (its only array, or x), .csv (header or not)."""
+    """float64 [samples, columns] of .npy, .npz (its only array, or x), .csv (header or not).
+
+    Or of FILE.py:NAME, an array or a function that returns one or yields samples.
+    """
+    file, _, attribute = str(path).rpartition(":")
     path = Path(path)
     try:
-        if path.suffix == ".npy":
+        if file.endswith(".py"):
+            data = collect(_attribute(Path(file), attribute))
+        elif path.suffix == ".npy":
             data = np.load(path, allow_pickle=False)
         elif path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as file:
@@ -61,7 +71,7 @@ def read_data(path):
         elif path.suffix == ".csv":
             data = _read_csv(path)
         else:
-            raise ConversionError(f"{path} is not .npy, .npz or .csv")
+            raise ConversionError(f"{path} is not .npy, .npz, .csv or FILE.py:NAME")
         data = np.asarray(data, np.float64)
     except ConversionError:
         raise
@@ -70,6 +80,19 @@ def read_data(path):
     if not data.size:
         raise ConversionError(f"{path} holds no data")
     return data.reshape(len(data), -1) if data.ndim else data.reshape(1, 1)
+
+
+def collect(data):
+    """An array of data that are an array already, or a function that returns or yields them."""
+    if callable(data):
+        data = data()
+    return np.asarray(list(data) if hasattr(data, "__next__") else data, np.float64)
+
+
+def read_labels(path):
+    """Classes of samples, one dimension: ints where the file holds whole numbers."""
+    values = read_data(path).ravel()
+    return values.astype(int) if (values == np.round(values)).all() else values
 
 
 def _read_csv(path):

@@ -1,0 +1,73 @@
+"""What one inference costs on a chip, estimated from the model alone.
+
+The instructions are a sum: so many for each multiplication, for each output of a dense layer, for
+each class of a softmax, and for the call. The prices were fitted to the counts of 37 networks, of
+3 to 784 inputs, on emulated chips; tests/test_report.py checks that they still hold.
+"""
+from dataclasses import dataclass
+
+from aifes.format import DENSE, SOFTMAX
+
+from .boards.deploy import HEAP, NATIVE, OP_HEAP
+from .layout import arrange
+from .simulator import Simulator
+
+TOLERANCE = 0.15  # how far an estimate may be from the count
+
+
+@dataclass
+class Chip:
+    """product: instructions for one multiplication; product_rows: in layers narrower than the
+    block of outputs that the target interleaves."""
+
+    name: str
+    board: str
+    mhz: int
+    target: str  # order of the weights, of layout.TARGETS
+    arch: str  # the folder of its C engine
+    product: float
+    product_rows: float
+    output: float
+    probability: float
+    call: float
+
+
+CHIPS = (
+    Chip("Cortex-M0+", "Raspberry Pi Pico", 125, "cortex-m0", "armv6m", 3.2, 9.4, 40.9, 126, 127),
+    Chip("Cortex-M4", "nRF52840", 64, "cortex-m4", "armv7emsp", 1.3, 4.9, 30.3, 29.6, 176),
+    Chip("RV32IMC", "ESP32-C3", 160, "any", "rv32imc", 3.7, 3.7, 32.2, 42.4, 236),
+)
+
+
+@dataclass
+class Cost:
+    """What a model costs on a Chip. Sizes in bytes; heap: what `aifes deploy` asks for."""
+
+    chip: Chip
+    instructions: int
+    microseconds: int  # at one instruction a cycle: a lower bound
+    flash: int  # the model and the C engine
+    arena: int
+    heap: int
+
+
+def multiplications(plan):
+    """Products of weight and input in one inference of a Plan."""
+    return sum(op.n_in * op.n_out for op in plan.ops if op.opcode == DENSE)
+
+
+def estimate(model, chip):
+    """The Cost of an .aifes buffer on a Chip."""
+    model = arrange(model, chip.target)
+    plan = Simulator(model).plan
+    count = chip.call
+    for op in plan.ops:
+        if op.opcode == DENSE:
+            outputs = -(-op.n_out // op.interleave) * op.interleave  # the last block is padded
+            product = chip.product if op.interleave > 1 else chip.product_rows
+            count += outputs * (op.n_in * product + chip.output)
+        elif op.opcode == SOFTMAX:
+            count += op.n_out * chip.probability
+    engine = (NATIVE / f"{chip.arch}_6.3" / "_aifes.mpy").stat().st_size
+    heap = len(model) + plan.arena + HEAP["native"] + OP_HEAP * len(plan.ops)
+    return Cost(chip, round(count), round(count / chip.mhz), len(model) + engine, plan.arena, heap)

@@ -1,0 +1,155 @@
+"""The report's pictures as inline SVG. Colors come from its style sheet, by class.
+
+Widths are about those of a phone, so that text stays readable when a picture is scaled to one.
+"""
+import numpy as np
+from aifes.format import OP_NAMES
+from markupsafe import Markup, escape
+
+from . import memory_map
+
+HUES = 6  # classes hue0.. of the style sheet
+
+
+def tag(name, content="", **attributes):
+    """An element; `_` in a name of an attribute is `-`, text is escaped."""
+    pairs = Markup("").join(
+        Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"),
+                                  f"{v:.5g}" if isinstance(v, float) else v)
+        for key, v in attributes.items())
+    return Markup("<{0}{1}>{2}</{0}>").format(name, pairs, escape(content))
+
+
+def picture(width, height, title, parts, **attributes):
+    return tag("svg", Markup("").join([tag("title", title), *parts]),
+               viewBox=f"0 0 {width} {height}", role="img", **attributes)
+
+
+def text(x, y, content, anchor="start", class_=""):
+    return tag("text", content, x=x, y=y, text_anchor=anchor, class_=class_)
+
+
+def shortened(name, characters):
+    return name if len(name) <= characters else name[:characters - 1] + "…"
+
+
+def network(stages):
+    """Boxes from top to bottom, one for each op of the buffer, and the tensors between them."""
+    parts, y = [], 4
+    for i, stage in enumerate(stages):
+        height = 14 + 38 * len(stage.layers)
+        parts.append(tag("rect", x=10, y=y, width=340, height=height, rx=8,
+                         class_="box" if i else "box input"))
+        for k, layer in enumerate(stage.layers):
+            top = y + 24 + 38 * k
+            parts += [text(24, top, shortened(layer.name, 22), class_="strong"),
+                      text(336, top, _kind(layer, k), "end"),
+                      text(336, top + 18, scale(layer), "end", "small")]
+            if layer.parameters:
+                parts.append(text(24, top + 18, f"{layer.parameters:,} parameters", "start",
+                                  "small"))
+        y += height
+        if i < len(stages) - 1:
+            parts += [tag("path", d=f"M180 {y}v26m-5 -7l5 7l5 -7", class_="arrow"),
+                      text(190, y + 18, stage.layers[-1].elements, class_="small")]
+            y += 27
+    return picture(360, y + 4, "The network", parts)
+
+
+def _kind(layer, place):
+    if layer.parameters:
+        return f"{layer.kind}, {layer.parameters // layer.elements - 1} → {layer.elements}"
+    return f"+ {layer.kind}" if place else f"{layer.kind}, {layer.elements}"
+
+
+def scale(layer):
+    """The scale of a layer's result in words."""
+    if isinstance(layer.shift, int):
+        return f"scale {_power(-layer.shift)}, zero point {layer.zero_point}"
+    finest, coarsest = _power(-max(layer.shift)), _power(-min(layer.shift))
+    if finest == coarsest:
+        return f"scale {finest}, zero point for each"
+    return f"scales {finest} to {coarsest}, for each"
+
+
+def _power(exponent):
+    return "2" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def histogram(stage):
+    """Float values (area) and Q7 values (line) counted in the same bins."""
+    edges = bins(stage)
+    # roots: beside the many zeros behind a ReLU the other values would be invisible
+    counts = [np.sqrt(np.histogram(v, edges)[0]) for v in (stage.real, stage.seen)]
+    top = max(c.max() for c in counts)
+    x = np.interp(edges, edges[[0, -1]], [10, 350])
+    outlines = []
+    for c in counts:
+        y = 130 - 120 * c / top
+        outlines.append(f"M{x[0]:.1f} 130" + "".join(
+            f"V{h:.1f}H{right:.1f}" for h, right in zip(y, x[1:])) + "V130")
+    parts = [tag("path", d=outlines[0], class_="area"), tag("path", d=outlines[1], class_="line"),
+             tag("path", d="M10 130H350", class_="axis")]
+    span = edges[-1] - edges[0]
+    digits = 2 - int(np.floor(np.log10(span)))
+    for at, anchor in ((0, "start"), (0.5, "middle"), (1, "end")):
+        value = round(edges[0] + at * span, digits) + 0.0  # no -0
+        parts.append(text(10 + 340 * at, 147, f"{value:.6g}", anchor, "small"))
+    return picture(360, 152, f"Values of {stage.title}", parts)
+
+
+def bins(stage, most=48):
+    """Edges of bins; each holds the same number of the values that int8 can express."""
+    low = min(stage.real.min(), stage.seen.min())
+    high = max(stage.real.max(), stage.seen.max())
+    shift = stage.layers[-1].shift
+    if not isinstance(shift, int):  # a scale for each element: no common steps
+        return np.linspace(low, high if high > low else low + 1, most + 1)
+    step = 2.0 ** -shift
+    steps = max(1, int(np.ceil((high - low) / step / most)))
+    first = np.floor((low / step + 0.5) / steps)
+    last = np.floor((high / step + 0.5) / steps) + 1
+    return (np.arange(first, last + 1) * steps - 0.5) * step
+
+
+def memory(plan):
+    """The arena from 0 at the bottom to its end, over the layers."""
+    ops, found = len(plan.ops), memory_map.blocks(plan)
+    width, height = 300 / ops, 170 / plan.arena
+    parts = []
+    for i, b in enumerate(found):
+        x, y = 50 + width * b.first, 180 - height * (b.offset + b.length)
+        w, h = width * (b.last - b.first + 1), height * b.length
+        parts.append(tag("rect", x=x, y=y, width=w, height=h, class_=f"block hue{i % HUES}"))
+        if h >= 14 and w >= 14:
+            parts.append(text(x + w / 2, y + h / 2 + 4, letter(i), "middle", "strong"))
+    bound = 180 - height * memory_map.lower_bound(plan)
+    parts += [tag("path", d=f"M50 {bound:.1f}H350", class_="bound"),
+              tag("path", d="M50 6V180H350", class_="axis"),
+              text(44, 184, 0, "end", "small"), text(44, 16, f"{plan.arena:,}", "end", "small")]
+    for i in range(0, ops, -(-ops // 12)):
+        name = f"{i} {OP_NAMES[plan.ops[i].opcode]}" if ops <= 4 else i
+        parts.append(text(50 + width * (i + 0.5), 198, name, "middle", "small"))
+    return picture(360, 204, "The arena over time", parts)
+
+
+def letter(i):
+    """A, B, .. Z, A1, B1, .."""
+    return "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i % 26] + (str(i // 26) if i >= 26 else "")
+
+
+def scatter(real, seen, title, most=400):
+    """Float (across) against Q7 (up) of one output, on the diagonal if they are equal."""
+    step = -(-len(real) // most)
+    real, seen = real[::step], seen[::step]
+    low, high = min(real.min(), seen.min()), max(real.max(), seen.max())
+    high = high if high > low else low + 1
+    x, y = (np.interp(v, [low, high], ends) for v, ends in ((real, [14, 286]), (seen, [286, 14])))
+    dots = "".join(f"M{a:.1f} {b:.1f}h0" for a, b in zip(x, y))
+    parts = [tag("path", d="M8 8V292H292", class_="axis"),
+             tag("path", d="M14 286L286 14", class_="bound"),
+             tag("path", d=dots, class_="dots"),
+             text(18, 24, title, class_="strong"),
+             text(8, 308, f"{low:.3g}", class_="small"),
+             text(292, 308, f"{high:.3g}", "end", "small")]
+    return picture(300, 314, f"Float against Q7: {title}", parts, class_="scatter")

@@ -1,0 +1,180 @@
+"""ONNX of PyTorch's two exporters, skl2onnx, tf2onnx and by hand against ONNX Runtime."""
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from aifes_host import ConversionError, from_model, read_network
+from frameworks import agree, need
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+SAVED = Path(__file__).parent / "saved_models"
+
+
+@pytest.fixture(scope="module")
+def onnx():
+    need("onnxruntime")
+    return need("onnx")
+
+
+def run(model, x):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(model if isinstance(model, str)
+                                           else model.SerializeToString())
+    return session.run(None, {session.get_inputs()[0].name: x})[-1]
+
+
+def network(onnx, seed):
+    """A random network by hand, of all operators that can be converted."""
+    from onnx import helper, numpy_helper
+
+    rng = np.random.default_rng(seed)
+    nodes, constants = [], []
+
+    def constant(value):
+        name = f"c{len(constants)}"
+        constants.append(numpy_helper.from_array(np.asarray(value), name))
+        return name
+
+    def random(*shape):
+        return constant(rng.normal(size=shape).astype("f"))
+
+    def add(op, *inputs, **attributes):
+        nodes.append(helper.make_node(op, list(inputs), [f"v{len(nodes)}"], **attributes))
+        return f"v{len(nodes) - 1}"
+
+    n = int(rng.integers(2, 10))
+    shape = [n] if rng.random() < 0.5 else [n, 2, 3]
+    x = add("Identity", "x")
+    if rng.random() < 0.5:
+        x = add("Div", add("Sub", x, random(*shape[-1:])), constant(np.float32(2.5)))
+    if rng.random() < 0.3 and len(shape) == 3:
+        x = add("BatchNormalization", x, random(n), random(n), random(n),
+                constant(rng.random(n).astype("f") + 0.2))
+    if len(shape) == 3:
+        n = 6 * n
+        x = [lambda: add("Flatten", x), lambda: add("Reshape", x, constant([0, -1])),
+             lambda: add("Reshape", x, constant([-1, n]))][rng.integers(3)]()
+    for _ in range(rng.integers(1, 4)):
+        m = int(rng.integers(1, 16))
+        style = rng.integers(4)
+        if style == 0:
+            x = add("Add", add("MatMul", x, random(n, m)), random(m))
+        elif style == 1:
+            x = add("Gemm", x, random(m, n), random(m), transB=1, alpha=0.5, beta=2.0)
+        elif style == 2:
+            x = add("Add", random(1, m), add("Gemm", x, random(n, m)))
+        else:
+            x = add("MatMul", x, add("Transpose", random(m, n), perm=[1, 0]))
+        if rng.random() < 0.4:
+            x = add("BatchNormalization", x, random(m), random(m), random(m),
+                    constant(rng.random(m).astype("f") + 0.2))
+        op = str(rng.choice(["Relu", "LeakyRelu", "Elu", "Sigmoid", "Tanh", "Softsign", "Mul",
+                             "Sub"]))
+        x = add(op, random(m), x) if op in ("Mul", "Sub") else add(
+            op, x, **({"alpha": 0.3} if op == "LeakyRelu" else {}))
+        n = m
+    if rng.random() < 0.4:
+        x = add("Softmax", x, axis=[-1, 1][rng.integers(2)])
+    graph = helper.make_graph(
+        nodes, "random", [helper.make_tensor_value_info("x", 1, ["batch", *shape])],
+        [helper.make_tensor_value_info(x, 1, ["batch", n])], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.checker.check_model(model)
+    return model, rng.normal(size=(20, *shape)).astype("f")
+
+
+@pytest.mark.parametrize("seed", range(36))
+def test_agrees(onnx, tmp_path, seed):
+    model, x = network(onnx, seed)
+    wanted = run(model, x)
+    agree(from_model(model), x, wanted)
+    onnx.save(model, tmp_path / "net.onnx")
+    agree(read_network(str(tmp_path / "net.onnx")), x, wanted)
+
+
+@pytest.mark.parametrize("name", ["seq2", "func2"])
+def test_files_of_tf2onnx(onnx, name):
+    data = np.load(SAVED / f"{name}.npz")
+    agree(read_network(str(SAVED / f"{name}.onnx")), data["x"], data["y"])
+
+
+@pytest.mark.parametrize("dynamo", [False, True])
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.filterwarnings("ignore")
+def test_files_of_pytorch(onnx, tmp_path, seed, dynamo):
+    torch = need("torch")
+    need("onnxscript")
+    from test_importer_torch import architecture
+
+    model, x = architecture(torch, seed)
+    path = str(tmp_path / "net.onnx")
+    batch = {"dynamic_shapes": ({0: torch.export.Dim.DYNAMIC},)} if dynamo else {
+        "dynamic_axes": {"x": {0: "n"}}, "input_names": ["x"]}
+    torch.onnx.export(model.eval(), (x,), path, dynamo=dynamo, verbose=False, **batch)
+    agree(read_network(path), x.numpy(), model(x).detach().numpy())
+
+
+@pytest.mark.parametrize("zipmap", [True, False])
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("kind", ["mlp", "scaled", "logistic"])
+def test_classifiers_of_skl2onnx(onnx, kind, classes, zipmap):
+    skl2onnx = need("skl2onnx")
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(100, 4)).astype("f")
+    labels = np.array(["red", "green", "blue"])[np.arange(100) % classes]
+    model = {"mlp": MLPClassifier((6,), max_iter=5),
+             "scaled": make_pipeline(StandardScaler(), MLPClassifier((6,), max_iter=5)),
+             "logistic": LogisticRegression()}[kind]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(x, labels)
+    graph = from_model(skl2onnx.to_onnx(model, x[:1], options={"zipmap": zipmap}))
+    wanted = model.predict_proba(x)
+    agree(graph, x, wanted[:, 1:] if classes == 2 else wanted)
+    assert graph.labels == sorted(set(labels))
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_regressors_of_skl2onnx(onnx, outputs):
+    skl2onnx = need("skl2onnx")
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(100, 4)).astype("f")
+    y = x[:, :outputs] if outputs > 1 else x[:, 0]
+    mlp = MLPRegressor(hidden_layer_sizes=(5, 4), activation="tanh", max_iter=5)
+    # skl2onnx 1.20 reshapes the results of an MLP with several outputs into one column
+    for model in (Ridge(), make_pipeline(MinMaxScaler(), mlp))[:1 if outputs > 1 else 2]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(x, y)
+        agree(from_model(skl2onnx.to_onnx(model, x[:1])), x, model.predict(x).reshape(100, -1))
+
+
+def test_refusals_name_the_layer(onnx, tmp_path):
+    from onnx import helper, numpy_helper
+
+    def model(*nodes, shape=(4,)):
+        weights = [numpy_helper.from_array(np.ones((4, 4), "f"), "w")]
+        graph = helper.make_graph(
+            list(nodes), "g", [helper.make_tensor_value_info("x", 1, ["n", *shape])],
+            [helper.make_tensor_value_info(nodes[-1].output[0], 1, None)], weights)
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+
+    dense = helper.make_node("MatMul", ["x", "w"], ["h"], "first")
+    for made, words in (
+            (model(dense, helper.make_node("Gelu", ["h"], ["y"], "act")), "'act' is a Gelu.*use"),
+            (model(dense, helper.make_node("Add", ["h", "x"], ["y"], "sum")), "only a chain"),
+            (model(helper.make_node("MatMul", ["w", "x"], ["y"], "left")), "'left'.*from the left"),
+            (model(dense, shape=(3, 4)), "'first' gets values of shape"),
+            (model(dense, helper.make_node("Softmax", ["h"], ["y"], "s", axis=0)), "'s'.*axis 0"),
+            (model(helper.make_node("Relu", ["x"], ["y"])), "no dense")):
+        with pytest.raises(ConversionError, match=words):
+            from_model(made)
+    path = tmp_path / "net.onnx"
+    path.write_bytes(b"not protobuf" * 9)
+    with pytest.raises(ConversionError, match="net.onnx"):
+        read_network(str(path))
