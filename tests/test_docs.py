@@ -14,7 +14,7 @@ import aifes_host
 import mpremote.main
 import pytest
 import typer
-from aifes_host import cli, cli_board  # noqa: F401  they register the commands
+from aifes_host import cli, cli_board, cli_report  # noqa: F401  they register the commands
 from aifes_host.cli_app import app
 from boards.start import TOOLS, start
 from conftest import CACHE, alone, build_native, micropython, need
