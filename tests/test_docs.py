@@ -27,9 +27,6 @@ EXTRAS = re.findall(r"^(\w+) = \[", (ROOT / "pyproject.toml").read_text().partit
     "[project.optional-dependencies]")[2].partition("\n[")[0], re.M)
 CLI = typer.main.get_command(app)
 ON_BOARD = ("deploy", "run", "bench")  # `devices` needs none, `shell` somebody who types
-# until `aifes quantize` has --search and --finetune, their page cannot run
-AFTER_MERGE = () if any("--search" in p.opts for p in CLI.commands["quantize"].params) else (
-    "accuracy.md",)
 PACKAGES = {"keras.md": "keras", "pytorch.md": "torch", "onnx.md": "onnx"}
 # a fenced block, or an indented command
 STEP = re.compile(r"^```(\w*)\n(.*?)^```$|^    ((?:aifes|make|mpremote|pip) [^\n]*)$", re.M | re.S)
@@ -146,8 +143,6 @@ def needs_board(page):
 
 def skip_what_is_missing(page):
     """The trainers' packages are optional for users; CI has them."""
-    if page.name in AFTER_MERGE:
-        pytest.skip("its options are not there yet")
     package = PACKAGES.get(page.name)
     if package and not importlib.util.find_spec(package):
         assert "CI" not in os.environ, f"{package} is missing"

@@ -119,7 +119,7 @@ def test_a_stage_is_what_an_op_computes(specs, titles, method, tmp_path):
 
 def test_data_without_spread(tmp_path):
     graph = from_model([("dense", np.zeros((2, 2)), np.zeros(2)), "relu"])
-    _, html = report(graph, tmp_path / "r.html", x=np.zeros((1, 2)))
+    _, html = report(graph, tmp_path / "r.html", x=np.eye(2))
     assert "exact" in html and "nan" not in html
 
 

@@ -21,8 +21,8 @@ console = Console(highlight=False, soft_wrap=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Model = Annotated[Path, typer.Argument(help="An .aifes file.")]
 Network = Annotated[str, typer.Argument(
-    help=".keras, .h5, .onnx, .pt2 (torch.export.save), .json, or FILE.py:NAME, a variable: a model "
-         "of Keras, PyTorch, ONNX or scikit-learn, or a list of layers.")]
+    help=".keras, .h5, .onnx, .pt2 (torch.export.save), .json, or FILE.py:NAME, a variable: a "
+         "model of Keras, PyTorch, ONNX or scikit-learn, or a list of layers.")]
 Data = Annotated[Path, typer.Option(
     help="Representative inputs: .npy, .npz, .csv, or FILE.py:NAME, an array or a function that "
          "returns one.")]

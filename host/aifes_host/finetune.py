@@ -89,7 +89,8 @@ class _Trainer:
         self.moments = {i: [np.zeros_like(v) for v in (layer.weights, layer.weights, layer.bias,
                                                        layer.bias)]
                         for i, layer in enumerate(graph.layers) if layer.kind == "dense"}
-        self.rates = {i: RATE * np.sqrt((graph.layers[i].weights ** 2).mean()) for i in self.moments}
+        self.rates = {i: RATE * np.sqrt((graph.layers[i].weights ** 2).mean())
+                      for i in self.moments}
 
     def epoch(self, result, epoch):
         """Train with all samples once, with the scales of a Quantized of the network as it is."""

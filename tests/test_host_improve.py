@@ -1,0 +1,107 @@
+"""Warnings about calibration data, the loss by layer, --search and --finetune."""
+import numpy as np
+import pytest
+from aifes_host import ConversionError, finetune, from_model, quantize, search, simulate
+from aifes_host.finetune import _slope
+from aifes_host.graph import ACTIVATIONS, Activation
+from aifes_host.stages import stages
+
+RNG = np.random.default_rng(3)
+X = RNG.uniform(-1, 1, (400, 3))
+
+
+def network(hidden=8, last="tanh", scale=1.0, seed=0):
+    rng = np.random.default_rng(seed)
+    return from_model([("dense", rng.normal(size=(3, hidden)), rng.normal(size=hidden)), "tanh",
+                       ("dense", scale * rng.normal(size=(hidden, 2)), np.zeros(2)), last])
+
+
+def warned(graph, x, words):
+    found = quantize(graph, x).warnings
+    assert len(found) == 1 and words in found[0], found
+
+
+def test_warnings():
+    assert quantize(network(), X).warnings == []
+    warned(network(), X[:20], "only 20 samples")
+    still = X.copy()
+    still[:, 1] = 0.5
+    warned(network(), still, "input 1 never changes")
+    warned(network(scale=0.001), X, "'tanh_3' uses")
+    dead = from_model([("dense", np.ones((3, 4)), [-9, -9, -9, 0]), "relu",
+                       ("dense", np.ones((4, 1)), [0])])
+    warned(dead, X, "'relu_1': 3 of 4 outputs never change")
+    biased = from_model({"labels": ["go", "stop"], "layers": [
+        ("dense", np.ones((3, 2)), [0, 9]), "softmax"]})
+    warned(biased, X, "class go is never the answer")
+    for same in (X[:1], np.ones((50, 3))):
+        with pytest.raises(ConversionError, match="one sample"):
+            quantize(network(), same)
+
+
+def test_data_from_a_function():
+    assert quantize(network(), lambda: X).model == quantize(network(), X).model
+    assert quantize(network(), lambda: iter(X)).model == quantize(network(), X).model
+
+
+def test_loss_by_layer():
+    """The layer whose weights were made coarse on purpose is the one that is named."""
+    graph = network()
+    found = stages(quantize(graph, X), X)
+    assert [s.title for s in found] == ["input", "dense_0 + tanh_1", "dense_2 + tanh_3"]
+    assert all(0 < s.loss < 0.05 for s in found)
+    graph.layers[0].weights[:, 0] *= 1
+    graph.layers[0].weights[0, 0] = 100.0  # the other weights of this output lose their bits
+    assert max(stages(quantize(graph, X), X), key=lambda s: s.loss).title.startswith("dense_0")
+
+
+def rms(model, graph, x):
+    return np.sqrt(((simulate(model, x) - graph(x)) ** 2).mean())
+
+
+def test_search_gains_or_keeps():
+    gained = 0
+    for seed in range(4):
+        graph = network(12, "sigmoid", 3.0, seed)
+        plain, found = quantize(graph, X), search(graph, X)
+        facts = found.improved
+        assert facts["error_after"] <= facts["error_before"]
+        assert len(found.model) == len(plain.model) or facts["choices"]
+        gained += bool(facts["choices"])
+        if not facts["choices"]:
+            assert found.model == plain.model
+        unseen = np.random.default_rng(99).uniform(-1, 1, (400, 3))
+        assert rms(found.model, graph, unseen) < 1.2 * rms(plain.model, graph, unseen)
+    assert gained
+    with pytest.raises(ConversionError, match="'mse'"):
+        search(network(), X, "aifes")
+
+
+@pytest.mark.parametrize("kind", [k for k in ACTIVATIONS if k != "softmax"])
+def test_gradients(kind):
+    layer, x = Activation(kind, 0.3), np.linspace(-3, 3, 41) + 0.01
+    numeric = (layer(x + 1e-6) - layer(x - 1e-6)) / 2e-6
+    assert np.allclose(_slope(layer, x, layer(x)), numeric, atol=1e-4)
+
+
+def test_finetune_learns_what_quantization_lost():
+    """AIfES's rule costs this control law a lot; training with the rounding gets some back."""
+    teacher = network(24, "tanh", 0.5, 7)
+    graph, targets = network(24, "tanh", 0.5, 7), teacher(X)
+    plain = quantize(graph, X, "aifes")
+    tuned = finetune(graph, X, targets, "aifes")
+    unseen = np.random.default_rng(99).uniform(-1, 1, (400, 3))
+    before, after = (rms(r.model, teacher, unseen) for r in (plain, tuned))
+    assert tuned.improved["loss_after"] < tuned.improved["loss_before"]
+    assert after < 0.95 * before
+    assert (graph.layers[0].weights == teacher.layers[0].weights).all(), "the graph is left as is"
+
+
+def test_finetune_classes_and_refusals():
+    graph = network(8, "softmax")
+    classes = (X[:, 0] > X[:, 1]).astype(int)
+    tuned = finetune(graph, X, classes)
+    assert (simulate(tuned.model, X).argmax(1) == classes).mean() > 0.9
+    for targets, words in ((classes[:9], "9 labels"), (np.zeros((400, 5)), "shape")):
+        with pytest.raises(ConversionError, match=words):
+            finetune(graph, X, targets)
