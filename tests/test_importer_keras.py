@@ -90,7 +90,7 @@ def test_refusals_name_the_layer(keras, tmp_path):
     refused([layers.Conv1D(2, 2, name="first"), layers.Flatten(), layers.Dense(1)],
             "'first' is a Conv1D.*use Dense", (4, 3))
     refused([layers.Dense(2, activation="gelu", name="hidden")],
-            "'hidden/activation' has the activation 'gelu'.*use")
+            "'hidden' has the activation 'gelu'.*use")
     refused([layers.Dense(2), layers.ReLU(max_value=6, name="six")], "'six' is a ReLU with max")
     refused([layers.Dense(2, name="wide")], "'wide' gets values of shape.*Flatten", (4, 3))
     refused([layers.Dense(2), layers.UnitNormalization(name="u")], "'u' is a UnitNormalization")

@@ -71,7 +71,9 @@ def quantize(
 def _draw(result, comparison, losses, output, model):
     table = Table(title=f"{result.graph.name}, method {result.method}")
     for title in ("layer", "size", "params", "range", "scale", "zero", "cut", "SNR"):
-        table.add_column(title, justify="left" if title == "layer" else "right", no_wrap=True)
+        name = title == "layer"  # long ones are wrapped, the figures never
+        table.add_column(title, justify="left" if name else "right", no_wrap=not name,
+                         overflow="fold")
     for r in result.layers:
         one = isinstance(r.shift, int)
         table.add_row(r.name, str(r.elements), str(r.parameters or ""),

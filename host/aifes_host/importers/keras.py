@@ -209,7 +209,7 @@ def _layer(kind, config, name, variables, chain):
             raise ConversionError(f"layer {name!r} has no weights of 32 bits: build the model, and "
                                   "do not quantize it in Keras")
         chain.dense(variables["kernel"], variables.get("bias"), name)
-        _function(config.get("activation"), f"{name}/activation", chain)
+        _function(config.get("activation"), name, chain, inside=True)
     elif kind == "Activation":
         _function(config.get("activation"), name, chain)
     elif kind == "ReLU":
@@ -287,14 +287,14 @@ def _number(value):
     return np.asarray(value, float)
 
 
-def _function(activation, name, chain):
-    """An activation given as name, as serialized object or as live function."""
+def _function(activation, name, chain, inside=False):
+    """An activation given as name, serialized object or live function; inside: of a dense layer."""
     if isinstance(activation, dict):
         config = activation.get("config")
         activation = activation.get("class_name") if isinstance(config, dict) else config
         if isinstance(config, dict):  # a layer as activation
             if activation in ("LeakyReLU", "ReLU", "ELU", "Softmax"):
-                _layer(activation, config, name, {}, chain)
+                _layer(activation, config, f"{name}/{activation}" if inside else name, {}, chain)
                 return
             activation = config.get("name", activation)
     activation = getattr(activation, "__name__", activation)
@@ -304,4 +304,4 @@ def _function(activation, name, chain):
         raise ConversionError(f"layer {name!r} has the activation {activation!r}, which has no Q7 "
                               f"kernel: use one of linear, {', '.join(ACTIVATIONS)}")
     alpha = FUNCTION_ALPHA.get(activation, 0.0)
-    chain.activation(activation, name, alpha)
+    chain.activation(activation, f"{name}/{activation}" if inside else name, alpha)
