@@ -65,7 +65,6 @@ def test_search_gains_or_keeps():
         plain, found = quantize(graph, X), search(graph, X)
         facts = found.improved
         assert facts["error_after"] <= facts["error_before"]
-        assert len(found.model) == len(plain.model) or facts["choices"]
         gained += bool(facts["choices"])
         if not facts["choices"]:
             assert found.model == plain.model

@@ -1,7 +1,7 @@
 """`aifes quantize --search`: other ranges and weight shifts, layer by layer, judged by the outputs.
 
-Half of the samples choose, the other half tells what was gained. The buffer's size, its layers and
-the time it takes stay as they are.
+Half of the samples choose, the other half tells what was gained. The layers stay as they are; a
+byte an output is added where their weight shifts come to differ.
 """
 from .graph import ConversionError
 from .quantizer import Choice, build, error, quantize

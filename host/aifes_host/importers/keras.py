@@ -67,9 +67,8 @@ def read(path):
 
 
 def _model_class(model):
-    return "Sequential" if any(c.__name__ == "Sequential" for c in type(model).__mro__) \
-        else "Functional" if any(c.__name__ == "Functional" for c in type(model).__mro__) \
-        else type(model).__name__
+    names = [c.__name__ for c in type(model).__mro__]  # a subclass counts as what it extends
+    return next((n for n in ("Sequential", "Functional") if n in names), names[0])
 
 
 def _live_layers(model):
