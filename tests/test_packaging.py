@@ -92,7 +92,8 @@ def test_bundle(tmp_path):
     bundle = tmp_path / "bundle"
     make_bundle.make(bundle)
     assert {p.relative_to(bundle).as_posix() for p in bundle.rglob("*") if p.is_file()} == {
-        f"lib/aifes/{name}" for name in SOURCES - {"engine_native.py", "engine_viper.py"}
+        f"lib/aifes/{name}" for name in SOURCES - {
+            f"{kind}_{engine}.py" for kind in ("engine", "f32") for engine in ("native", "viper")}
     } | {"examples/aifes_simpletest.py"}
     assert "__version__" in (bundle / "lib/aifes/__init__.py").read_text()  # circup reads it
     said = python(["-S", "examples/aifes_simpletest.py"], bundle, PYTHONPATH=str(bundle / "lib"))

@@ -1,12 +1,15 @@
 from array import array
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from . import Model
 
 _Q = tuple[int, int]  # shift, zero point
 _Alpha = float | tuple[int, int, int]  # a number, or a Q7 scalar: value, shift, zero point
 _Bytes = bytes | bytearray | memoryview
+# of a network of int8, of float32
+_Weights = _Bytes | array[int] | array[float] | Sequence[float]
+_Bias = Sequence[int] | _Bytes | array[float] | Sequence[float]
 
 class Input:
     kind: str
@@ -18,16 +21,16 @@ class Input:
 class Dense:
     kind: str
     n: int
-    weights: _Bytes | array[int] | None
-    bias: Sequence[int] | None
+    weights: _Weights | None
+    bias: _Bias | None
     weights_q: _Q | None
     result_q: _Q | None
     transposed: bool
     def __init__(
         self,
         n: int,
-        weights: _Bytes | array[int] | None = None,
-        bias: Sequence[int] | None = None,
+        weights: _Weights | None = None,
+        bias: _Bias | None = None,
         weights_q: _Q | None = None,
         result_q: _Q | None = None,
         transposed: bool = False,
@@ -65,8 +68,13 @@ class Sequential:
     layers: Sequence[Input | _Layer]
     exact: bool
     name: str
+    dtype: str
     def __init__(
-        self, layers: Sequence[Input | _Layer], exact: bool = False, name: str = "network"
+        self,
+        layers: Sequence[Input | _Layer],
+        exact: bool = False,
+        name: str = "network",
+        dtype: Literal["b", "f"] = "b",
     ) -> None: ...
     def parameter_memory_size(self, align: int = 4) -> int: ...
     def load_parameters(self, buf: _Bytes, align: int = 4) -> None: ...

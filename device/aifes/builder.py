@@ -6,6 +6,7 @@ bias, shifts and table hold the data themselves (bytes, or None); `assemble` mak
 import struct
 from binascii import crc32
 
+from .f32_format import DENSE_F32
 from .format import (
     ACC_LIMIT,
     CRC_FROM,
@@ -130,14 +131,16 @@ def plan_arena(n_in, results):
     return total, offsets
 
 
-def assemble(ops, in_scale, out_scale, in_shape=None, metadata=b""):
+def assemble(ops, in_scale, out_scale, in_shape=None, metadata=b"", dtype=INT8):
     """The .aifes buffer (bytearray) of a chain of ops.
 
     in_scale, out_scale: (shift, zero point) of input and output, two ints or two sequences with
     one item for each element (zero points up to int16). in_shape: defaults to (n_in,).
-    metadata: bytes of JSON.
+    metadata: bytes of JSON. dtype: of the arena, INT8 or FLOAT32.
     """
-    arena, offsets = plan_arena(ops[0].n_in, [(op.n_out, op.opcode != DENSE) for op in ops])
+    unit = 1 if dtype == INT8 else 4
+    arena, offsets = plan_arena(
+        ops[0].n_in, [(op.n_out, op.opcode not in (DENSE, DENSE_F32)) for op in ops])
     chunks = []  # (offset, bytes)
     placed = {}
     end = OPS_AT + OP_SIZE * len(ops)
@@ -157,7 +160,7 @@ def assemble(ops, in_scale, out_scale, in_shape=None, metadata=b""):
     x = 0
     for op, y in zip(ops, offsets):
         data = [place(d) for d in op[11:15]]
-        records.append(op[:7] + (0, x, y) + op[9:11] + tuple(data) + op[15:] + (0, 0))
+        records.append(op[:7] + (0, unit * x, unit * y) + op[9:11] + tuple(data) + op[15:] + (0, 0))
         x = y
     tensors = []
     for scale, shape, at in ((in_scale, in_shape or (ops[0].n_in,), 0),
@@ -168,7 +171,8 @@ def assemble(ops, in_scale, out_scale, in_shape=None, metadata=b""):
             features = place(bytes([s & 255 for s in shift]) + struct.pack(
                 "<%dh" % len(zero), *zero))
             shift = zero = 0
-        tensors.append((INT8, len(shape), shift, zero, at, features) + (tuple(shape) + (1, 1))[:3])
+        tensors.append((dtype, len(shape), shift, zero, unit * at, features)
+                       + (tuple(shape) + (1, 1))[:3])
     end = end + 3 & ~3
     buf = bytearray(end + len(metadata))
     for at, data in chunks:
@@ -178,7 +182,7 @@ def assemble(ops, in_scale, out_scale, in_shape=None, metadata=b""):
     struct.pack_into(TENSOR, buf, OUTPUT_AT, *tensors[1])
     for i in range(len(records)):
         struct.pack_into(OP, buf, OPS_AT + i * OP_SIZE, *records[i])
-    struct.pack_into(HEADER, buf, 0, MAGIC, VERSION, 0, len(buf), 0, arena, len(ops), 0,
-                     end, len(metadata))
+    struct.pack_into(HEADER, buf, 0, MAGIC, VERSION, 0, len(buf), 0, unit * arena, len(ops),
+                     0, end, len(metadata))
     struct.pack_into("<I", buf, CRC_FROM - 4, crc32(memoryview(buf)[CRC_FROM:]) & 0xFFFFFFFF)
     return buf

@@ -23,6 +23,7 @@ MAX_OPS = 1024
 # |bias| + n_in * 2**16 stays below this, so that no accumulator leaves MicroPython's small ints
 ACC_LIMIT = 1 << 30
 INT8 = 98  # ord("b"), the array typecode
+FLOAT32 = 102  # ord("f"); its ops are in f32_format.py
 
 DENSE = 1  # y = table[clamp((bias + x.w >> shift) + zero_point)]
 MAP = 2  # y = table[x], elementwise
@@ -88,14 +89,17 @@ def decode(buf):
     _check(constants <= meta_at and meta_at + meta_len <= length, "metadata")
     inp = _tensor(buf, INPUT_AT, constants, meta_at, arena)
     out = _tensor(buf, OUTPUT_AT, constants, meta_at, arena)
+    check_op = _op
+    if inp.dtype == FLOAT32:
+        from .f32_format import check_op
     ops = []
     x, n = inp.offset, size(inp.shape)
     for i in range(n_ops):
-        op = _op(buf, i, constants, meta_at, arena)
+        op = check_op(buf, i, constants, meta_at, arena)
         _check(op.x == x and op.n_in == n, "layer", i)  # reads what the one before wrote
         ops.append(op)
         x, n = op.y, op.n_out
-    _check(out.offset == x and size(out.shape) == n, "output")
+    _check(out.offset == x and size(out.shape) == n and out.dtype == inp.dtype, "output")
     return Plan(length, arena, inp, out, ops, (meta_at, meta_len))
 
 
@@ -130,10 +134,11 @@ def _check_frame(buf):
 def _tensor(buf, at, low, high, arena):
     (dtype, rank, shift, zero, offset, features, a, b, c) = struct.unpack_from(TENSOR, buf, at)
     n = a * b * c
-    _check(dtype == INT8, "type of input or output")
+    step = 4 if dtype == FLOAT32 else 1
+    _check(dtype in (INT8, FLOAT32), "type of input or output")
     _check(1 <= rank <= 3 and (a, b, c)[rank:] == (1, 1)[rank - 1:] and n, "shape")
-    _check(-32 <= shift <= 32, "scale")
-    _check(offset + n <= arena, "arena")
+    _check(-32 <= shift <= 32 and (step == 1 or not (shift or zero or features)), "scale")
+    _check(offset + step * n <= arena and not (offset | arena) % step, "arena")
     if features:
         _inside(features, 3 * n, low, high)
         for i in range(n):

@@ -12,6 +12,7 @@ import struct
 
 import aifes.activations as activations
 import aifes.builder as builder
+import aifes.f32_layers as f32_layers
 import aifes.q7 as q7
 
 from .format import ModelError
@@ -37,6 +38,8 @@ class Dense:
     weights: n_in * n int8 as array('b') or bytes, row after row of [inputs x outputs], or of
         [outputs x inputs] if transposed (AIfES's DENSE_WT). weights_q: their scale.
     bias: n ints of 32 bits; their shift is the weights' plus the input's, their zero point 0.
+    In a network of float32 weights and bias are real numbers: array('f'), a sequence, or float32
+    in bytes; there are no scales.
     """
 
     kind = "dense"
@@ -163,14 +166,18 @@ class Sequential:
 
     exact=False: AIfES's arithmetic (floor shifts, piecewise activations), but saturating.
     exact=True: the same parameters with rounding to nearest and correctly rounded activations.
+    dtype: "b" for int8, "f" for float32, which has no scales and no `exact`.
     """
 
-    def __init__(self, layers, exact=False, name="network"):
+    def __init__(self, layers, exact=False, name="network", dtype="b"):
+        if dtype not in ("b", "f"):
+            raise ModelError("dtype is 'b' for int8 or 'f' for float32")
         if not layers or not isinstance(layers[0], Input) or len(layers) < 2:
             raise ModelError("a Sequential starts with Input(n) and has at least one layer more")
         self.layers = layers
         self.exact = exact
         self.name = name
+        self.dtype = dtype
 
     def _sizes(self):
         """(layer, inputs, outputs) of all layers after the input."""
@@ -187,6 +194,8 @@ class Sequential:
 
     def parameter_memory_size(self, align=4):
         """Bytes of the AIfES parameter buffer of this network, entries aligned to 1, 2 or 4."""
+        if self.dtype == "f":
+            return sum([4 * m * (n + 1) for _, n, m in self._dense()])
         total = _up(3, align)
         for _, n, m in self._dense():
             total += 2 * _up(3, align) + _up(n * m, align) + _up(2, align) + 4 + 4 * m
@@ -201,6 +210,9 @@ class Sequential:
         if len(buf) != need:
             raise ModelError("the parameter buffer has {} bytes, this network with alignment {} "
                              "takes {}".format(len(buf), align, need))
+        if self.dtype == "f":
+            f32_layers.load_parameters(self._dense(), buf)
+            return
         at = 0
 
         def take(n):
@@ -223,10 +235,13 @@ class Sequential:
     def inference_memory_size(self):
         """Bytes of the arena: the largest sum of a dense layer's input and output."""
         results = [(m, layer.kind != "dense") for layer, _, m in self._sizes()]
-        return builder.plan_arena(elements(self.layers[0].shape), results)[0]
+        total = builder.plan_arena(elements(self.layers[0].shape), results)[0]
+        return total if self.dtype == "b" else 4 * total
 
     def to_bytes(self):
         """The network as an .aifes buffer. Raises ModelError if parameters lack or do not fit."""
+        if self.dtype == "f":
+            return f32_layers.to_bytes(self, self._sizes(), self._rows())
         if not self.layers[0].q:
             raise ModelError("the input has no scale yet: give Input(n, q=(shift, zero point)) or "
                              "call load_parameters()")

@@ -3,7 +3,7 @@ from array import array
 
 import aifes.engines as engines
 
-from .format import ModelError, decode, size
+from .format import FLOAT32, ModelError, decode, size
 
 
 def load(source, arena=None, engine=None):
@@ -15,6 +15,7 @@ def load(source, arena=None, engine=None):
     arena: caller-owned writable byte buffer for all layer results; None allocates one. Best is an
         array('b'): a bytearray works too, but on MicroPython `input` and `output` then read as
         0..255 (two's complement) and the Python engine needs one more copy of a layer's input.
+        For a float32 model array('f') is best: with others they are raw bytes on MicroPython.
     engine: "native", "viper" or "python"; None takes the fastest that is there. All give the same.
     Raises ModelError if the model is damaged, the arena too small or the engine not to be had,
     OSError if there is no file.
@@ -63,16 +64,21 @@ def _byte_view(arena, need):
     return view
 
 
+def _part(arena, tensor):
+    """A tensor's elements in the arena."""
+    return arena[tensor.offset:tensor.offset + size(tensor.shape)]
+
+
 class Model:
     """A network that runs. The attributes follow OpenMV's ml.Model, for one input and one output.
 
     len: bytes of the model; ram: bytes held besides it (arena and work space).
-    input_shape, output_shape: tuples; input_dtype, output_dtype: array typecodes ("b").
+    input_shape, output_shape: tuples; input_dtype, output_dtype: array typecodes, "b" or "f".
     input_scale, output_scale: real value of one step, a tuple if each element has its own;
     input_zero_point, output_zero_point likewise: real = (q - zero_point) * scale.
     metadata: what the converter noted, a dict with name, labels and layers, parsed at each access;
     labels: names of the outputs, or None.
-    input, output: memoryviews into the arena, int8.
+    input, output: memoryviews into the arena, int8 or float32.
     engine: "native", "viper" or "python".
     """
 
@@ -85,13 +91,17 @@ class Model:
         plan = decode(buf)
         self._buf = buf
         self._plan = plan
+        dtype = plan.input.dtype
+        view, part = _byte_view, _part
+        if dtype == FLOAT32:
+            from .f32_format import part, view
         if arena is None:
-            arena = _allocate(lambda n: array("b", bytes(n)), plan.arena, "the arena")
-        arena = _byte_view(arena, plan.arena)
-        self.engine, make = engines.choose(engine)
+            arena = _allocate(lambda n: array(chr(dtype), bytes(n)), plan.arena, "the arena")
+        arena = view(arena, plan.arena)
+        self.engine, make = engines.choose(engine, dtype == FLOAT32)
         self._net = make(buf, plan, arena)
-        self.input = arena[plan.input.offset:plan.input.offset + size(plan.input.shape)]
-        self.output = arena[plan.output.offset:plan.output.offset + size(plan.output.shape)]
+        self.input = part(arena, plan.input)
+        self.output = part(arena, plan.output)
         self._floats = None
 
     def forward(self):
@@ -104,7 +114,8 @@ class Model:
         """Run one sample, or a batch of them one after another: reads x, writes y.
 
         x, y: flat buffers of float32 (array 'f': real values) or int8 (array 'b', bytearray:
-        quantized values), independently of each other; memoryviews of them too.
+        quantized values), independently of each other; memoryviews of them too. A float32 model
+        takes float32 only.
         A sample allocates nothing, with floats too: no float object is made. (The viper and Python
         engines: a batch allocates two small views a sample; beyond 1,024 elements the first call
         with floats enlarges a buffer once; MicroPython cannot tell array('i') from array('f').)
@@ -125,7 +136,9 @@ class Model:
         this gets the one network or the other, whole.
         Raises ModelError if the numbers of inputs or outputs differ.
         """
-        if len(self.input) != len(other.input) or len(self.output) != len(other.output):
+        mine, its = self._plan, other._plan
+        if size(mine.input.shape) != size(its.input.shape) or (
+                size(mine.output.shape) != size(its.output.shape)):
             raise ModelError("swap() takes a model with as many inputs and outputs")
         self._net, other._net = other._net, self._net
         self.input, other.input = other.input, self.input
@@ -140,8 +153,8 @@ class Model:
         Raises ModelError if there are not as many numbers as inputs.
         """
         if self._floats is None:
-            self._floats = (array("f", bytes(4 * len(self.input))),
-                            array("f", bytes(4 * len(self.output))))
+            self._floats = [array("f", bytes(4 * size(t.shape)))
+                            for t in (self._plan.input, self._plan.output)]
         x, y = self._floats
         try:
             if len(values) != len(x):
@@ -152,6 +165,15 @@ class Model:
             raise ModelError(f"predict() takes one sequence of {len(x)} numbers")
         self.run(x, y)
         return list(y)
+
+    def save(self, path):
+        """Write the model as an .aifes file that load() takes; a loss of power leaves the old one.
+
+        Raises OSError if it cannot be written, ModelError if the flash does not give it back.
+        """
+        from .saving import save
+
+        save(self._buf[:self._plan.length], path)
 
     def __getattr__(self, name):
         from .summary import attribute  # the rarer attributes are loaded when asked for

@@ -2,7 +2,7 @@
 import json
 import struct
 
-from .format import DENSE, OP_NAMES, size
+from .format import DENSE, FLOAT32, OP_NAMES, size
 
 
 def attribute(model, name):
@@ -35,8 +35,10 @@ def attribute(model, name):
 def _engine_ram(model):
     if model.engine != "native":
         return model._net.ram
-    from .engine_native import ram
-
+    if model._plan.input.dtype == FLOAT32:
+        from .f32_native import ram
+    else:
+        from .engine_native import ram
     return ram(model._plan)
 
 
@@ -86,10 +88,14 @@ def table(rows):
 
 def _rows(plan):
     """What can be said without metadata."""
+    names, first = OP_NAMES, DENSE
+    if plan.input.dtype == FLOAT32:
+        from .f32_format import DENSE_F32 as first
+        from .f32_format import OP_NAMES as names
     rows = [["input", size(plan.input.shape), 0, None, None]]
     for op in plan.ops:
-        dense = op.opcode == DENSE
-        name = OP_NAMES[op.opcode] + (" + table" if dense and op.table else "")
+        dense = op.opcode == first
+        name = names[op.opcode] + (" + table" if dense and op.table else "")
         rows.append([name, op.n_out, op.n_out * (op.n_in + 1) if dense else 0, None, None])
     return rows
 

@@ -1,6 +1,8 @@
 """NumPy execution of an .aifes buffer: the same integers as on the board, thousands at a time."""
 import numpy as np
-from aifes.format import DENSE, MAP, NEAREST, decode, size
+from aifes.format import DENSE, FLOAT32, MAP, NEAREST, decode, size
+
+from . import simulator_f32
 
 
 def simulate(model, x):
@@ -34,11 +36,15 @@ def dequantize_values(q, shift, zero_point):
 
 
 class Simulator:
-    """A prepared model. `arena`: bytes; `plan`: the decoded buffer (aifes.format.Plan)."""
+    """A prepared model; `plan`: the decoded buffer (aifes.format.Plan).
+
+    Of a float32 model all that is called int8 below is float32.
+    """
 
     def __init__(self, model):
         self._buf = np.frombuffer(model, np.uint8)
         self.plan = decode(memoryview(model))
+        self.is_float = self.plan.input.dtype == FLOAT32
         self._steps = [self._step(op) for op in self.plan.ops]
 
     def scale(self, tensor):
@@ -50,6 +56,9 @@ class Simulator:
         return np.frombuffer(table[:n], np.int8).astype(int), np.frombuffer(table[n:], "<i2") * 1
 
     def __call__(self, x):
+        if self.is_float:
+            with np.errstate(over="ignore", invalid="ignore"):  # as on the board
+                return self.run(simulator_f32.finite(x)).astype(np.float64)
         q = quantize_values(x, *self.scale(self.plan.input))
         return dequantize_values(self.run(q), *self.scale(self.plan.output))
 
@@ -70,6 +79,8 @@ class Simulator:
         return found
 
     def _step(self, op):
+        if self.is_float:
+            return simulator_f32.step(self._buf, op)
         if op.opcode == DENSE:
             return self._dense(op)
         if op.opcode == MAP:
