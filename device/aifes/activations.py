@@ -4,10 +4,10 @@
 piecewise values (floor shifts), saturated where AIfES wraps around.
 """
 from array import array
-from math import exp
 
-from .q7 import nearest, saturate
+from .q7 import fixed, ratio, saturate
 
+BITS = 60  # behind the point of exp: far beyond what rounds a table correctly
 OUT_SCALE = {"sigmoid": (8, -128), "softmax": (8, -128), "tanh": (7, 0), "softsign": (7, 0)}
 
 
@@ -18,35 +18,73 @@ def _table(function):
     return bytes(table)
 
 
-def real(kind, x, alpha=0.0):
-    """The activation of a real number."""
-    if kind == "relu":
-        return max(x, 0.0)
-    if kind == "leaky_relu":
-        return x if x > 0 else alpha * x
+def exact_table(kind, alpha, shift, zero_point, out_shift, out_zero):
+    """Table of the activation from (shift, zero_point) into (out_shift, out_zero).
+
+    In integers of many digits: the same on every interpreter. alpha: taken as a float32.
+    """
+    alpha = fixed(array("f", (alpha or 0,))[0], 40)
+    e, one = 1 << BITS, 1 << BITS
+    down = exp_fixed(2 if kind == "tanh" else 1, shift, BITS)
+    table = bytearray(256)
+    for d in range(384):  # of the input, in steps from zero; e = exp(-d), for tanh exp(-2d)
+        for n in (d, -d):
+            if -128 <= n + zero_point <= 127:
+                y, unit = _real(kind, alpha, n, shift, e, one)
+                y, unit = _scaled(y, out_shift), _scaled(unit, -out_shift)
+                table[n + zero_point + 128] = saturate(ratio(y, unit) + out_zero) & 255
+        e = e * down + (one >> 1) >> BITS
+    return bytes(table)
+
+
+def _scaled(n, bits):
+    return n << bits if bits > 0 else n
+
+
+def _real(kind, alpha, n, shift, e, one):
+    """(y, unit): the activation of n * 2**-shift is y / unit."""
+    if kind in ("relu", "leaky_relu") or kind == "elu" and n >= 0:
+        y = n if n >= 0 else 0 if kind == "relu" else n * alpha
+        return _scaled(y, -shift), _scaled(1 << 40 if n < 0 else 1, shift)
     if kind == "elu":
-        return x if x > 0 else alpha * (exp(x) - 1)
+        return alpha * (e - one), one << 40
     if kind == "softsign":
-        return x / (1 + abs(x))
+        y, unit = _scaled(n, -shift), _scaled(1, shift)
+        return y, unit + abs(y)
     if kind == "tanh":
-        e = exp(-2 * abs(x))
-        return (1 - e) / (1 + e) if x > 0 else (e - 1) / (1 + e)
+        return (one - e if n >= 0 else e - one), one + e
     if kind == "sigmoid":
-        e = exp(-abs(x))
-        return (1 if x > 0 else e) / (1 + e)
+        return (one if n >= 0 else e), one + e
     raise ValueError(kind)
 
 
-def exact_table(kind, alpha, shift, zero_point, out_shift, out_zero):
-    """Table of real(kind, x, alpha) from (shift, zero_point) into (out_shift, out_zero)."""
-    scale = 2.0 ** out_shift
-    return _table(lambda q: nearest(
-        scale * real(kind, (q - zero_point) * 2.0 ** -shift, alpha)) + out_zero)
+def exp_fixed(n, shift, bits):
+    """exp(-n * 2**-shift) * 2**bits for n >= 0, to the nearest int or the one beside it."""
+    work = bits + 24
+    halved = 0
+    while shift + halved < 4 or n >> (shift + halved - 4):  # below 1/16 the series is short
+        halved += 1
+    x = (n << work) >> (shift + halved)
+    total = term = 1 << work
+    k = 1
+    while term:
+        term = (term * x >> work) // k
+        total += -term if k & 1 else term
+        k += 1
+    for _ in range(halved):
+        total = total * total >> work
+    return total + (1 << 23) >> 24
 
 
 def exact_softmax_table(shift):
     """uint16 exp(-d * 2**-shift) * 65535 for d = 0..255, as 512 bytes."""
-    return _words([nearest(65535 * exp(-d * 2.0 ** -shift)) for d in range(256)])
+    e, half = 1 << BITS, 1 << BITS - 1
+    down = exp_fixed(1, shift, BITS)
+    values = []
+    for _ in range(256):
+        values.append(65535 * e + half >> BITS)
+        e = e * down + half >> BITS
+    return _words(values)
 
 
 def aifes_table(kind, alpha, shift, zero_point):

@@ -3,7 +3,7 @@
 The rules are AIfES's; every rounding is to nearest with halves away from zero.
 """
 from array import array
-from math import floor
+from math import floor, frexp
 
 from .format import ModelError
 
@@ -11,25 +11,39 @@ from .format import ModelError
 def params(low, high, margin=0.0, symmetric=False, min_shift=0):
     """(shift, zero_point) for the real range [low, high]: the finest that covers it, centred.
 
-    margin: widens both ends by this share of their distance from 0 (AIfES: 0.1 for results).
-    symmetric: uses (-m, m) with m = max(|low|, |high|), so that zero_point is 0 (for weights).
+    margin: widens both ends by this share of their distance from 0 (AIfES: 0.1 for results), in
+    whole hundredths. symmetric: uses (-m, m) with m = max(|low|, |high|), so that zero_point is 0
+    (for weights). In integers, so that every interpreter finds the same.
     Raises ModelError if the range does not fit 8 bits at min_shift (0 in AIfES).
     """
-    low = min(low, 0.0) * (1 + margin)
-    high = max(high, 0.0) * (1 + margin)
+    percent = 100 + nearest(100 * margin)
+    largest = frexp(max(-low, high, 0.0))[1]
+    a = min(fixed(low, 30 - largest), 0) * percent
+    b = max(fixed(high, 30 - largest), 0) * percent
     if symmetric:
-        high = max(-low, high)
-        low = -high
-    width = high - low
-    if width == 0:
+        b = max(-a, b)
+        a = -b
+    if a == b:
         return 0, 0
-    e = -24
-    while e <= 8 - min_shift and 2.0 ** e <= width:
+    e = max(largest, -24)
+    while 100 << (e + 30 - largest) <= b - a:
         e += 1
-    if not width < 2.0 ** (8 - min_shift):
+    if e > 8 - min_shift:
         raise ModelError(f"the range {low} to {high} does not fit 8 bits: scale the data down")
-    low -= (2.0 ** e - width) / 2
-    return 8 - e, nearest(-low * 2.0 ** (8 - e)) - 128
+    width = 100 << (e + 30 - largest)
+    return 8 - e, ratio((width - a - b) << 7, width) - 128
+
+
+def fixed(value, bits):
+    """The int nearest to value * 2**bits, halves away from zero."""
+    n = int(abs(value) * 2.0 ** (bits + 1)) + 1 >> 1
+    return -n if value < 0 else n
+
+
+def ratio(n, d):
+    """The int nearest to n / d for d > 0, halves away from zero."""
+    q = (2 * abs(n) + d) // (2 * d)
+    return -q if n < 0 else q
 
 
 def nearest(value):
