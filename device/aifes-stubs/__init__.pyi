@@ -13,6 +13,8 @@ from .layers import Sigmoid as Sigmoid
 from .layers import Softmax as Softmax
 from .layers import Softsign as Softsign
 from .layers import Tanh as Tanh
+from .quantizer import Quantizer as Quantizer
+from .quantizer import quantize as quantize
 
 __version__: str
 __all__: Final = ("load", "Model", "ModelError")

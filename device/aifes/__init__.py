@@ -18,6 +18,10 @@ def __getattr__(name):
         import aifes.layers
 
         return getattr(aifes.layers, name)
+    if name in ("quantize", "Quantizer"):
+        import aifes.quantizer
+
+        return getattr(aifes.quantizer, name)
     if name == "q7":
         import aifes.q7
 

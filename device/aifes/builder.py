@@ -131,12 +131,14 @@ def plan_arena(n_in, results):
     return total, offsets
 
 
-def assemble(ops, in_scale, out_scale, in_shape=None, metadata=b"", dtype=INT8):
-    """The .aifes buffer (bytearray) of a chain of ops.
+def assemble(ops, in_scale, out_scale, in_shape=None, metadata=b"", dtype=INT8,
+             memory=None):
+    """The .aifes buffer of a chain of ops: a bytearray, or a memoryview of `memory`.
 
     in_scale, out_scale: (shift, zero point) of input and output, two ints or two sequences with
     one item for each element (zero points up to int16). in_shape: defaults to (n_in,).
-    metadata: bytes of JSON. dtype: of the arena, INT8 or FLOAT32.
+    metadata: bytes of JSON. dtype: of the arena, INT8 or FLOAT32. memory: the caller's bytearray;
+    ModelError if it is too small.
     """
     unit = 1 if dtype == INT8 else 4
     arena, offsets = plan_arena(
@@ -174,10 +176,18 @@ def assemble(ops, in_scale, out_scale, in_shape=None, metadata=b"", dtype=INT8):
         tensors.append((dtype, len(shape), shift, zero, unit * at, features)
                        + (tuple(shape) + (1, 1))[:3])
     end = end + 3 & ~3
-    buf = bytearray(end + len(metadata))
+    n = end + len(metadata)
+    if memory is None:
+        buf = bytearray(n)
+    elif len(memory) < n:
+        raise ModelError(f"the parameter memory has {len(memory)} bytes, the model needs {n}")
+    else:
+        buf = memoryview(memory)[:n]
+        for i in range(n):
+            buf[i] = 0
     for at, data in chunks:
         buf[at:at + len(data)] = data
-    buf[end:] = metadata
+    buf[end:n] = metadata
     struct.pack_into(TENSOR, buf, INPUT_AT, *tensors[0])
     struct.pack_into(TENSOR, buf, OUTPUT_AT, *tensors[1])
     for i in range(len(records)):

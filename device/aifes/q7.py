@@ -3,7 +3,7 @@
 The rules are AIfES's; every rounding is to nearest with halves away from zero.
 """
 from array import array
-from math import floor, frexp
+from math import floor, frexp, ldexp
 
 from .format import ModelError
 
@@ -31,12 +31,12 @@ def params(low, high, margin=0.0, symmetric=False, min_shift=0):
     if e > 8 - min_shift:
         raise ModelError(f"the range {low} to {high} does not fit 8 bits: scale the data down")
     width = 100 << (e + 30 - largest)
-    return 8 - e, ratio((width - a - b) << 7, width) - 128
+    return 8 - e, min(ratio((width - a - b) << 7, width) - 128, 127)
 
 
 def fixed(value, bits):
     """The int nearest to value * 2**bits, halves away from zero."""
-    n = int(abs(value) * 2.0 ** (bits + 1)) + 1 >> 1
+    n = int(ldexp(abs(value), bits + 1)) + 1 >> 1
     return -n if value < 0 else n
 
 
@@ -61,7 +61,7 @@ def quantize(value, shift, zero_point):
     scaled = value * 2.0 ** shift
     if not -512.0 < scaled < 512.0:
         return 127 if scaled > 0 else -128 if scaled < 0 else zero_point
-    return saturate(nearest(scaled) + zero_point)
+    return saturate(fixed(value, shift) + zero_point)
 
 
 def dequantize(q, shift, zero_point):
@@ -81,4 +81,4 @@ def dequantize_tensor(qs, shift, zero_point):
 
 def quantize_bias(values, shift):
     """array('i') of real biases; shift = the weights' plus the layer input's, zero point 0."""
-    return array("i", [nearest(v * 2.0 ** shift) for v in values])
+    return array("i", [fixed(v, shift) for v in values])

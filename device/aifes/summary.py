@@ -65,7 +65,7 @@ def summary(model):
     """Layers, shapes, parameters and memory of a Model, as text."""
     plan = model._plan
     meta = metadata(model._buf, plan)
-    rows = meta.get("layers") or _rows(plan)
+    rows = meta.get("layers") or rows_of(plan)
     title = "{}: {} -> {}, {} bytes, arena {} bytes, {} bytes of RAM, engine {}".format(
         meta.get("name") or "network", _shape(model.input_shape), _shape(model.output_shape),
         model.len, plan.arena, model.ram, model.engine)
@@ -86,7 +86,7 @@ def table(rows):
     return "\n".join(lines)
 
 
-def _rows(plan):
+def rows_of(plan):
     """What can be said without metadata."""
     names, first = OP_NAMES, DENSE
     if plan.input.dtype == FLOAT32:

@@ -9,15 +9,15 @@ import json
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
-from aifes import ModelError, __version__, activations, builder, q7
+from aifes import ModelError, __version__, activations, builder, q7, scales
 
 from . import calibration
 from .graph import Activation, ConversionError
-from .scales import best_scale, element_scales, identity, result_shifts, weight_shifts
+from .scales import best_scale, element_scales, nearest, result_shifts, weight_shifts
 from .simulator import Simulator, dequantize_values, quantize_values, simulate
+from .simulator_f32 import results
 
 METHODS = ("mse", "aifes")
-INPUT_MARGIN = 0.25  # headroom for inputs outside the data; measured: costs nothing in range
 
 
 @dataclass
@@ -106,12 +106,12 @@ def quantize(graph, data, method="mse"):
     """
     if method not in METHODS:
         raise ConversionError(f"method {method!r} is unknown: choose one of {', '.join(METHODS)}")
-    x = graph.samples(collect(data))
+    x = graph.samples(collect(data)).astype(np.float32).astype(float)  # as the board gets them
     warnings = calibration.check(graph, x)
     best = build(graph, x, method)
-    if method == "mse" and graph.layers[0].kind == "dense":
+    if method == "mse" and graph.layers[0].kind == "dense" and _worth_a_trial(best, x):
         other = build(graph, x, method, True)
-        if error(other, x) < 0.8 * error(best, x):
+        if 10 * _loss(other, x) < scales.BETTER * _loss(best, x):
             best = other
     best.warnings = warnings
     return best
@@ -143,17 +143,39 @@ def error(result, x):
     return ((real - simulate(result.model, x)) ** 2 / (real.var(axis=0) + 1e-12)).mean()
 
 
+def _worth_a_trial(result, x):
+    """Whether inputs, or outputs of a dense layer, differ so much that each may want a scale."""
+    last = result.graph.layers[-1].kind == "dense"
+    tried = [(result.layers[0].shift, element_scales(x, scales.MARGIN))]
+    if last:
+        tried.append((result.layers[-1].shift, element_scales(results(result.graph, x)[-1])))
+    return any(scales.is_worth(common, own.tolist()) for common, (own, _) in tried)
+
+
+def _loss(result, x):
+    """error(), in integers as on the board."""
+    last, real = result.layers[-1], results(result.graph, x)[-1]
+    run = Simulator(result.model)
+    q = run.run(quantize_values(x, *run.scale(run.plan.input))).astype(np.int64)
+    shift, zero = np.array(last.shift), np.array(last.zero_point)
+    r = nearest(real, shift + scales.ERROR_BITS)
+    d = (q - zero << scales.ERROR_BITS) - r
+    sums = [(d ** 2).sum(0), r.sum(0), (r ** 2).sum(0)]
+    return scales.error(zip(*[v.tolist() for v in sums]), len(x))
+
+
 class _Builder:
     """Walks the layers with the float results and the Q7 results side by side."""
 
     def __init__(self, graph, x, method, per_feature, choices):
         self.graph, self.x, self.method, self.choices = graph, x, method, choices
         self.exact = method != "aifes"
+        self.real = results(graph, x)
         self.ops, self.reports = [], []
         if per_feature:
-            self.scale = element_scales(x, INPUT_MARGIN)
+            self.scale = element_scales(x, scales.MARGIN)
         else:
-            self.scale = self._range(x.min(), x.max(), INPUT_MARGIN)
+            self.scale = self._range(x.min(), x.max(), scales.MARGIN)
         self.per_feature = per_feature
         self.input_scale = self.scale
         self.q = quantize_values(x, *self.scale)
@@ -162,19 +184,15 @@ class _Builder:
     def _range(self, low, high, margin=0.0):
         """(shift, zero point) that covers a range, by the method's rule."""
         if self.exact:
-            return q7.params(low, high, margin, min_shift=-32)
-        return q7.params(low, high, 0.1)
+            return q7.params(float(low), float(high), margin, min_shift=-32)
+        return q7.params(float(low), float(high), 0.1)
 
     def result(self):
         following = [*self.graph.layers[1:], None]
-        results = self.graph.results(self.x)
-        for i, (layer, after, real) in enumerate(zip(self.graph.layers, following, results)):
-            if not isinstance(after, Activation) or after.kind == "softmax":
-                behind = None if after is None else identity
-            else:
-                behind = after
+        for i, (layer, after, real) in enumerate(zip(self.graph.layers, following, self.real)):
+            behind = after if isinstance(after, Activation) and after.kind != "softmax" else None
             if layer.kind == "dense":
-                self._dense(layer, real, behind, self.choices.get(i, Choice()))
+                self._dense(layer, real, behind, after is None, self.choices.get(i, Choice()))
             else:
                 self._activation(layer)
             op = self.ops[-1]
@@ -198,48 +216,52 @@ class _Builder:
                  for scale in (self.input_scale, self.scale)]
         return bytes(builder.assemble(self.ops, plain[0], plain[1], metadata=meta))
 
-    def _dense(self, layer, real, behind, choice):
-        """behind: the activation that follows, None for the last layer."""
+    def _dense(self, layer, real, behind, last, choice):
+        """behind: the elementwise activation that follows, or None; last: nothing follows."""
         in_shift, in_zero = self.scale
+        weights = layer.weights.astype(np.float32).astype(float)
+        biases = layer.bias.astype(np.float32).tolist()
         if isinstance(in_shift, np.ndarray):  # the inputs' scales go into the rows of the weights
-            weights = np.ldexp(layer.weights, -in_shift[:, None])
+            weights = np.ldexp(weights, -in_shift[:, None])
             in_shift, in_zero = 0, in_zero.tolist()
-        else:
-            weights = layer.weights
         if self.exact:
-            shift, zero = (element_scales(real) if self.per_feature and behind is None
-                           else best_scale(real, behind or identity, choice.finer))
+            shift, zero = (element_scales(real) if self.per_feature and last
+                           else best_scale(real, behind, choice.finer))
             w_shift = weight_shifts(weights)
             if choice.weights == "results":
                 seen = np.ldexp(self.q - np.array(in_zero, float), -in_shift)
                 w_shift = result_shifts(weights, w_shift, seen, real)
         else:
             shift, zero = self._range(real.min(), real.max())
-            w_shift = np.full(len(layer.bias), q7.params(
+            w_shift = np.full(len(biases), q7.params(
                 weights.min(), weights.max(), symmetric=True)[0])
-        # a bias far above what the weights contribute sets the accumulator's scale: it has 30 bits
-        largest = np.frexp(np.maximum(np.abs(layer.bias), 1e-30))[1]
-        w_shift = np.minimum(w_shift, 28 - largest - in_shift)
-        if isinstance(shift, int):
-            shift = int(min(shift, (in_shift + w_shift).min()))
-        w_shift = np.clip(w_shift, shift - in_shift, shift - in_shift + 24)
+        shift, w_shift = scales.fit(w_shift.tolist(), biases, in_shift,
+                                    shift if isinstance(shift, int) else shift.tolist())
         if not self.exact and shift < self._range(real.min(), real.max())[0]:
             raise ConversionError(f"layer {layer.name!r}: AIfES's rule gives it a finer result "
                                   "than its accumulator has; use method 'mse'")
-        w = quantize_values(weights, w_shift, 0)
-        bias = layer.bias.copy()
-        if self.exact and len(self.x) >= 32:
-            seen = (self.q - np.array(in_zero, float)) @ np.ldexp(
-                w.astype(float), -(in_shift + w_shift))
-            bias -= (seen + bias - real).mean(axis=0)
-        bias = np.ldexp(bias, in_shift + w_shift)
-        bias = np.trunc(bias + np.copysign(0.5, bias)).astype(int).tolist()
-        down = in_shift + w_shift - shift
-        down = int(down[0]) if (down == down[0]).all() else down.tolist()
+        w = quantize_values(weights, np.array(w_shift), 0)
+        acc_shift = [in_shift + s for s in w_shift]
+        if self.exact and len(self.x) >= scales.FEW:
+            bias = self._corrected(real, w, np.array(in_zero), acc_shift)
+        else:
+            bias = [q7.fixed(b, s) for b, s in zip(biases, acc_shift)]
+        down = [s - v for s, v in zip(acc_shift, np.broadcast_to(shift, len(bias)).tolist())]
+        down = down[0] if len(set(down)) == 1 else down
         self.ops.append(builder.dense_op(w.T.tobytes(), 0, bias, in_zero, down,
                                          zero if isinstance(zero, int) else zero.tolist(),
                                          self.exact))
-        self.scale = shift, zero
+        self.scale = shift if isinstance(shift, int) else np.array(shift), zero
+
+    def _corrected(self, real, w, in_zero, acc_shift):
+        """The biases that make the mean of each result right."""
+        samples = len(self.x)
+        inputs = self.q.sum(0, dtype=np.int64) - samples * in_zero
+        first = q7.params(float(real.min()), float(real.max()), min_shift=-32)[0]
+        bits = first + scales.MEAN_BITS
+        return [scales.corrected_bias(r, bits, seen, s, samples) for r, seen, s in zip(
+            nearest(real, bits).sum(0).tolist(), (inputs @ w.astype(np.int64)).tolist(),
+            acc_shift)]
 
     def _activation(self, layer):
         shift, zero = self.scale
@@ -263,7 +285,7 @@ class _Builder:
         self.scale = out
 
     def _report(self, name, kind, parameters, real, behind=None):
-        behind = behind or identity
+        behind = behind or (lambda values: values)
         seen = behind(dequantize_values(self.q, *self.scale))
         ends = [dequantize_values(np.full(self.q.shape[1], q), *self.scale) for q in (-128, 127)]
         cut = np.abs(behind(np.clip(real, *ends)) - behind(real)) > np.ldexp(

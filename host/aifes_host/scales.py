@@ -1,41 +1,63 @@
-"""Scales of inputs, weights and results: the powers of two, and zero points, that lose least."""
+"""What aifes.scales decides by, gathered with NumPy: the same integers as on the board."""
+import functools
+
 import numpy as np
-from aifes import q7
+from aifes import q7, scales
 
 from .simulator import dequantize_values, quantize_values
 
-SEARCH_SAMPLES = 4000  # values looked at when a scale is searched
+
+@functools.lru_cache(maxsize=256)
+def _behind(kind, alpha, bits):
+    return functools.cache(scales.behind(kind, alpha, bits))
 
 
-def identity(x):
-    return x
+def best_scale(real, activation=None, finer=0):
+    """(shift, zero point) of a result that loses least, measured behind the activation.
+
+    real: float32 results [samples, outputs]; activation: the layer that follows, elementwise;
+    finer: added to the best shift, for which the best zero point is taken.
+    """
+    kind, alpha = (activation.kind, activation.alpha) if activation else (None, 0)
+    first, centred = q7.params(float(real.min()), float(real.max()), min_shift=-32)
+    bins = np.floor(np.ldexp(real.astype(float), first + scales.UNIT - scales.BIN)).astype(int)
+    low = int(bins.min())
+    counts = np.bincount((bins - low).ravel())
+    filled = np.flatnonzero(counts)
+    counts = counts[filled]
+    centres = (filled + low << scales.BIN) + (1 << scales.BIN - 1)
+    value = _behind(kind, float(alpha), first + scales.UNIT)
+    wanted = np.array([value(int(c)) for c in centres])
+
+    def loss(shift, zero, _):
+        bits = scales.UNIT - (shift - first)
+        q = np.clip((centres + (1 << bits >> 1) >> bits) + zero, -128, 127)
+        least = int(q.min())
+        seen = np.array([value((v - zero) << bits) for v in range(least, int(q.max()) + 1)])
+        return int((counts * (seen[q - least] - wanted) ** 2).sum())
+
+    return scales.best_scale(first, centred, low, int(bins.max()), kind, loss,
+                             finer)
 
 
 def element_scales(values, margin=0.0):
-    """(shifts, zero points), int arrays: the finest scale that covers each column's own range.
-
-    Unlike AIfES's rule a range need not include 0; zero points are int16.
-    """
-    shifts, zeros = [], []
-    for low, high in zip(values.min(0), values.max(0)):
-        centre, half = (low + high) / 2, (high - low) / 2 * (1 + margin)
-        # 2**e > the range; and the centre, in steps, within int16
-        e = np.ceil(np.log2(max(2 * half * (1 + 1e-9), abs(centre) / 120, 2.0 ** -24)))
-        shifts.append(int(8 - e))
-        zeros.append(round(-centre * 2.0 ** shifts[-1]))
-    return np.array(shifts), np.array(zeros)
+    """(shifts, zero points), int arrays, of the range of each column."""
+    found = [scales.element_scale(float(low), float(high), margin)
+             for low, high in zip(values.min(0), values.max(0))]
+    return tuple(np.array(v) for v in zip(*found))
 
 
 def weight_shifts(weights):
-    """The shift for each output's weights (int array) that loses least, clipping allowed."""
-    shifts = np.array([q7.params(-abs(c).max(), abs(c).max(), min_shift=-32)[0] for c in weights.T])
-    used = weights.any(axis=0)
-    shifts[~used] = shifts[used].max() if used.any() else 0
+    """The shift for each output's weights (int array); outputs without weights get the largest."""
+    shifts = [scales.weight_shift(column) for column in weights.T.tolist()]
+    used = [s for s in shifts if s is not None]
+    return np.array([max(used, default=0) if s is None else s for s in shifts])
 
-    def loss(s):
-        return ((dequantize_values(quantize_values(weights, s, 0), s, 0) - weights) ** 2).sum(0)
 
-    return np.where(loss(shifts + 1) < loss(shifts), shifts + 1, shifts)
+def nearest(values, bits):
+    """int64 of values * 2**bits, halves away from zero."""
+    values = np.ldexp(np.asarray(values, float), bits)
+    return np.trunc(values + np.copysign(0.5, values)).astype(np.int64)
 
 
 def result_shifts(weights, shifts, x, real):
@@ -48,28 +70,3 @@ def result_shifts(weights, shifts, x, real):
     losses = [(x @ dequantize_values(quantize_values(weights, s, 0), s, 0) - real).var(axis=0)
               for s in tried]
     return np.choose(np.argmin(losses, axis=0), tried)
-
-
-def best_scale(real, behind, finer=0):
-    """(shift, zero point) of a result that loses least, measured behind the activation.
-
-    real: float results [samples, outputs]; behind: what follows them, an elementwise function;
-    finer: added to the best shift, for which the best zero point is taken.
-    """
-    values = np.sort(real.ravel())
-    values = values[np.linspace(0, len(values) - 1, min(len(values), SEARCH_SAMPLES)).astype(int)]
-    wanted = behind(values)
-    first, centred = q7.params(values[0], values[-1], min_shift=-32)
-
-    def at(shift):
-        """(loss, shift, zero point): the best one with this shift."""
-        steps = np.linspace(values[0], values[-1] - 2.0 ** (8 - shift), 17)
-        zeros = {centred} if shift == first else {
-            int(np.clip(round(-low * 2.0 ** shift) - 128, -128, 127)) for low in steps}
-        if getattr(behind, "kind", "") == "relu":
-            zeros.add(-128)
-        return min((((behind(dequantize_values(quantize_values(values, shift, zero), shift, zero))
-                      - wanted) ** 2).mean(), shift, zero) for zero in sorted(zeros))
-
-    _, shift, zero = min(at(shift) for shift in range(first, min(first + 4, 32) + 1))
-    return at(min(shift + finer, 32))[1:] if finer else (shift, zero)

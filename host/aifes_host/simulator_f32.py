@@ -5,6 +5,7 @@ from aifes.f32_python import EXP
 
 F = np.float32
 CONSTANTS = np.array(EXP, F)
+CHUNK = 512  # samples that stay in a cache
 
 
 def step(buf, op):
@@ -26,14 +27,31 @@ def _dense(buf, op):
     w = buf[op.weights:op.weights + 4 * op.n_in * op.n_out].view(F)
     w = w.reshape(op.n_out, op.n_in).T if op.interleave == 1 else w.reshape(op.n_in, op.n_out)
     bias = buf[op.bias:op.bias + 4 * op.n_out].view(F)
+    return lambda x: dense(x, w, bias)
 
-    def run(x):
-        y = np.tile(bias, (len(x), 1))
-        for k in range(op.n_in):  # one input after another: the order of the sums is fixed
-            y += x[:, k:k + 1] * w[k]
-        return y
 
-    return run
+def dense(x, w, bias):
+    """bias + x @ w, one input after another: the order of the sums is fixed."""
+    y = np.tile(bias, (len(x), 1))
+    for first in range(0, len(x), CHUNK):
+        rows = slice(first, first + CHUNK)
+        for k in range(len(w)):
+            y[rows] += x[rows, k:k + 1] * w[k]
+    return y
+
+
+def results(graph, x):
+    """Every layer's result of a Graph, as its float32 model on the board computes it."""
+    x, found = x.astype(F), []
+    for layer in graph.layers:
+        if layer.kind == "dense":
+            x = dense(x, layer.weights.astype(F), layer.bias.astype(F))
+        elif layer.kind == "softmax":
+            x = softmax(x)
+        else:
+            x = activation(layer.kind, F(layer.alpha), x)
+        found.append(x)
+    return found
 
 
 def exp(x):

@@ -1,0 +1,25 @@
+from array import array
+from collections.abc import Sequence
+from typing import Literal
+
+from . import Model
+from .layers import Sequential
+
+_Samples = Sequence[Sequence[float]] | array[float] | memoryview
+_Memory = bytearray | memoryview
+_Method = Literal["mse", "aifes"]
+
+def quantize(
+    net: Sequential | Model,
+    samples: _Samples,
+    memory: _Memory | None = None,
+    method: _Method = "mse",
+) -> Model: ...
+
+class Quantizer:
+    method: str
+    def __init__(self, net: Sequential | Model, method: _Method = "mse") -> None: ...
+    def parameter_memory_size(self) -> int: ...
+    def heap_size(self) -> int: ...
+    def run(self, samples: _Samples, memory: _Memory | None = None) -> Model: ...
+    def parameters(self, align: int = 4) -> bytearray: ...
