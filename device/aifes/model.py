@@ -136,9 +136,7 @@ class Model:
         this gets the one network or the other, whole.
         Raises ModelError if the numbers of inputs or outputs differ.
         """
-        mine, its = self._plan, other._plan
-        if size(mine.input.shape) != size(its.input.shape) or (
-                size(mine.output.shape) != size(its.output.shape)):
+        if len(self.input) != len(other.input) or len(self.output) != len(other.output):
             raise ModelError("swap() takes a model with as many inputs and outputs")
         self._net, other._net = other._net, self._net
         self.input, other.input = other.input, self.input
@@ -173,7 +171,7 @@ class Model:
         """
         from .saving import save
 
-        save(self._buf[:self._plan.length], path)
+        save(self, path)
 
     def __getattr__(self, name):
         from .summary import attribute  # the rarer attributes are loaded when asked for

@@ -5,11 +5,12 @@ from binascii import crc32
 from .format import ModelError
 
 
-def save(buf, path):
+def save(model, path):
     """PATH.new is written and read back, PATH becomes PATH.old, PATH.new becomes PATH.
 
     load(PATH) takes PATH.old if PATH is not there or not whole (previous.py).
     """
+    buf = model._buf[:model._plan.length]
     new, old = path + ".new", path + ".old"
     with open(new, "wb") as f:
         f.write(buf)
