@@ -3,17 +3,20 @@ import json
 import sys
 from pathlib import Path
 
+import aifes_host
 import numpy as np
+from aifes.format import decode
 
 GOLDEN = Path(__file__).parent / "golden"
 
 
 def write(folder):
-    """Write tutorial.txt, maps.txt, softmax.txt, nets.txt and helpers.txt into a folder."""
+    """Write tutorial.txt, maps.txt, softmax.txt, .. into a folder."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for name, records in (("tutorial", tutorial()), ("maps", maps()), ("softmax", softmax()),
-                          ("nets", nets()), ("helpers", helpers())):
+                          ("nets", nets()), ("helpers", helpers()), ("floats", floats()),
+                          ("quantize", quantize())):
         lines = [json.dumps(r, separators=(",", ":")) for r in records]
         (folder / f"{name}.txt").write_text("\n".join(lines) + "\n")
 
@@ -89,6 +92,39 @@ def helpers():
     for r in data["quantize"]:
         yield {"q": [r["shift"], r["zp"]], "values": r["values"], "want": r["c"],
                "wraps": [int(w) for w in r["wraps"]]}
+
+
+def floats():
+    yield from read("float_fnns.json")["f32_fnn"]
+
+
+def quantize():
+    """Float networks with samples: AIfES's parameters, and the models that the host makes."""
+    t = read("tutorial.json")
+    automatic = [v for v in t["variants"] if v["source"] == "c_auto"][::2]
+    yield {"kind": "tutorial", "inputs": t["inputs"], "b1": t["b1"], "b2": t["b2"],
+           "w1": sum(t["w1"], []), "w2": sum(t["w2"], []), "outputs": automatic[0]["output_float"],
+           "buffers": [[v["layer_kind"], v["buffer_align4_hex"]] for v in automatic]}
+    rng = np.random.default_rng(6)
+    for sizes, kinds, samples, spread in (
+            ((3, 4, 2), ("tanh", None), 40, 1), ((5, 3, 3), ("relu", "softmax"), 33, 1),
+            ((2, 6, 1), ("sigmoid", "sigmoid"), 8, 1), ((4, 3, 2), ("leaky_relu", "elu"), 50, 10),
+            ((3, 5, 2), ("softsign", None), 40, (1, 100, 0.01)), ((1, 1), (None,), 3, 1),
+            ((3, 4, 2), ("softmax", "tanh"), 35, (1, 300, 7))):
+        layers, graph = [], []
+        for n, m, kind in zip(sizes, sizes[1:], kinds):
+            w = rng.normal(size=(n, m)).astype(np.float32)
+            b = rng.normal(size=m).astype(np.float32)
+            graph.append(("dense", w, b))
+            layers.append(["dense", m, w.T.tobytes().hex(), b.tobytes().hex()])
+            if kind:
+                alpha = {"leaky_relu": [0.3], "elu": [0.7]}.get(kind, [])
+                graph.append((kind, *alpha) if alpha else kind)
+                layers.append([kind, *alpha])
+        x = (rng.normal(size=(samples, sizes[0])) * spread).astype(np.float32)
+        model = aifes_host.quantize(aifes_host.from_model(graph), x).model
+        yield {"kind": "network", "n": sizes[0], "layers": layers, "samples": x.tobytes().hex(),
+               "want": model[32:decode(model).metadata[0]].hex()}
 
 
 if __name__ == "__main__":

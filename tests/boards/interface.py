@@ -53,8 +53,10 @@ class Remote:
             if has)
         files = {f"/lib/aifes/{n}": d for n, d in deploy.runtime_files(info, self.choice).items()}
         files.update({f"/suite/{p.stem}.mpy": compiled(p) for p in SUITE.glob("*.py")})
-        lines = [json.dumps(r, separators=(",", ":")) for r in make_device_data.tutorial()]
-        files["/suite/tutorial.txt"] = ("\n".join(lines) + "\n").encode()
+        for name in ("tutorial", "floats", "quantize"):
+            lines = [json.dumps(r, separators=(",", ":"))
+                     for r in getattr(make_device_data, name)()]
+            files[f"/suite/{name}.txt"] = ("\n".join(lines) + "\n").encode()
         for folder in ("/lib", "/lib/aifes", "/suite"):
             self.serial.mkdir(folder)
         for path, contents in files.items():

@@ -14,9 +14,10 @@ def use_engine(name):
     """Let this engine be the only one there is."""
     global ENGINE
     ENGINE = name
-    _, found = engines.choose(name)
-    for other in ("native", "viper", "python"):
-        engines._found[other] = found if other == name else None
+    for prefix, floats in (("", False), ("f32_", True)):
+        _, found = engines.choose(name, floats)
+        for other in ("native", "viper", "python"):
+            engines._found[prefix + other] = found if other == name else None
 
 
 def records(name):
