@@ -70,6 +70,7 @@ bench: native
 	$(BIN)/python tests/bench/instructions.py
 	$(BIN)/python tests/bench/engines.py
 	$(BIN)/python tests/bench/simulator.py
+	$(BIN)/python tests/bench/memory.py
 	$(BIN)/python tests/bench/accuracy.py
 	$(BIN)/python tests/bench/pico.py
 	$(BIN)/python tests/bench/control_loop.py

@@ -33,14 +33,15 @@ def dense_op(weights, weight_zero, bias, x_zero, shift, zero_point, nearest=Fals
     """A dense Op: what is constant goes into the bias, so that engines compute sum(x * w) only.
 
     weights: n_in * n_out int8 in one buffer, output by output ([n_out][n_in]) if by_output, else
-        [n_in][n_out]; they keep their order, stored plus 128.
+        [n_in][n_out]; they keep their order, stored plus 128: in a bytearray in place, which the
+        Op then has, else in a copy.
     bias: n_out ints in units of the accumulator. x_zero: the input's zero point, or n_in.
     shift, zero_point: of the result, or n_out of them each.
     Raises ModelError if a bias is too large.
     """
     n_out = len(bias)
     n_in = len(weights) // n_out
-    stored = bytearray(len(weights))
+    stored = weights if isinstance(weights, bytearray) else bytearray(len(weights))
     for i in range(len(weights)):
         stored[i] = (weights[i] & 255) ^ 128
     one_shift, one_zero = isinstance(shift, int), isinstance(zero_point, int)
@@ -65,7 +66,7 @@ def dense_op(weights, weight_zero, bias, x_zero, shift, zero_point, nearest=Fals
             total += zero_point[j] << s
         struct.pack_into("<i", folded, 4 * j, _bounded(total, n_in, s, j))
     return Op(DENSE, NEAREST if nearest else 0, zero_point if one_zero else 0, 128 + weight_zero,
-              -128, 127, shift if one_shift else 0, 0, 0, n_in, n_out, bytes(stored), bytes(folded),
+              -128, 127, shift if one_shift else 0, 0, 0, n_in, n_out, stored, bytes(folded),
               None if one_shift else bytes(shift), None, 1 if by_output else n_out, 1)
 
 
@@ -144,19 +145,19 @@ def assemble(ops, in_scale, out_scale, in_shape=None, metadata=b"", dtype=INT8,
     arena, offsets = plan_arena(
         ops[0].n_in, [(op.n_out, op.opcode not in (DENSE, DENSE_F32)) for op in ops])
     chunks = []  # (offset, bytes)
-    placed = {}
     end = OPS_AT + OP_SIZE * len(ops)
 
     def place(data):
         nonlocal end
         if not data:
             return 0
-        if data not in placed:
-            end = end + 3 & ~3
-            placed[data] = end
-            chunks.append((end, data))
-            end += len(data)
-        return placed[data]
+        for at, other in chunks:
+            if other == data:
+                return at
+        at = end = end + 3 & ~3
+        chunks.append((at, data))
+        end += len(data)
+        return at
 
     records = []
     x = 0

@@ -63,7 +63,10 @@ class Dense:
         if not 0 <= shift <= 31:
             raise ModelError(f"dense layer {number} would shift by {shift}: the input's shift plus "
                              "the weights' minus the result's must be 0 to 31")
-        ops.append(builder.dense_op(self.weights, self.weights_q[1], self.bias, q[1], shift,
+        weights = self.weights
+        if isinstance(weights, bytearray):
+            weights = bytes(weights)  # dense_op() would change the caller's
+        ops.append(builder.dense_op(weights, self.weights_q[1], self.bias, q[1], shift,
                                     self.result_q[1], exact, self.transposed))
         return self.result_q
 

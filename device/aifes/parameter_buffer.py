@@ -6,7 +6,7 @@ def write(input_q, dense, align):
     """The buffer (bytearray), which Sequential.load_parameters() reads.
 
     dense: (transposed, inputs, weights, bias, weights_q, result_q) of each dense layer; weights:
-    [outputs][inputs], int8 in a bytearray.
+    [outputs][inputs], plus 128 as in an Op.
     """
     buf = bytearray()
 
@@ -21,8 +21,10 @@ def write(input_q, dense, align):
     for transposed, n, weights, bias, weights_q, result_q in dense:
         put(struct.pack("<Hb", *weights_q))
         m = len(bias)
-        put(weights if transposed else bytes([weights[j * n + k]
-                                              for k in range(n) for j in range(m)]))
+        for i in range(n * m):
+            at = i if transposed else i % m * n + i // m
+            buf.append(weights[at] ^ 128)
+        put(b"")
         put(struct.pack("<H", shift + weights_q[0]))
         put(bytes(4))
         put(struct.pack("<%di" % m, *bias))

@@ -21,10 +21,9 @@ import aifes.scales as scales
 from .f32_format import ACTIVATION_F32, ACTIVATIONS, DENSE_F32
 from .format import OP_SIZE, OPS_AT, ModelError, size
 from .model import Model
-from .quantizer_data import Data, Seen
+from .quantizer_data import BINS, Data, Seen
 from .summary import metadata, rows_of
 
-BINS = 2050  # at most, of a layer's results
 WORD = 4 if sys.maxsize < 1 << 32 else 8
 
 
@@ -62,7 +61,8 @@ class Quantizer:
                 total += OP_SIZE + op.n_in * op.n_out + 5 * op.n_out + 8
             elif op.opcode == ACTIVATION_F32:  # a table of the layer before it, or on its own
                 alone = before is None or before.opcode not in (DENSE_F32, ACTIVATION_F32)
-                total += 256 + (OP_SIZE if alone else 0)
+                if alone or before.opcode != DENSE_F32 or ACTIVATIONS[op.flags] != "relu":
+                    total += 256 + (OP_SIZE if alone else 0)
             else:
                 total += 512 + OP_SIZE
             before = op
@@ -71,10 +71,10 @@ class Quantizer:
     def heap_size(self):
         """Bytes of heap that run() takes at most besides memory, samples and the code itself."""
         dense = [op for op in self._ops if op.opcode == DENSE_F32]
-        weights = [op.n_in * op.n_out for op in dense] + [0]
+        weights = [op.n_in * op.n_out for op in dense]
         outputs = sum([op.n_out for op in dense])
         widest = max([max(op.n_in, op.n_out) for op in self._ops])
-        return (sum(weights) + 2 * max(weights) + 8 * BINS + self._net._plan.arena
+        return (sum(weights) + (8 * BINS if self._exact else 0) + self._net._plan.arena
                 + WORD * (6 * outputs + 24 * widest + 300 * len(self._ops) + 1500))
 
     def run(self, samples, memory=None):
@@ -87,14 +87,17 @@ class Quantizer:
         if memory is None:
             memory = bytearray(self.parameter_memory_size())
         self._memory = memory
-        self._data = Data(self._net, samples)
+        # the largest pieces first, while the heap is in one piece
+        self._weights_found = {i: bytearray(op.n_in * op.n_out) for i, op in enumerate(self._ops)
+                               if op.opcode == DENSE_F32}
+        self._data = Data(self._net, samples, self._exact)
         found = self._build(False)
         if self._exact and self._ops[0].opcode == DENSE_F32 and self._is_worth():
             before = self._loss(found)
             found = self._build(True)
             if not 10 * self._loss(found) < scales.BETTER * before:
                 found = self._build(False)
-        self._data = None
+        self._data = self._ops_found = None
         return found
 
     def parameters(self, align=4):
@@ -172,7 +175,7 @@ class Quantizer:
         if not self._exact and shift < wanted[0]:
             raise ModelError(f"layer {i}: AIfES's rule gives it a finer result than its "
                              "accumulator has; use method 'mse'")
-        weights = bytearray(op.n_in * op.n_out)
+        weights = self._weights_found[i]
         bias, down = [], []
         for j in range(op.n_out):
             at, total = j * op.n_in, 0

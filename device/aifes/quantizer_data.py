@@ -10,15 +10,21 @@ from .format import ModelError, size
 from .model import Model
 
 
+BINS = 2050  # at most, of a layer's results
+
+
 class Data:
     """Representative samples and the network that they go through.
 
     samples: a sequence of samples, each a sequence of numbers, or one array('f') with all of them.
     x: the sample at hand, array('f'). low, high: of each input and each output of the dense
-    layers, by the number of the op, -1 for the input.
+    layers, by the number of the op, -1 for the input. counts: whether results will be counted.
     """
 
-    def __init__(self, net, samples):
+    def __init__(self, net, samples, counts):
+        # the largest pieces of memory first, and once for all layers
+        self.counts = array("I", bytes(4 * BINS if counts else 0))
+        self.wanted = array("i", bytes(4 * BINS if counts else 0))
         plan = net._plan
         n = size(plan.input.shape)
         self.samples = samples
@@ -103,8 +109,9 @@ class Seen:
         bits = self.first + scales.UNIT - scales.BIN
         self.low_bin = _floor(min(data.low[i]), bits)
         self.high_bin = _floor(max(data.high[i]), bits)
-        self.counts = array("H" if data.count * op.n_out < 1 << 16 else "I",
-                            [0] * (self.high_bin - self.low_bin + 1))
+        self.counts, self._wanted = data.counts, data.wanted
+        for k in range(BINS):
+            self.counts[k] = 0
         self.real = [0] * op.n_out
         self.inputs = [0] * op.n_in
         y = array("b", bytes(op.n_in))
@@ -125,17 +132,19 @@ class Seen:
     def best_scale(self, kind, alpha):
         """(shift, zero point) that loses least behind the activation that follows, if any."""
         value = scales.behind(kind, alpha, self.first + scales.UNIT)
-        counts = self.counts
+        counts, wanted = self.counts, self._wanted
+        n_bins = self.high_bin - self.low_bin + 1
         centre = (self.low_bin << scales.BIN) + (1 << scales.BIN - 1)
-        wanted = array("i", [value(centre + (i << scales.BIN)) if counts[i] else 0
-                             for i in range(len(counts))])
+        for i in range(n_bins):
+            if counts[i]:
+                wanted[i] = value(centre + (i << scales.BIN))
 
         def loss(shift, zero, limit):
             bits = scales.UNIT - (shift - self.first)
             half = 1 << bits >> 1
             total = 0
             last = y = None
-            for i in range(len(counts)):
+            for i in range(n_bins):
                 if counts[i]:
                     q = q7.saturate((centre + (i << scales.BIN) + half >> bits) + zero)
                     if q != last:

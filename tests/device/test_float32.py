@@ -58,7 +58,7 @@ def test_parameter_buffer_and_file():
         aifes.load(net.to_bytes()).save("floats.aifes")
         model, by_hand = aifes.load("floats.aifes"), aifes.load(network(r).to_bytes())
         for x in r["inputs"]:
-            assert model.predict(x) == by_hand.predict(x)
+            near(model.predict(x), by_hand.predict(x), 1e-5)  # a Pico reads decimals less exactly
 
 
 def small():
