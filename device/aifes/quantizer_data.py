@@ -9,7 +9,6 @@ from .f32_format import DENSE_F32, floats
 from .format import ModelError, size
 from .model import Model
 
-
 BINS = 2050  # at most, of a layer's results
 
 
