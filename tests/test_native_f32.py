@@ -19,7 +19,7 @@ def check(arithmetic, layers, n_in, x):
     soft, module = arithmetic
     want, overflow = float_models.run(layers, x, soft)
     buf = float_models.assemble(layers, n_in)
-    net = module.load(buf, np.zeros(len(buf) // 4 + 2000, np.int32))
+    net = module.load(buf, np.zeros(int.from_bytes(buf[16:20], "little") // 4, np.int32))
     y = np.zeros(len(want), np.float32)
     assert net(x, y, 0) == 0
     if not overflow or not soft and np.isfinite(want).all():
