@@ -10,19 +10,31 @@ taken out of them first, and no value that is computed needs more than 31 bits.
 from array import array
 
 import micropython
+from micropython import const
 
 from .f32_format import ACTIVATION_F32, DENSE_F32
 from .format import ModelError
 from .samples import Samples
 
-_LANES = micropython.const(8)
-# the work space: constants, then vectors. CONSTANTS: 1, -1, 0, -0, log2(e), -1/2, -ln(2) in two
-# parts, 1/720 .. 1/2; then alpha and others that a layer sets
-_CONSTANTS = (0x3F800000, 0xBF800000, 0, 0x80000000, 0x3FB8AA3B, 0xBF000000, 0xBF318000,
-              0x395E8083, 0x3AB60B61, 0x3C088889, 0x3D2AAAAB, 0x3E2AAAAB, 0x3F000000)
-_ONE, _MINUS, _ZERO, _MINUS_ZERO, _SET = 0, 1, 2, 3, 13
-_X, _A, _T, _K, _R, _E, _D = [16 + _LANES * i for i in range(7)]
-_WORDS = 16 + _LANES * 7
+_LANES = const(8)
+# the work space: constants, one that a layer sets (alpha, the largest, the total), then vectors
+_CONSTANTS = (
+    0x3F800000, 0xBF800000, 0, 0x80000000,  # 1, -1, 0, -0
+    0x3FB8AA3B, 0xBF000000, 0xBF318000, 0x395E8083,  # log2(e), -1/2; -ln 2 in two parts
+    0x3AB60B61, 0x3C088889, 0x3D2AAAAB, 0x3E2AAAAB, 0x3F000000)  # 1/720, 1/120 .. 1/2
+_ONE = const(0)
+_MINUS = const(1)
+_ZERO = const(2)
+_MINUS_ZERO = const(3)
+_SET = const(13)
+_X = const(16)
+_A = const(24)
+_T = const(32)
+_K = const(40)
+_R = const(48)
+_E = const(56)
+_D = const(64)
+_WORDS = const(72)
 
 
 def _step(y, acc, x, w):
@@ -274,9 +286,9 @@ def macs(p: ptr32, source: ptr8, target: ptr8):  # noqa: F821
         sign <<= 31
         if m:
             if e >= 255:
-                sign |= 0x7F800000
-            else:
-                sign |= ((e - 1) << 23) + (m >> 6)
+                e = 255
+                m = 1 << 29
+            sign |= ((e - 1) << 23) + (m >> 6)
         ptr32(int(target) + p[3] + 4 * j)[0] = sign  # noqa: F821
         j += 1
 
@@ -313,8 +325,9 @@ def divide(p: ptr32, work: ptr8):  # noqa: F821
                     i += 1
                 a = (q + 1) >> 1
             if e >= 255:
-                y |= 0x7F800000
-            elif e > 0:
+                e = 255
+                a = 0x800000
+            if e > 0:
                 y |= ((e - 1) << 23) + a
         ptr32(int(work) + p[3] + 4 * j)[0] = y  # noqa: F821
         j += 1
@@ -341,11 +354,15 @@ def truncate(work: ptr32, n: int):  # noqa: F821
 @micropython.viper
 def scale(work: ptr32, n: int):  # noqa: F821
     """E = E / 2^K; 0 where A < -86."""
+    limit = 0x42AC
+    limit <<= 16  # 86.0; as one number it would be an object
+    top = 1
+    top <<= 31
     j = 0
     while j < n:
         v = work[_E + j] - (work[_K + j] << 23)
         a = work[_A + j]
-        if (a >> 31) & 1 and (a & 0x7FFFFFFF) > 0x42AC0000:
+        if (a >> 31) & 1 and (a & (top - 1)) > limit:
             v = 0
         work[_E + j] = v
         j += 1
@@ -369,9 +386,11 @@ def pick(work: ptr32, yes: int, no: int, n: int):  # noqa: F821
 @micropython.viper
 def absolute(work: ptr32, n: int):  # noqa: F821
     """A = |X|."""
+    sign = 1
+    sign <<= 31
     j = 0
     while j < n:
-        work[_A + j] = work[_X + j] & 0x7FFFFFFF
+        work[_A + j] = work[_X + j] & (sign - 1)
         j += 1
 
 
@@ -379,12 +398,14 @@ def absolute(work: ptr32, n: int):  # noqa: F821
 def greatest(work: ptr32, arena: ptr8, x: int, n: int):  # noqa: F821
     """The constant _SET = the largest of n floats."""
     p = ptr32(int(arena) + x)  # noqa: F821
+    sign = 1
+    sign <<= 31
     best = 0
     found = 0
     j = 0
     while j < n:
         v = p[j]
-        key = v & 0x7FFFFFFF
+        key = v & (sign - 1)
         if (v >> 31) & 1:
             key = -1 - key
         if j == 0 or key > best:
@@ -410,11 +431,8 @@ def finite(x: ptr32, arena: ptr8, offset: int, n: int):  # noqa: F821
     j = 0
     while j < n:
         v = x[j]
-        size = v & 0x7FFFFFFF
-        if size > 0x7F800000:
-            v = 0
-        elif size == 0x7F800000:
-            v -= 1
+        if (v >> 23) & 255 == 255:
+            v = 0 if v & 0x7FFFFF else v - 1
         to[j] = v
         j += 1
 
