@@ -9,6 +9,8 @@
 #include "aifes.h"
 
 #define MODULE_NAME MP_QSTR__aifes
+#define NET_NAME MP_QSTR_Net /* the linker finds names in this file only */
+#define LOAD_NAME MP_QSTR_load
 #define USER_MODULE aifes_user_cmodule
 #define net_type aifes_net_type
 #define NET_SIZE aifes_net_size

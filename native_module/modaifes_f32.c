@@ -8,6 +8,8 @@
 #include "f32.h"
 
 #define MODULE_NAME MP_QSTR__aifes_f32
+#define NET_NAME MP_QSTR_Net /* the linker finds names in this file only */
+#define LOAD_NAME MP_QSTR_load
 #define USER_MODULE aifes_f32_user_cmodule
 #define net_type aifes_f32_net_type
 #define NET_SIZE f32_net_size

@@ -1,6 +1,6 @@
 /* What both modules are made of: modaifes.c for int8 and modaifes_f32.c for float32 define
  *
- *   MODULE_NAME, USER_MODULE, net_type      names
+ *   MODULE_NAME, NET_NAME, LOAD_NAME, USER_MODULE, net_type
  *   NET_SIZE, LOAD, RUN_SAMPLES             functions of aifes.h or f32.h
  *   PLACE_AT_LOAD                           what load() does at its end
  *   place(net, model, arena)                as aifes_place; may raise
@@ -95,19 +95,19 @@ mp_obj_t mpy_init(mp_obj_fun_bc_t *self, size_t n_args, size_t n_kw, mp_obj_t *a
 {
     MP_DYNRUNTIME_INIT_ENTRY
     net_type.base.type = (void *)&mp_type_type;
-    net_type.name = MP_QSTR_Net;
+    net_type.name = NET_NAME;
     MP_OBJ_TYPE_SET_SLOT(&net_type, call, net_call, 0);
-    mp_store_global(MP_QSTR_load, MP_OBJ_FROM_PTR(&load_obj));
+    mp_store_global(LOAD_NAME, MP_OBJ_FROM_PTR(&load_obj));
     MP_DYNRUNTIME_INIT_EXIT
 }
 
 #else
 
-MP_DEFINE_CONST_OBJ_TYPE(net_type, MP_QSTR_Net, MP_TYPE_FLAG_NONE, call, net_call);
+MP_DEFINE_CONST_OBJ_TYPE(net_type, NET_NAME, MP_TYPE_FLAG_NONE, call, net_call);
 
 static const mp_rom_map_elem_t globals_table[] = {
     {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MODULE_NAME)},
-    {MP_ROM_QSTR(MP_QSTR_load), MP_ROM_PTR(&load_obj)},
+    {MP_ROM_QSTR(LOAD_NAME), MP_ROM_PTR(&load_obj)},
 };
 static MP_DEFINE_CONST_DICT(globals, globals_table);
 
