@@ -23,9 +23,10 @@ static inline void place(aifes_net *net, const uint8_t *model, int8_t *arena)
     aifes_place(net, model, arena);
 }
 
-static inline mp_int_t run_ops(const aifes_net *net, const mp_obj_t *args, size_t n_args)
+static inline mp_int_t run_ops(const aifes_net *net, mp_uint_t at,
+    const mp_obj_t *args, size_t n_args)
 {
-    mp_uint_t at = mp_obj_get_int(args[n_args - 1]);
+    (void)args, (void)n_args;
     return at < net->header.n_ops ? aifes_run(net, NULL, NULL, 0, at) : 0;
 }
 

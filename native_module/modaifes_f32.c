@@ -25,12 +25,12 @@ static inline void place(aifes_net *net, const uint8_t *model, int8_t *arena)
     }
 }
 
-static inline mp_int_t run_ops(const aifes_net *net, const mp_obj_t *args, size_t n_args)
+static inline mp_int_t run_ops(const aifes_net *net, mp_uint_t last,
+    const mp_obj_t *args, size_t n_args)
 {
     mp_uint_t at = mp_obj_get_int(args[0]), end = net->header.n_ops;
-    if (n_args == 2) {
-        mp_uint_t given = mp_obj_get_int(args[1]);
-        end = given < end ? given : end;
+    if (n_args == 2 && last < end) {
+        end = last;
     }
     return at < end ? f32_run(net, at, end) : 0;
 }

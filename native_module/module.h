@@ -4,7 +4,7 @@
  *   NET_SIZE, LOAD, RUN_SAMPLES             functions of aifes.h or f32.h
  *   PLACE_AT_LOAD                           what load() does at its end
  *   place(net, model, arena)                as aifes_place; may raise
- *   run_ops(net, args, n_args)              net(at) and net(at, end)
+ *   run_ops(net, last, args, n_args)        net(at) and net(at, end), `last` of these numbers
  *   takes_int8(typecode)                    besides float32
  *
  * A net can only come from load(). Model and arena are looked up at each call: Python code may
@@ -63,7 +63,7 @@ static mp_obj_t net_call(mp_obj_t self_in, size_t n_args, size_t n_kw, const mp_
     mp_int_t at = mp_obj_get_int(args[n_args - 1]);
     place_net(self);
     if (n_args < 3) {
-        at = run_ops(&self->net, args, n_args);
+        at = run_ops(&self->net, at, args, n_args);
     } else if (get_elements(args[0], MP_BUFFER_READ, &x)
         && get_elements(args[1], MP_BUFFER_WRITE, &y)) {
         at = RUN_SAMPLES(&self->net, &x, &y, at);
