@@ -17,6 +17,8 @@
 #define LOAD aifes_load
 #define RUN_SAMPLES aifes_run_samples
 #define PLACE_AT_LOAD
+#define TAKES_INT8(typecode)                                                                       \
+    (typecode == 'b' || typecode == 'B' || typecode == BYTEARRAY_TYPECODE)
 
 static inline void place(aifes_net *net, const uint8_t *model, int8_t *arena)
 {
@@ -28,11 +30,6 @@ static inline mp_int_t run_ops(const aifes_net *net, mp_uint_t at,
 {
     (void)args, (void)n_args;
     return at < net->header.n_ops ? aifes_run(net, NULL, NULL, 0, at) : 0;
-}
-
-static inline int takes_int8(int typecode)
-{
-    return typecode == 'b' || typecode == 'B' || typecode == BYTEARRAY_TYPECODE;
 }
 
 #include "module.h"

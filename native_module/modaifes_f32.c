@@ -16,6 +16,7 @@
 #define LOAD f32_load
 #define RUN_SAMPLES f32_run_samples
 #define PLACE_AT_LOAD place_net(self);
+#define TAKES_INT8(typecode) 0
 
 static inline void place(aifes_net *net, const uint8_t *model, int8_t *arena)
 {
@@ -33,12 +34,6 @@ static inline mp_int_t run_ops(const aifes_net *net, mp_uint_t last,
         end = last;
     }
     return at < end ? f32_run(net, at, end) : 0;
-}
-
-static inline int takes_int8(int typecode)
-{
-    (void)typecode;
-    return 0;
 }
 
 #include "module.h"

@@ -5,7 +5,7 @@
  *   PLACE_AT_LOAD                           what load() does at its end
  *   place(net, model, arena)                as aifes_place; may raise
  *   run_ops(net, last, args, n_args)        net(at) and net(at, end), `last` of these numbers
- *   takes_int8(typecode)                    besides float32
+ *   TAKES_INT8(typecode)                    besides float32
  *
  * A net can only come from load(). Model and arena are looked up at each call: Python code may
  * have changed their sizes. Floats are read and written as bits in buffers: passing a C float
@@ -46,7 +46,7 @@ static int get_elements(mp_obj_t obj, int access, aifes_buffer *b)
     b->is_float = info.typecode == 'f';
     b->data = info.buf;
     b->n = b->is_float ? info.len / 4 : info.len;
-    return b->n && (b->is_float || takes_int8(info.typecode));
+    return b->n && (b->is_float || TAKES_INT8(info.typecode));
 }
 
 static void place_net(net_obj_t *self)
