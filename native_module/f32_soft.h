@@ -37,6 +37,9 @@ AIFES_FAST static f32 f32_dot(f32 acc, const f32 *x, const f32 *w, uint32_t n, u
         uint32_t a = *x++, b = *w, p_sign = a ^ b, p;
         int32_t a_e = a << 1 >> 24, b_e = b << 1 >> 24, p_e = a_e + b_e - 127, down;
         w += step;
+        if (!a_e || !b_e) {
+            goto nothing;
+        }
         p = f32_upper(a << 8 | F32_SIGN, b << 8 | F32_SIGN);
         if (p >> 31) {
             p_e++;
@@ -44,7 +47,8 @@ AIFES_FAST static f32 f32_dot(f32 acc, const f32 *x, const f32 *w, uint32_t n, u
         } else {
             p = (p + 63 + (p >> 7 & 1)) >> 7 << 6;
         }
-        if (!a_e || !b_e || p_e <= 0) {
+        if (p_e <= 0) {
+        nothing:
             if (!m) { /* -0.0 only if both are */
                 sign &= p_sign;
             }

@@ -38,7 +38,7 @@ def build_floats(chip, folder, options=()):
         [chip.compiler, *chip.flags, *options, "-O2", "-std=c99", "-ffreestanding", "-nostdlib",
          "-ffp-contract=off", "-Wall", "-Werror", f"-Wl,-Ttext={BASE + (1 << 16):#x}",
          "-Wl,-ef32_run", NATIVE / "f32_load.c", NATIVE / "f32_run.c", "-o", elf,
-         *["-lgcc"] * bool(options)], check=True)
+         *["-lgcc", "-Wl,--no-relax"] * bool(options)], check=True)
     return elf
 
 
