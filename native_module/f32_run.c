@@ -172,7 +172,9 @@ uint32_t f32_run(const aifes_net *net, uint32_t at, uint32_t end)
         } else if (op->opcode == F32_SOFTMAX) {
             softmax(x, y, op->n_in);
         } else {
-            f32 alpha = op->table ? *(const f32 *)s->table : F32_ONE;
+            /* only these two have one: for others the guard did not look at where it is */
+            const int has_alpha = op->flags == F32_LEAKY_RELU || op->flags == F32_ELU;
+            const f32 alpha = has_alpha ? *(const f32 *)s->table : F32_ONE;
             for (uint32_t i = 0; i < op->n_in; i++) {
                 y[i] = activate(x[i], op->flags, alpha);
             }

@@ -113,7 +113,8 @@ def run(layers, x, soft):
 
 
 def assemble(layers, n_in):
-    """A buffer of ("dense", w (outputs, inputs), b, columns first), (function, alpha), ("softmax",)."""
+    """A buffer of layers: ("dense", w (outputs, inputs), b, whether weights are stored by input),
+    (function, alpha) or ("softmax",)."""
     sizes = [n_in]
     for kind, *arguments in layers:
         sizes.append(len(arguments[1]) if kind == "dense" else sizes[-1])

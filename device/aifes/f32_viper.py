@@ -106,7 +106,8 @@ class Engine(Samples):
         put(y, 0, self._arena, self._plan.output.offset // 4, self._n_out)
 
     def _activation(self, op):
-        work, arena, kind, i = self._work, self._arena, op.flags, 0
+        work, arena, kind = self._work, self._arena, op.flags
+        i = 0
         if op.table:
             put(work, _SET, self._buf, op.table // 4, 1)
         while i < op.n_in:
