@@ -68,6 +68,7 @@ fuzz:
 
 bench: native
 	$(BIN)/python tests/bench/instructions.py
+	$(BIN)/python tests/bench/floats.py
 	$(BIN)/python tests/bench/engines.py
 	$(BIN)/python tests/bench/simulator.py
 	$(BIN)/python tests/bench/memory.py

@@ -16,6 +16,13 @@
 /* multiply-accumulates after which a run returns for a moment: 30 ms on a Pico */
 #define AIFES_WORK (1u << 20)
 
+/* Firmware is compiled for size; what runs for each weight or output is not. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define AIFES_FAST __attribute__((noinline, optimize("O2", "unswitch-loops", "no-tree-scev-cprop")))
+#else
+#define AIFES_FAST __attribute__((noinline))
+#endif
+
 enum { AIFES_DENSE = 1, AIFES_MAP, AIFES_SOFTMAX };
 
 typedef struct {

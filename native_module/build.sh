@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# build.sh [ARCH ..]: the loadable module for these architectures, default all, as
-# ../host/aifes_host/native/ARCH_6.3/_aifes.mpy. MPY_DIR: MicroPython's source tree, else it is fetched.
+# build.sh [ARCH ..]: the loadable modules for these architectures, default all, as _aifes.mpy and
+# _aifes_f32.mpy in ../host/aifes_host/native/ARCH_6.3/. MPY_DIR: MicroPython's source tree, else it is fetched.
 set -euo pipefail
 cd "$(dirname "$0")"
 cache=${AIFES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/aifes}
@@ -30,12 +30,17 @@ for arch in "$@"; do
         echo "$arch: $gcc is missing (make toolchains)" >&2
         exit 1
     fi
-    out=host/aifes_host/native/${arch}_$mpy/_aifes.mpy
-    mkdir -p "../${out%/*}"
-    # a short relative BUILD: the linker writes it into the file
-    make -s ARCH="$arch" MPY_DIR="$MPY_DIR" PYTHON="${PYTHON:-python3}" BUILD="build/$arch" \
-        >"build-$arch.log" 2>&1 || { cat "build-$arch.log" >&2; exit 1; }
-    rm "build-$arch.log"
-    mv _aifes.mpy "../$out"
-    printf '%-10s %5d bytes  %s\n' "$arch" "$(wc -c <"../$out")" "$out"
+    out=host/aifes_host/native/${arch}_$mpy
+    mkdir -p "../$out"
+    for kind in aifes f32; do
+        name=_aifes.mpy build=build/$arch
+        [ $kind = aifes ] || name=_aifes_f32.mpy build=build/f32-$arch
+        # a short relative BUILD: the linker writes it into the file
+        make -s ARCH="$arch" KIND=$kind MPY_DIR="$MPY_DIR" PYTHON="${PYTHON:-python3}" \
+            BUILD="$build" >"build-$arch.log" 2>&1 ||
+            { cat "build-$arch.log" >&2; exit 1; }
+        rm "build-$arch.log"
+        mv $name "../$out"
+        printf '%-10s %5d bytes  %s\n' "$arch" "$(wc -c <"../$out/$name")" "$out/$name"
+    done
 done

@@ -18,13 +18,6 @@
 
 #include "aifes.h"
 
-/* Firmware is compiled for size; what runs for each weight or output is not. */
-#if defined(__GNUC__) && !defined(__clang__)
-#define AIFES_FAST __attribute__((noinline, optimize("O2", "unswitch-loops", "no-tree-scev-cprop")))
-#else
-#define AIFES_FAST __attribute__((noinline))
-#endif
-
 #if defined(__ARM_FEATURE_DSP) && !defined(AIFES_PORTABLE)
 #include "kernels_dsp.h"
 #elif defined(__ARM_ARCH_6M__) && !defined(AIFES_PORTABLE)

@@ -5,10 +5,18 @@ target_sources(usermod_aifes INTERFACE
     ${CMAKE_CURRENT_LIST_DIR}/modaifes.c
     ${CMAKE_CURRENT_LIST_DIR}/aifes_load.c
     ${CMAKE_CURRENT_LIST_DIR}/aifes_run.c
+    ${CMAKE_CURRENT_LIST_DIR}/modaifes_f32.c
+    ${CMAKE_CURRENT_LIST_DIR}/f32_load.c
+    ${CMAKE_CURRENT_LIST_DIR}/f32_run.c
 )
 
 target_include_directories(usermod_aifes INTERFACE
     ${CMAKE_CURRENT_LIST_DIR}
+)
+
+# each operation is rounded by itself
+set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/f32_run.c PROPERTIES
+    COMPILE_OPTIONS -ffp-contract=off
 )
 
 target_link_libraries(usermod INTERFACE usermod_aifes)

@@ -20,6 +20,26 @@ CHIPS = {
     "M4": Chip("Cortex-M4", "arm-none-eabi-gcc", ["-mthumb", "-mcpu=cortex-m4"]),
     "RV32": Chip("RV32IMC", "riscv64-unknown-elf-gcc", ["-march=rv32imc", "-mabi=ilp32"]),
 }
+# for float32: without an FPU and with one
+FLOAT_CHIPS = {
+    "M0+": CHIPS["M0+"],
+    "M3": Chip("Cortex-M3", "arm-none-eabi-gcc", ["-mthumb", "-mcpu=cortex-m3"]),
+    "M4": Chip("Cortex-M4F", "arm-none-eabi-gcc", [
+        "-mthumb", "-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"]),
+    "RV32": CHIPS["RV32"],
+}
+
+
+def build_floats(chip, folder, options=()):
+    """Compile the executor of float32 models for a chip; returns the ELF's path."""
+    chip = FLOAT_CHIPS[chip]
+    elf = Path(folder) / f"{chip.name}-f32{''.join(options)}.elf"
+    subprocess.run(
+        [chip.compiler, *chip.flags, *options, "-O2", "-std=c99", "-ffreestanding", "-nostdlib",
+         "-ffp-contract=off", "-Wall", "-Werror", f"-Wl,-Ttext={BASE + (1 << 16):#x}",
+         "-Wl,-ef32_run", NATIVE / "f32_load.c", NATIVE / "f32_run.c", "-o", elf,
+         *["-lgcc", "-Wl,--no-relax"] * bool(options)], check=True)
+    return elf
 
 
 def build(chip, folder, portable=False):
@@ -36,7 +56,7 @@ def build(chip, folder, portable=False):
 class Emulator:
     """A chip with a loaded model. count: the instructions of the last run."""
 
-    def __init__(self, chip, elf, model, offset=0):
+    def __init__(self, chip, elf, model, offset=0, kind="aifes"):
         self._arm = chip != "RV32"
         if self._arm:
             self._uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB
@@ -62,7 +82,10 @@ class Emulator:
             self._stack = riscv.UC_RISCV_REG_SP
         self._model = MODEL + offset
         self._uc.mem_write(self._model, model)
-        assert self._call("aifes_load", NET, 1 << 19, self._model, len(model)) == 1
+        if chip == "M4" and kind == "f32":  # the FPU: on
+            self._uc.reg_write(arm.UC_ARM_REG_C1_C0_2, 15 << 20)
+            self._uc.reg_write(arm.UC_ARM_REG_FPEXC, 1 << 30)
+        assert self._call(f"{kind}_load", NET, 1 << 19, self._model, len(model)) == 1
         self._uc.hook_add(unicorn.UC_HOOK_CODE, self._step)
 
     def _step(self, *_):
@@ -97,3 +120,15 @@ class Emulator:
         self.count = 0
         assert self._call("aifes_run", NET, X, Y, 0, 0) == 0
         return bytes(uc.mem_read(Y, n_out))
+
+    def run_floats(self, x, n_out):
+        """The same for float32, from f32_load's net; counts f32_run_samples."""
+        uc = self._uc
+        uc.mem_write(X, x)
+        uc.mem_write(Y - 32, struct.pack("<6I", X, len(x) // 4, 1, Y, n_out, 1))
+        assert self._call("f32_place", NET, self._model, ARENA) == 1
+        self.count = at = 0
+        while True:
+            at = self._call("f32_run_samples", NET, Y - 32, Y - 20, at)
+            if at == 0:
+                return bytes(uc.mem_read(Y, 4 * n_out))

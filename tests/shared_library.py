@@ -14,14 +14,15 @@ class Buffer(ctypes.Structure):
     _fields_ = [("data", ctypes.c_void_p), ("n", ctypes.c_uint32), ("is_float", ctypes.c_uint32)]
 
 
-def build(folder):
-    """Compile the library with the sanitizer of undefined behaviour."""
-    path = Path(folder) / "aifes.so"
+def build(folder, kind="aifes", options=()):
+    """Compile the library of int8 ("aifes") or float32 ("f32") with a sanitizer of undefined
+    behaviour."""
+    path = Path(folder) / f"{kind}.so"
     subprocess.run(["gcc", "-O2", "-std=c99", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
-                    *SANITIZE, NATIVE / "aifes_load.c", NATIVE / "aifes_run.c", "-o", path],
-                   check=True)
+                    "-ffp-contract=off", *options, *SANITIZE, NATIVE / f"{kind}_load.c",
+                    NATIVE / f"{kind}_run.c", "-o", path], check=True)
     library = ctypes.CDLL(str(path))
-    library.aifes_net_size.restype = ctypes.c_size_t
+    getattr(library, f"{kind}_net_size").restype = ctypes.c_size_t
     return library
 
 
@@ -65,5 +66,41 @@ def module(library):
         return call
 
     found = types.ModuleType("_aifes")
+    found.load = load
+    return found
+
+
+def f32_module(library):
+    """A stand-in for the module _aifes_f32."""
+
+    def load(model, arena):
+        model = memoryview(model).cast("B")
+        view = memoryview(arena).cast("B")
+        at, length = ctypes.c_void_p(address(model)), ctypes.c_size_t(len(model))
+        size = library.f32_net_size(at, length)
+        net = ctypes.create_string_buffer(size)
+        if not library.f32_load(net, ctypes.c_size_t(size), at, length):
+            raise ValueError("bad model or arena")
+
+        def place():
+            if not library.f32_place(net, ctypes.c_void_p(address(model)),
+                                     ctypes.c_void_p(address(view))):
+                raise ValueError("a float model and its arena must begin at a multiple of 4")
+
+        def call(*arguments):
+            place()
+            if len(arguments) < 3:
+                return library.f32_run(net, arguments[0], (*arguments, n_ops)[1])
+            x, y = elements(arguments[0]), elements(arguments[1])
+            if x is None or y is None or not x.is_float or not y.is_float or memoryview(
+                    arguments[1]).readonly:
+                return -1
+            return library.f32_run_samples(net, ctypes.byref(x), ctypes.byref(y), arguments[2])
+
+        n_ops = model[20] | model[21] << 8
+        place()
+        return call
+
+    found = types.ModuleType("_aifes_f32")
     found.load = load
     return found

@@ -55,9 +55,10 @@ def test_modules_of_all_architectures():
     codes = [None, "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp",
              "xtensa", "xtensawin", "rv32imc"]
     for name in ARCHITECTURES:
-        data = (PREBUILT / f"{name}_6.3" / "_aifes.mpy").read_bytes()
-        assert data[:2] == b"M\x06" and data[2] & 3 == 3 and codes[data[2] >> 2] == name
-        assert len(data) <= 5000, (name, len(data))
+        for module in ("_aifes", "_aifes_f32"):
+            data = (PREBUILT / f"{name}_6.3" / f"{module}.mpy").read_bytes()
+            assert data[:2] == b"M\x06" and data[2] & 3 == 3 and codes[data[2] >> 2] == name
+            assert len(data) <= 5000, (name, module, len(data))
         assert f"{name} " in text
     if "CI" in os.environ:  # with Debian 12's compilers; the clang for xtensawin changes daily
         subprocess.run(["git", "diff", "--exit-code", "--stat", "--", PREBUILT,

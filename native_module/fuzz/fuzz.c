@@ -5,7 +5,38 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if FUZZ_F32 /* the float32 models */
+#include "../f32.h"
+#define NET_SIZE f32_net_size
+#define LOAD f32_load
+#define RUN_SAMPLES f32_run_samples
+#else
 #include "../aifes.h"
+#define FUZZ_F32 0
+#define NET_SIZE aifes_net_size
+#define LOAD aifes_load
+#define RUN_SAMPLES aifes_run_samples
+#endif
+
+/* 0 if an engine refuses these addresses */
+static int place(aifes_net *net, const uint8_t *buf, int8_t *arena)
+{
+#if FUZZ_F32
+    return f32_place(net, buf, arena);
+#else
+    aifes_place(net, buf, arena);
+    return 1;
+#endif
+}
+
+static void run_ops(const aifes_net *net, uint32_t at)
+{
+#if FUZZ_F32
+    f32_run(net, at, net->header.n_ops);
+#else
+    aifes_run(net, NULL, NULL, 0, at);
+#endif
+}
 
 static void check(int ok)
 {
@@ -38,23 +69,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(buf, "\xA1" "fes\1\0\0", 8);
         memcpy(buf + 8, &n, 4);
     }
-    size_t net_size = aifes_net_size(buf, length);
+    size_t net_size = NET_SIZE(buf, length);
     aifes_net *net = malloc(net_size);
-    if (net_size && aifes_load(net, net_size, buf, length) && net->header.arena <= 1 << 16) {
+    if (net_size && LOAD(net, net_size, buf, length) && net->header.arena <= 1 << 16) {
         int8_t *arena = calloc(1, net->header.arena);
         uint32_t samples = 1 + (choices >> 3 & 1), at = choices >> 8 & 15;
-        aifes_buffer x = elements(net->n_in, samples, choices >> 4 & 1);
-        aifes_buffer y = elements(net->n_out, samples, choices >> 5 & 1);
+        aifes_buffer x = elements(net->n_in, samples, FUZZ_F32 | (choices >> 4 & 1));
+        aifes_buffer y = elements(net->n_out, samples, FUZZ_F32 | (choices >> 5 & 1));
         for (uint32_t i = 0; choices & 64 && i < 50; i++) { /* changed after the check */
             buf[(choices + i * 2654435761u) % length] ^= 1 << (i & 7);
         }
-        aifes_place(net, buf, arena);
-        int32_t next = aifes_run_samples(net, &x, &y, at);
-        check(next >= 0);
-        check(aifes_run_samples(net, &x, &y, next) >= 0);
-        aifes_run(net, NULL, NULL, 0, at < net->header.n_ops ? at : 0);
-        y.n++;
-        check(aifes_run_samples(net, &x, &y, 0) == -1);
+        if (place(net, buf, arena)) {
+            int32_t next = RUN_SAMPLES(net, &x, &y, at);
+            check(next >= 0);
+            check(RUN_SAMPLES(net, &x, &y, next) >= 0);
+            run_ops(net, at < net->header.n_ops ? at : 0);
+            y.n++;
+            check(RUN_SAMPLES(net, &x, &y, 0) == -1);
+        } else {
+            check(FUZZ_F32 && offset);
+        }
         free(arena);
         free(x.data);
         free(y.data);

@@ -6,6 +6,7 @@ import numpy as np
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1] / "tests"))
+import float_models  # noqa: E402
 import random_models  # noqa: E402
 from test_mutation import MODELS  # noqa: E402
 
@@ -19,6 +20,12 @@ def main():
         model = random_models.model(rng)
         if len(model) < 2500:
             models[f"random {len(models)}"] = model
+    number = 0
+    while number < 30:
+        model = float_models.assemble(*float_models.model(rng, 12))
+        if len(model) < 2500:
+            models[f"float {number}"] = model
+            number += 1
     for name, model in models.items():
         # fields are tried with length and magic repaired, floats in and out
         (folder / name.replace(" ", "_")).write_bytes(bytes([0x34, 0, 0, 0]) + model)
