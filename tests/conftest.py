@@ -101,7 +101,10 @@ def board(request, data, tmp_path_factory):
     """A Local or a Remote board (boards/interface.py), started once for all its tests."""
     name, package = request.param, ROOT / "device"
     if name.startswith("cpython"):
-        before = cpython_native(request.getfixturevalue("library")) if name[7:] else ""
+        before = ""
+        if name[7:]:
+            floats = shared_library.build(tmp_path_factory.mktemp("floats"), "f32")
+            before = cpython_native(request.getfixturevalue("library"), floats)
         yield Local(name, sys.executable, BOARDS[name], [package], data, before)
     elif name == "micropython":
         yield Local(name, micropython(), BOARDS[name],

@@ -2,11 +2,12 @@
 import struct
 
 from .format import OP, OP_SIZE, OPS_AT, ModelError, Op, _check, _inside, size
+from .format import OP_NAMES as OP_NAMES_INT8
 
 DENSE_F32 = 4  # y = bias + x.w
 ACTIVATION_F32 = 5  # elementwise, `flags` says which; `table`: offset of alpha
 SOFTMAX_F32 = 6
-OP_NAMES = ("", "", "", "", "dense", "activation", "softmax")
+OP_NAMES = OP_NAMES_INT8 + ("dense", "activation", "softmax")
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "sigmoid", "tanh", "softsign")
 
 

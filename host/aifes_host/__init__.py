@@ -5,6 +5,7 @@
     open("net.aifes", "wb").write(result.model)
 """
 from .finetune import finetune
+from .float32 import float_model
 from .graph import Activation, ConversionError, Dense, Graph
 from .importers import from_model
 from .quantizer import quantize
@@ -13,4 +14,5 @@ from .simulator import Simulator, simulate
 from .sources import read_data, read_network
 
 __all__ = ["Activation", "ConversionError", "Dense", "Graph", "Simulator", "finetune",
-           "from_model", "quantize", "read_data", "read_network", "search", "simulate"]
+           "float_model", "from_model", "quantize", "read_data", "read_network", "search",
+           "simulate"]

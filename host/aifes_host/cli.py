@@ -1,4 +1,4 @@
-"""The command `aifes`, on the PC: quantize, inspect, simulate, export."""
+"""The command `aifes`, on the PC: quantize, convert, inspect, simulate, export."""
 import re
 from pathlib import Path
 from typing import Annotated, Literal, Optional
@@ -12,6 +12,7 @@ from rich.table import Table
 from . import aifes_tools, memory_map, writers
 from .cli_app import Data, Json, Model, Network, app, command, console, show, track, write_outputs
 from .finetune import finetune as finetune_graph
+from .float32 import float_model
 from .graph import ConversionError
 from .layout import arrange
 from .quantizer import quantize as quantize_graph
@@ -115,6 +116,24 @@ def _draw_improved(improved):
     elif improved:
         console.print("fine-tuning: no epoch was better than the network as it is, loss "
                       f"{improved['loss_before']:.4g}, which is kept")
+
+
+@command
+def convert(
+    network: Network,
+    output: Annotated[Optional[Path], typer.Option("-o", help="Default: NAME.aifes")] = None,
+    name: Annotated[Optional[str], typer.Option(help="Name kept in the file.")] = None,
+    json: Json = False,
+):
+    """Write a float network as a float32 model: run it so, or quantize it on the board itself."""
+    graph = read_network(network, name)
+    model = float_model(graph)
+    output = output or Path(f"{graph.name}.aifes")
+    writers.write_aifes(model, output)
+    arena = Simulator(model).plan.arena
+    show(json, {"output": str(output), "bytes": len(model), "arena": arena},
+         lambda: console.print(f"{output}: {len(model)} bytes of float32, arena {arena} bytes",
+                               markup=False))
 
 
 @command

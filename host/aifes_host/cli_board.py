@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Annotated, Literal, Optional
 
+import numpy as np
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
@@ -17,6 +18,7 @@ from .boards.devices import devices as find_devices
 from .boards.devices import open_board
 from .boards.transport import BoardError
 from .cli_app import Json, Model, command, console, fail, show, write_outputs
+from .float32 import same
 from .graph import ConversionError
 from .layout import arrange
 from .simulator import Simulator, dequantize_values, quantize_values
@@ -144,9 +146,13 @@ def run(model: Model,
             raise ConversionError(f"{input} has {x.shape[1]} columns, the network has {n} inputs")
         with _progress(len(x), "computing", json) as advance:
             got = measure.run(board, plan, x, advance)
-    want = simulator.run(quantize_values(x, *simulator.scale(simulator.plan.input)))
-    different = int((got != want).any(1).sum())
-    y = dequantize_values(got, *simulator.scale(simulator.plan.output))
+    if simulator.is_float:
+        y = got
+        different = int((~same(got, simulator(x).astype(np.float32), engine)).any(1).sum())
+    else:
+        want = simulator.run(quantize_values(x, *simulator.scale(simulator.plan.input)))
+        different = int((got != want).any(1).sum())
+        y = dequantize_values(got, *simulator.scale(simulator.plan.output))
     if output is not None:
         write_outputs(y, output)
 

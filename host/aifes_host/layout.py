@@ -1,7 +1,7 @@
 """The order of the weights in a buffer: what a chip reads fastest. Results do not depend on it."""
 import numpy as np
 from aifes import builder
-from aifes.format import DENSE, SOFTMAX, decode
+from aifes.format import DENSE, FLOAT32, SOFTMAX, decode
 
 from .simulator import Simulator, stored_weights
 
@@ -13,9 +13,11 @@ TARGETS = {"any": (1, 1), "cortex-m0": (8, 1), "cortex-m4": (4, 4)}
 def arrange(model, target):
     """The same .aifes buffer (bytes) with the weights in the order for a target of TARGETS.
 
-    A layer with fewer outputs than the target interleaves stays in rows.
+    A layer with fewer outputs than the target interleaves stays in rows; so do float32 models.
     """
     plan = decode(memoryview(model))
+    if plan.input.dtype == FLOAT32:
+        return bytes(model)
     buf = np.frombuffer(model, np.uint8)
     width, group = TARGETS[target]
 

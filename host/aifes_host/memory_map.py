@@ -1,7 +1,8 @@
 """The arena over time: which tensor lies where while which layer runs; as text, PNG or SVG."""
 from dataclasses import dataclass
 
-from aifes.format import OP_NAMES, size
+from aifes.f32_format import OP_NAMES
+from aifes.format import FLOAT32, size
 
 
 @dataclass
@@ -17,11 +18,12 @@ class Block:
 
 def blocks(plan):
     """The Blocks of a Plan; a result computed in place extends the block it overwrites."""
-    found = [Block("input", plan.input.offset, size(plan.input.shape), 0, 0)]
+    item = 4 if plan.input.dtype == FLOAT32 else 1
+    found = [Block("input", plan.input.offset, item * size(plan.input.shape), 0, 0)]
     for i, op in enumerate(plan.ops):
         found[-1].last = i
         if op.y != op.x:
-            found.append(Block(f"{OP_NAMES[op.opcode]} {i}", op.y, op.n_out, i, i))
+            found.append(Block(f"{OP_NAMES[op.opcode]} {i}", op.y, item * op.n_out, i, i))
     return found
 
 

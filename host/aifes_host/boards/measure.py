@@ -4,12 +4,12 @@ import struct
 import zlib
 
 import numpy as np
+from aifes.f32_format import DENSE_F32, OP_NAMES
 from aifes.format import (
     CRC_FROM,
     DENSE,
+    FLOAT32,
     HEADER,
-    INT8,
-    OP_NAMES,
     OPS_AT,
     OUTPUT_AT,
     TENSOR,
@@ -23,11 +23,13 @@ BATCH = 1024  # bytes of inputs in one command to the board
 
 
 def run(board, p, x, advance=lambda n: None):
-    """int8 outputs [samples, outputs] of a deployed Plan for floats [samples, inputs].
+    """Outputs [samples, outputs], int8 or float32 as the model has them, of a deployed Plan for
+    floats [samples, inputs].
 
     advance(n): n samples more are done.
     """
-    n_out = decode(memoryview(p.model)).ops[-1].n_out
+    plan = decode(memoryview(p.model))
+    dtype = "<f4" if plan.input.dtype == FLOAT32 else np.int8
     board.reset()
     board.call(infer.open_net, p.path)
     x = np.ascontiguousarray(x, "<f4")
@@ -36,7 +38,7 @@ def run(board, p, x, advance=lambda n: None):
     for i in range(0, len(x), step):
         text = base64.b64encode(x[i:i + step].tobytes())
         out = base64.b64decode(board.call(infer.infer, text, timeout=120))
-        parts.append(np.frombuffer(out, np.int8).reshape(-1, n_out))
+        parts.append(np.frombuffer(out, dtype).reshape(-1, plan.ops[-1].n_out))
         advance(len(parts[-1]))
     return np.concatenate(parts)
 
@@ -51,7 +53,7 @@ def prefixes(model):
         header = list(struct.unpack_from(HEADER, buf))
         header[6] = k
         struct.pack_into(HEADER, buf, 0, *header)
-        struct.pack_into(TENSOR, buf, OUTPUT_AT, INT8, 1, 0, 0, op.y, 0, op.n_out, 1, 1)
+        struct.pack_into(TENSOR, buf, OUTPUT_AT, plan.input.dtype, 1, 0, 0, op.y, 0, op.n_out, 1, 1)
         struct.pack_into("<I", buf, CRC_FROM - 4, zlib.crc32(buf[CRC_FROM:plan.length]))
         found.append(bytes(buf[:OPS_AT]).hex())
     return found
@@ -76,7 +78,7 @@ def bench(board, p, models):
                     None if b is None else b - (a or 0) for a, b in zip(before, now))
                 for op, before, now in zip(plan.ops, [(0, 0)] + times, times)]
         found[engine] = one
-    dense = [op for op in plan.ops if op.opcode == DENSE]
+    dense = [op for op in plan.ops if op.opcode in (DENSE, DENSE_F32)]
     board.reset()
     try:
         found["float"] = board.call(measure.measure_float, [dense[0].n_in] + [

@@ -12,8 +12,9 @@ def open_net(path):
 
 
 def infer(text):
-    """int8 outputs for float32 inputs, both in base64."""
+    """Outputs, as the model has them, for float32 inputs, both in base64."""
     x = array("f", a2b_base64(text))
-    y = array("b", bytes(len(x) // len(net.input) * len(net.output)))
+    n = len(x) // net.input_shape[0] * net.output_shape[0]
+    y = array(net.output_dtype, bytes(n if net.output_dtype == "b" else 4 * n))
     net.run(x, y)
     return str(b2a_base64(bytes(y)), "ascii")

@@ -99,8 +99,8 @@ def measure_net(path, engine, prefixes):
     net = aifes.load(path, engine=engine)
     gc.collect()
     found = {"engine": net.engine, "heap": gc.mem_alloc() - before, "len": net.len, "ram": net.ram}
-    x = array("f", bytes(4 * len(net.input)))
-    y = array("f", bytes(4 * len(net.output)))
+    x = array("f", bytes(4 * net.input_shape[0]))
+    y = array("f", bytes(4 * net.output_shape[0]))
     found["run"] = measure(net.run, x, y)
     found["forward"] = measure(net.forward)
     gc.collect()
