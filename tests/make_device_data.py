@@ -95,7 +95,16 @@ def helpers():
 
 
 def floats():
-    yield from read("float_fnns.json")["f32_fnn"]
+    """Numbers as the hex digits of float32; results: of each layer, all samples."""
+    for r in read("float_fnns.json")["f32_fnn"]:
+        yield {"n_in": r["n_in"], "layers": r["layers"], "params": [digits(p) for p in r["params"]],
+               "buffer": r["parameter_buffer_hex"], "inputs": digits(r["inputs"]),
+               "results": [digits([sample[i] for sample in r["layer_results"]])
+                           for i in range(1, len(r["layers"]) + 1)]}
+
+
+def digits(values):
+    return np.array(values, "<f4").tobytes().hex()
 
 
 def quantize():

@@ -15,6 +15,7 @@ import mpremote.main
 import pytest
 import typer
 from aifes_host import cli, cli_board, cli_report  # noqa: F401  they register the commands
+from aifes_host.boards.board import SerialBoard
 from aifes_host.cli_app import app
 from boards.start import TOOLS, start
 from conftest import CACHE, alone, build_native, micropython, need
@@ -30,6 +31,9 @@ ON_BOARD = ("deploy", "run", "bench")  # `devices` needs none, `shell` somebody 
 PACKAGES = {"keras.md": "keras", "pytorch.md": "torch", "onnx.md": "onnx"}
 # a fenced block, or an indented command
 STEP = re.compile(r"^```(\w*)\n(.*?)^```$|^    ((?:aifes|make|mpremote|pip) [^\n]*)$", re.M | re.S)
+
+# a statement at the prompt, the lines that go on with it, and what is printed
+SESSION = re.compile(r"^(>>> .*\n(?:\.\.\. .*\n)*)((?:(?!>>> ).*\n)*)", re.M)
 
 
 def steps(page):
@@ -85,6 +89,17 @@ class Runner:
             self._execute(sys.executable, "-W", "ignore", first[2:])
         else:
             self._execute(sys.executable, "-W", "ignore", "-c", text)
+
+    def pycon(self, text):
+        """A session at the prompt of the board, just reset: it says what the page shows."""
+        board = SerialBoard(self.port)
+        board.reset()
+        for statement, shown in SESSION.findall(text):
+            statement = statement.replace(">>> ", "", 1).replace("\n... ", "\n")
+            if isinstance(ast.parse(statement).body[0], ast.Expr):
+                statement = f"_ = {statement}\nif _ is not None:\n print(_)"
+            assert board.execute(statement, 120).splitlines() == shown.splitlines(), statement
+        board.close()
 
     def sh(self, text):
         self.said = ""
@@ -154,7 +169,7 @@ def skip_what_is_missing(page):
     ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_page(page, tmp_path, request):
     found = steps(page)
-    assert {kind for kind, _ in found} <= {"python", "sh", "text"}
+    assert {kind for kind, _ in found} <= {"python", "pycon", "sh", "text"}
     skip_what_is_missing(page)
     runner = Runner(tmp_path, request.getfixturevalue("pico") if needs_board(page) else None)
     for kind, text in found:
@@ -191,13 +206,13 @@ def test_every_page_is_in_the_index():
 
 def test_device_api_is_complete():
     text = (ROOT / "docs" / "device_api.md").read_text()
-    names = [*aifes.__all__, *aifes._LAYERS, "__version__", "q7"]
-    for owner in (aifes.Model, aifes.Sequential, aifes.q7):
+    names = [*aifes.__all__, *aifes._LAYERS, "__version__", "q7", "quantize", "Quantizer"]
+    for owner in (aifes.Model, aifes.Sequential, aifes.Quantizer, aifes.q7):
         names += [n for n, v in vars(owner).items()
                   if n[0] != "_" and inspect.isfunction(v) and "aifes" in v.__module__]
     names += re.findall(r"^    (\w+): ", (ROOT / "device/aifes-stubs/__init__.pyi").read_text(),
                         re.M)
-    for name in names:
+    for name in set(names) - {"fixed", "ratio"}:  # q7's own helpers
         assert re.search(rf"`[^`]*\b{name}\b[^`]*`", text), name
 
 

@@ -90,7 +90,7 @@ class Quantizer:
         # the largest pieces first, while the heap is in one piece
         self._weights_found = {i: bytearray(op.n_in * op.n_out) for i, op in enumerate(self._ops)
                                if op.opcode == DENSE_F32}
-        self._data = Data(self._net, samples, self._exact)
+        self._data = Data(self._net, samples)
         found = self._build(False)
         if self._exact and self._ops[0].opcode == DENSE_F32 and self._is_worth():
             before = self._loss(found)

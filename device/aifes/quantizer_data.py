@@ -10,6 +10,7 @@ from .format import ModelError, size
 from .model import Model
 
 BINS = 2050  # at most, of a layer's results
+PAGE = 256  # bins that are counted in one piece of memory: on a board large pieces are rare
 
 
 class Data:
@@ -17,13 +18,10 @@ class Data:
 
     samples: a sequence of samples, each a sequence of numbers, or one array('f') with all of them.
     x: the sample at hand, array('f'). low, high: of each input and each output of the dense
-    layers, by the number of the op, -1 for the input. counts: whether results will be counted.
+    layers, by the number of the op, -1 for the input.
     """
 
-    def __init__(self, net, samples, counts):
-        # the largest pieces of memory first, and once for all layers
-        self.counts = array("I", bytes(4 * BINS if counts else 0))
-        self.wanted = array("i", bytes(4 * BINS if counts else 0))
+    def __init__(self, net, samples):
         plan = net._plan
         n = size(plan.input.shape)
         self.samples = samples
@@ -96,9 +94,9 @@ class Seen:
     """What a dense layer, op i, computes with the samples: counted and summed.
 
     model: the Q7 network up to this layer, None if it is the first; scale: of its result.
-    counts: of the results, in bins (scales.py) from low_bin on. If sums are wanted: real, of each
-    result, scales.MEAN_BITS behind the point of `first`; inputs, of each Q7 input less its zero
-    point.
+    pages: [counts, what the bins should give] of PAGE bins each, from low_bin on (scales.py); None
+    if empty. If sums are wanted: real, of each result, scales.MEAN_BITS behind the point of
+    `first`; inputs, of each Q7 input less its zero point.
     """
 
     def __init__(self, data, i, model, scale, sums):
@@ -108,9 +106,7 @@ class Seen:
         bits = self.first + scales.UNIT - scales.BIN
         self.low_bin = _floor(min(data.low[i]), bits)
         self.high_bin = _floor(max(data.high[i]), bits)
-        self.counts, self._wanted = data.counts, data.wanted
-        for k in range(BINS):
-            self.counts[k] = 0
+        self.pages = [None] * ((self.high_bin - self.low_bin) // PAGE + 1)
         self.real = [0] * op.n_out
         self.inputs = [0] * op.n_in
         y = array("b", bytes(op.n_in))
@@ -123,7 +119,10 @@ class Seen:
                 self.inputs[k] += q - zeros[k]
             j = 0
             for v in data.results(i + 1):
-                self.counts[_floor(v, bits) - self.low_bin] += 1
+                at = _floor(v, bits) - self.low_bin
+                if not self.pages[at // PAGE]:
+                    self.pages[at // PAGE] = [array("I", bytes(4 * PAGE)), None]
+                self.pages[at // PAGE][0][at % PAGE] += 1
                 if sums:
                     self.real[j] += q7.fixed(v, self.first + scales.MEAN_BITS)
                     j += 1
@@ -131,27 +130,32 @@ class Seen:
     def best_scale(self, kind, alpha):
         """(shift, zero point) that loses least behind the activation that follows, if any."""
         value = scales.behind(kind, alpha, self.first + scales.UNIT)
-        counts, wanted = self.counts, self._wanted
-        n_bins = self.high_bin - self.low_bin + 1
         centre = (self.low_bin << scales.BIN) + (1 << scales.BIN - 1)
-        for i in range(n_bins):
-            if counts[i]:
-                wanted[i] = value(centre + (i << scales.BIN))
+        for i in range(len(self.pages)):  # what each bin should give
+            if self.pages[i]:
+                wanted = self.pages[i][1] = array("i", bytes(4 * PAGE))
+                for k in range(PAGE):
+                    if self.pages[i][0][k]:
+                        wanted[k] = value(centre + (i * PAGE + k << scales.BIN))
 
         def loss(shift, zero, limit):
             bits = scales.UNIT - (shift - self.first)
-            half = 1 << bits >> 1
+            start = centre + (1 << bits >> 1)
             total = 0
             last = y = None
-            for i in range(n_bins):
-                if counts[i]:
-                    q = q7.saturate((centre + (i << scales.BIN) + half >> bits) + zero)
-                    if q != last:
-                        last = q
-                        y = value((q - zero) << bits)
-                    total += counts[i] * (y - wanted[i]) ** 2
-                    if limit is not None and total > limit:
-                        break
+            for i in range(len(self.pages)):
+                if not self.pages[i]:
+                    continue
+                counts, wanted = self.pages[i]
+                for k in range(PAGE):
+                    if counts[k]:
+                        q = q7.saturate((start + (i * PAGE + k << scales.BIN) >> bits) + zero)
+                        if q != last:
+                            last = q
+                            y = value((q - zero) << bits)
+                        total += counts[k] * (y - wanted[k]) ** 2
+                        if limit is not None and total > limit:
+                            return total
             return total
 
         return scales.best_scale(self.first, self.centred, self.low_bin, self.high_bin, kind, loss)

@@ -33,11 +33,10 @@ def int8s(text):
 
 
 def activation(kind, alpha=None):
-    """A layer by AIfES's name; alpha: its Q7 scalar as a list."""
-    if kind == "leaky_relu":
-        return aifes.LeakyReLU(tuple(alpha))
-    if kind == "elu":
-        return aifes.ELU(tuple(alpha))
+    """A layer by AIfES's name; alpha: its Q7 scalar as a list, or a number."""
+    if kind in ("leaky_relu", "elu"):
+        layer = aifes.LeakyReLU if kind == "leaky_relu" else aifes.ELU
+        return layer(tuple(alpha) if isinstance(alpha, list) else alpha)
     return {"relu": aifes.ReLU, "sigmoid": aifes.Sigmoid, "tanh": aifes.Tanh,
             "softsign": aifes.Softsign, "softmax": aifes.Softmax}[kind]()
 

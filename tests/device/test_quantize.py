@@ -6,7 +6,6 @@ from binascii import hexlify, unhexlify
 
 import aifes
 import cases
-from test_float32 import activation
 
 
 def tutorial(record, samples, method, transposed=False):
@@ -53,7 +52,7 @@ def test_the_model_of_the_pc():
                 layers.append(aifes.Dense(arguments[0], unhexlify(arguments[1]),
                                           unhexlify(arguments[2]), transposed=True))
             else:
-                layers.append(activation(kind, *arguments))
+                layers.append(cases.activation(kind, *arguments))
         samples = array("f", unhexlify(r["samples"]))
         quantizer = aifes.Quantizer(aifes.Sequential(layers, dtype="f"))
         memory = bytearray(quantizer.parameter_memory_size())
