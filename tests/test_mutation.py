@@ -5,19 +5,20 @@ buffer must run, leave the bytes around the arena alone and give the simulator's
 """
 import random
 import struct
+from array import array
 from binascii import crc32
 
 import aifes
 import numpy as np
 import pytest
 from aifes import builder
-from aifes.format import INPUT_AT, OP, OP_SIZE, OPS_AT, TENSOR
-from aifes_host import Simulator, from_model, quantize
+from aifes.format import INPUT_AT, OP, OP_SIZE, OPS_AT, TENSOR, size
+from aifes_host import Simulator, float_model, from_model, quantize
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 GUARD = 0x5A
-BULK = 4800  # mutants of each of the five models: 24,000 in all
+BULK = 4800  # mutants of each of the six models
 
 
 def models():
@@ -40,7 +41,15 @@ def models():
     }
 
 
+def float32():
+    rng = np.random.default_rng(0)
+    return float_model(from_model([
+        ("dense", rng.normal(size=(3, 5)), rng.normal(size=5)), ("elu", 0.5),
+        ("dense", rng.normal(size=(5, 4)), rng.normal(size=4)), "tanh", "softmax"]))
+
+
 MODELS = models()
+ALL = {**MODELS, "float32": float32()}
 
 
 def repaired(buf):
@@ -60,12 +69,21 @@ def check(buf):
     except aifes.ModelError as error:
         assert 10 < len(str(error)) < 200 and "\n" not in str(error)
         return False
+    simulator = Simulator(buf)
+    if simulator.is_float:
+        x = np.random.default_rng(0).normal(size=size(net.input_shape)).astype(np.float32)
+        got = array("f", bytes(4 * size(net.output_shape)))
+        net.run(array("f", x.tobytes()), got)
+        assert memory[:8] == memory[-8:] == bytes([GUARD] * 8)
+        want = simulator(x[None])[0]
+        assert ((np.array(got) == want) | ~np.isfinite(want)).all()
+        return True
     n = len(net.input)
     x = np.random.default_rng(n).integers(-128, 128, n).astype(np.int8)
     y = bytearray(len(net.output))
     net.run(x.tobytes(), y)
     assert memory[:8] == memory[-8:] == bytes([GUARD] * 8)
-    assert bytes(y) == Simulator(buf).run(x[None]).tobytes()
+    assert bytes(y) == simulator.run(x[None]).tobytes()
     str(net)
     return True
 
@@ -97,10 +115,10 @@ def mutate(buf, rng):
     return bytes(buf)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", ALL)
 def test_bulk(name):
     rng = random.Random(name)
-    good = MODELS[name]
+    good = ALL[name]
     assert check(good)
     accepted = 0
     for _ in range(BULK // 2):
@@ -120,11 +138,11 @@ OP_FIELDS = st.tuples(st.integers(0, 18), st.sampled_from(
 
 
 @settings(max_examples=2000, deadline=None)
-@given(st.sampled_from(sorted(MODELS)), st.lists(OP_FIELDS, min_size=1, max_size=4),
+@given(st.sampled_from(sorted(ALL)), st.lists(OP_FIELDS, min_size=1, max_size=4),
        st.lists(st.tuples(st.integers(0, 8), st.integers(-200, 70000)), max_size=2),
        st.booleans())
 def test_fields_set_to_extremes(name, op_fields, tensor_fields, relative):
-    buf = bytearray(MODELS[name])
+    buf = bytearray(ALL[name])
     for form, at, changes in ((OP, OPS_AT, op_fields), (TENSOR, INPUT_AT, tensor_fields)):
         values = list(struct.unpack_from(form, buf, at))
         for i, value in changes:

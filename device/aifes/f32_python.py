@@ -166,4 +166,4 @@ def softmax(x, y):
         y[i] = exp(t[0], t)
         t[2] = t[2] + y[i]
     for i in range(len(y)):
-        y[i] = y[i] / t[2]
+        y[i] = y[i] / (t[2] or 1.0)  # 0 after an overflow only
