@@ -30,9 +30,11 @@ samples = numbers({count} * sizes[0])
 aifes.load(aifes.Sequential([aifes.Input(1, (0, 0)), aifes.Softmax()]).to_bytes())  # the code
 stated = quantizer.heap_size()
 gc.collect()
-full = None
+full = [None] * 20000
+i = 0
 while gc.mem_free() > stated + {missing}:
-    full = (full,)
+    full[i] = bytearray(8)
+    i += 1
 net = quantizer.run(samples, memory)
 print(stated, len(net._buf), len(memory))
 """
