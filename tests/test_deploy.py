@@ -156,7 +156,7 @@ def test_drive(model, tmp_path):
     assert (drive / "line.aifes.old").read_bytes() == old
     names = {p.name for p in (drive / "lib" / "aifes").iterdir()}
     assert names == {p.name for p in (ROOT / "device" / "aifes").glob("*.py")} - {
-        "engine_native.py", "engine_viper.py"}
+        "engine_native.py", "engine_viper.py", "f32_native.py", "f32_viper.py"}
     done = subprocess.run(
         [sys.executable, "-S", "-c", "import aifes; print(aifes.load('line.aifes').engine)"],
         cwd=drive, env={"PYTHONPATH": str(drive / "lib")}, capture_output=True, text=True)

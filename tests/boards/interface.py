@@ -66,8 +66,7 @@ class Remote:
         """timeout: seconds without any output."""
         self.serial.reset()
         return self.serial.execute(
-            "import gc, sys\ngc.threshold(8192)\n"
-            "sys.path.append('/suite')\nDATA = '/suite'\n" + code, timeout)
+            "import sys\nsys.path.append('/suite')\nDATA = '/suite'\n" + code, timeout)
 
     def close(self):
         self.serial.close()
