@@ -9,10 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import golden_models
 import make_device_data
 import pytest
 import shared_library
-from boards.interface import Local, Remote, cpython_native
+from aifes_host.boards.board import SerialBoard
+from boards.interface import Local, Remote, cpython_native, suite_files
 from boards.start import TOOLS, start
 
 ROOT = Path(__file__).parents[1]
@@ -115,9 +117,13 @@ def board(request, data, tmp_path_factory):
         for tool in TOOLS[name]:
             need(tool)
         build_native("armv6m", "armv7m", "armv7emsp", "armv7emdp", "rv32imc")
+        folder = tmp_path_factory.mktemp(name)
         with alone():
-            running = start(name, CACHE, tmp_path_factory.mktemp(name))
-        with running as emulated:
+            fresh = start(name, CACHE, folder)
+        with fresh, SerialBoard(fresh.port) as serial:
+            files = suite_files(serial.info)
+            [(golden, _)] = golden_models.files(data, serial.info.arch, BOARDS[name])
+        with start(name, CACHE, folder, {**files, Remote.GOLDEN: golden}) as emulated:
             remote = Remote(name, emulated.port)
             assert remote.engines == BOARDS[name] or name == "pico-c"
             yield remote

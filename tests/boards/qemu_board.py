@@ -13,16 +13,20 @@ import serial
 HERE = Path(__file__).parent
 MPS2 = "no flash, caches or wait states; code runs from 4 MB of RAM"
 
-# name: (qemu's command, what this emulation does not model); no clock cycles in any of them
+DISK = 1 << 21  # bytes, as in qemu/_boot.py
+
+# name: (qemu's command, the address of its disk as in qemu/_boot.py, what this emulation does not
+# model); no clock cycles in any of them
 MACHINES = {
     "cortex-m0": ("qemu-system-arm -machine microbit -global nrf51-soc.flash-size=1048576"
-                  " -global nrf51-soc.sram-size=1310720",
-                  "the real nRF51 has 256 kB of flash and 16 kB of RAM, this one 1 MB and 1.25 MB"),
-    "cortex-m3": ("qemu-system-arm -machine mps2-an385", MPS2),
-    "cortex-m4": ("qemu-system-arm -machine mps2-an386", MPS2),
-    "cortex-m7": ("qemu-system-arm -machine mps2-an500", MPS2),
-    "cortex-m33": ("qemu-system-arm -machine mps2-an505", MPS2 + "; all of it in the secure state"),
-    "rv32": ("qemu-system-riscv32 -machine virt -bios none",
+                  " -global nrf51-soc.sram-size=2359296", 0x20040000,
+                  "the real nRF51 has 256 kB of flash and 16 kB of RAM, this one 1 MB and 2.25 MB"),
+    "cortex-m3": ("qemu-system-arm -machine mps2-an385", 0x21000000, MPS2),
+    "cortex-m4": ("qemu-system-arm -machine mps2-an386", 0x21000000, MPS2),
+    "cortex-m7": ("qemu-system-arm -machine mps2-an500", 0x60000000, MPS2),
+    "cortex-m33": ("qemu-system-arm -machine mps2-an505", 0x80000000,
+                   MPS2 + "; all of it in the secure state"),
+    "rv32": ("qemu-system-riscv32 -machine virt -bios none", 0x84000000,
              "no chip at all: qemu's own machine, with 128 MB of RAM and without flash"),
 }
 
@@ -39,12 +43,18 @@ def build(cache):
 
 
 class Qemu:
-    """Starts at once; use as a context manager. port: the path of the terminal."""
+    """Starts at once; use as a context manager. port: the path of the terminal.
 
-    def __init__(self, folder, name):
-        command = MACHINES[name][0].split() + [
+    disk: a file with the file system that it starts with; it is not written back.
+    """
+
+    def __init__(self, folder, name, disk=None):
+        machine, place, _ = MACHINES[name]
+        command = machine.split() + [
             "-serial", "pty", "-nographic", "-monitor", "null", "-semihosting",
             "-kernel", Path(folder) / f"{name}.elf"]
+        if disk:
+            command += ["-device", f"loader,file={disk},addr={place:#x},force-raw=on"]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                          stderr=subprocess.STDOUT, text=True)
         line = self._process.stdout.readline()

@@ -1,9 +1,9 @@
 """The emulated boards by name: build their firmware, start them, say what is not modelled."""
-from . import pico_board, qemu_board
+from . import image, pico_board, qemu_board
 
 PICO = "flash and USB take no time; no flash wait states, no second core"
 NOT_MODELLED = {"pico": PICO, "pico-c": PICO + "; the C engine is in the firmware",
-                **{name: limits for name, (_, limits) in qemu_board.MACHINES.items()}}
+                **{name: limits for name, (_, _, limits) in qemu_board.MACHINES.items()}}
 # what a test needs on this machine to build and to run it
 TOOLS = {name: ("node", "npm", "cmake", "ninja", "arm-none-eabi-g++")
          if name.startswith("pico") else (
@@ -12,8 +12,18 @@ TOOLS = {name: ("node", "npm", "cmake", "ninja", "arm-none-eabi-g++")
          for name in NOT_MODELLED}
 
 
-def start(name, cache, folder):
-    """A running board, a context manager with `port`. folder: where a Pico's flash is kept."""
+def start(name, cache, folder, files=None):
+    """A running board, a context manager with `port`. folder: where a Pico's flash is kept.
+
+    files: {absolute path: contents}, the only ones in its file system.
+    """
+    flash = folder / f"{name}.flash"
     if name.startswith("pico"):
-        return pico_board.Pico(pico_board.build(cache, name == "pico-c"), folder / f"{name}.flash")
-    return qemu_board.Qemu(qemu_board.build(cache), name)
+        if files is not None:
+            disk = image.littlefs2(files, pico_board.DISK[1])
+            flash.write_bytes(b"\xff" * pico_board.DISK[0] + disk)
+        return pico_board.Pico(pico_board.build(cache, name == "pico-c"), flash)
+    if files is None:
+        return qemu_board.Qemu(qemu_board.build(cache), name)
+    flash.write_bytes(image.littlefs2(files, qemu_board.DISK))
+    return qemu_board.Qemu(qemu_board.build(cache), name, flash)

@@ -7,10 +7,12 @@ import aifes
 import cases
 from test_run import network
 
+GOOD = bytes(network().to_bytes())
+
 
 def damaged(changes, fix_crc=True):
     """The test network with fields changed: (offset, struct format, value)."""
-    buf = network().to_bytes()
+    buf = bytearray(GOOD)
     for at, form, value in changes:
         struct.pack_into(form, buf, at, value)
     if fix_crc:
@@ -30,23 +32,21 @@ def test_is_a_value_error():
 
 
 def test_not_a_model():
-    good = bytes(network().to_bytes())
     for other in (b"", b"TFL3", b"\xa1fe", b"PK" + bytes(200), bytes(100)):
         assert "not an AIfES model" in message(other)
-    assert "signed" in message(array("b", good))
+    assert "signed" in message(array("b", GOOD))
     for other in (5, None, 1.5, [1, 2]):
         message(other)
 
 
 def test_truncated():
-    good = bytes(network().to_bytes())
-    for n in (4, 16, 79, 80, 200, len(good) - 1):
-        assert "truncated" in message(good[:n]), n
+    for n in (4, 16, 79, 80, 200, len(GOOD) - 1):
+        assert "truncated" in message(GOOD[:n]), n
 
 
 def test_crc():
-    for at in (16, 40, 81, 200, len(network().to_bytes()) - 1):
-        buf = network().to_bytes()
+    for at in (16, 40, 81, 200, len(GOOD) - 1):
+        buf = bytearray(GOOD)
         buf[at] ^= 4
         assert "CRC" in message(buf)
 
@@ -83,24 +83,22 @@ def test_op_fields():
 
 
 def test_accumulator_and_table():
-    buf = network().to_bytes()
-    bias = struct.unpack_from("<I", buf, 80 + 28)[0]
+    bias = struct.unpack_from("<I", GOOD, 80 + 28)[0]
     assert "overflow" in message(damaged([(bias, "<i", 1 << 30)]))
     assert "overflow" in message(damaged([(bias, "<i", -(1 << 31))]))
     assert "layer 0" in message(damaged([(80 + 28, "<I", bias + 1)]))
-    table = struct.unpack_from("<I", buf, 80 + 2 * 48 + 36)[0]
+    table = struct.unpack_from("<I", GOOD, 80 + 2 * 48 + 36)[0]
     assert "softmax" in message(damaged([(table, "<H", 0)]))
 
 
 def test_arena():
-    good = network().to_bytes()
-    assert "4 bytes" in message(good, bytearray(4)) and "needs 5" in message(good, bytearray(4))
+    assert "4 bytes" in message(GOOD, bytearray(4)) and "needs 5" in message(GOOD, bytearray(4))
     for arena in (bytes(5), array("h", bytes(20)), 5, [0] * 5, "arena"):
-        message(good, arena)
+        message(GOOD, arena)
 
 
 def test_arguments_of_run():
-    model = aifes.load(network().to_bytes())
+    model = aifes.load(GOOD)
     x, y = array("b", [1, 2]), array("b", [0, 0])
     for a, b in ((array("b", [1]), y), (array("b", [1, 2, 3]), y), (x, array("b", [0])), (x, b""),
                  (array("b"), array("b")), ([1, 2], y), (x, [0, 0]), ((1, 2, 3, 4), bytearray(4)),

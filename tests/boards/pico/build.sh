@@ -58,7 +58,7 @@ ninja -C build >log 2>&1 || { tail -30 log >&2; exit 1; }
 cp build/firmware.bin "$out.new/"
 (cd "$out.new" && echo '{"private":true,"type":"module"}' >package.json &&
     npm install --no-audit --no-fund --silent rp2040js@1.4.1)
-cp "$here/emulator.mjs" "$out.new/"
+cp "$here"/*.mjs "$out.new/"
 cd "$here"
 rm -rf "$work"
 mv "$out.new" "$out"

@@ -1,7 +1,8 @@
 // The Raspberry Pi Pico in rp2040js, its USB serial line on a TCP port that is printed.
 //   node emulator.mjs FLASH_FILE [JOURNAL]      (firmware.bin and bootrom.bin beside this file)
 //
-// FLASH_FILE has at each moment what the flash has: killing this process is a power failure.
+// FLASH_FILE has at each moment what the flash has: killing this process is a power failure. SIGHUP:
+// power off, FLASH_FILE is read anew, power on.
 // JOURNAL gets a record of each change: 'E' or 'P', offset, length (uint32), the bytes programmed.
 //
 // What rp2040js lacks is added here: flash that can be written, resets, a serial line without an
@@ -9,6 +10,7 @@
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
+import './faster.mjs';
 import { Simulator, USBCDC, ConsoleLogger, LogLevel } from 'rp2040js';
 
 const HERE = import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname);
@@ -18,14 +20,20 @@ const SLICE_MS = 2;
 const HOOKS = ['IF', 'EX', 'RE', 'RP', 'FC', 'CX']; // the ROM's flash functions
 const file = process.argv[2];
 const rom = fs.readFileSync(path.join(HERE, 'bootrom.bin'));
-const flash = new Uint8Array(FLASH_SIZE).fill(0xff);
-if (fs.existsSync(file)) flash.set(fs.readFileSync(file).subarray(0, FLASH_SIZE));
-flash.set(fs.readFileSync(path.join(HERE, 'firmware.bin')), 0);
+const firmware = fs.readFileSync(path.join(HERE, 'firmware.bin'));
+const flash = new Uint8Array(FLASH_SIZE);
+readFlash();
 fs.writeFileSync(file, flash);
 const image = fs.openSync(file, 'r+');
 const journal = process.argv[3] ? fs.openSync(process.argv[3], 'w') : null;
 console.warn = () => {}; // of registers that MicroPython reads and rp2040js does not know
 let board = null, client = null, out = [], server = null;
+
+function readFlash() {
+  flash.fill(0xff);
+  if (fs.existsSync(file)) flash.set(fs.readFileSync(file).subarray(0, FLASH_SIZE));
+  flash.set(firmware, 0);
+}
 
 function changed(kind, mcu, at, n, data) {
   fs.writeSync(image, mcu.flash, at, n, at);
@@ -137,5 +145,12 @@ function slice() {
   else setImmediate(slice);
 }
 
+process.on('SIGHUP', () => {
+  if (client) client.destroy();
+  board = null;
+  out = [];
+  readFlash();
+  boot();
+});
 boot();
 slice();

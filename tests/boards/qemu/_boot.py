@@ -8,7 +8,7 @@ import vfs
 
 
 class Disk:
-    SIZE = 1 << 20
+    SIZE = 1 << 21
     BLOCK = 4096
     PLACES = {"microbit": 0x20040000, "mps2-an500": 0x60000000, "mps2-an505": 0x80000000,
               "virt": 0x84000000}
