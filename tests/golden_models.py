@@ -1,4 +1,4 @@
-"""AIfES's reference data as models with inputs and outputs, and as device/golden_file.py reads it."""
+"""AIfES's reference data as models with inputs and outputs, also as files of golden_file.py."""
 import struct
 import zlib
 
