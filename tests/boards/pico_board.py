@@ -87,7 +87,8 @@ class Pico:
         self._flash.write_bytes(image)
         self._back.clear()
         self._process.send_signal(signal.SIGHUP)
-        self._back.wait()
+        if not self._back.wait(20):
+            raise RuntimeError("the emulator does not come back")
 
     def unplug(self):
         """The cable is pulled: the terminal is gone, the board is not."""
