@@ -7,8 +7,7 @@ from boards.qemu_board import MACHINES as QEMU
 from conftest import BOARDS
 
 GOLDEN = ("test_maps", "test_nets", "test_helpers")  # too large for a flash: test_golden instead
-# of Python code that no engine changes: with the first engine of a board, and not again on pico-c
-ONCE = ("test_quantize", "test_tables")
+ONCE = ("test_quantize",)  # Python code that no engine changes: with the first engine of a board
 
 
 def test_suite(board, engine):
@@ -17,8 +16,7 @@ def test_suite(board, engine):
     first, left_out = "", ()
     if not isinstance(board, Local):
         first = "import gc\ngc.threshold(32768)\n"  # small heaps keep larger pieces that way
-        again = board.name == "pico-c" or engine != board.engines[0]
-        left_out = GOLDEN + (ONCE if again else ())
+        left_out = GOLDEN if engine == board.engines[0] else GOLDEN + ONCE
     for module in run.MODULES:
         if module not in left_out:
             out = board.run(f"{first}import run\nrun.main([DATA, {engine!r}, {module!r}])", 300)

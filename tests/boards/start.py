@@ -17,13 +17,10 @@ def start(name, cache, folder, files=None):
 
     files: {absolute path: contents}, the only ones in its file system.
     """
-    flash = folder / f"{name}.flash"
-    if name.startswith("pico"):
-        if files is not None:
-            disk = image.littlefs2(files, pico_board.DISK[1])
-            flash.write_bytes(b"\xff" * pico_board.DISK[0] + disk)
+    flash, pico = folder / f"{name}.flash", name.startswith("pico")
+    if files is not None:
+        before, size = pico_board.DISK if pico else (0, qemu_board.DISK)
+        flash.write_bytes(b"\xff" * before + image.littlefs2(files, size))
+    if pico:
         return pico_board.Pico(pico_board.build(cache, name == "pico-c"), flash)
-    if files is None:
-        return qemu_board.Qemu(qemu_board.build(cache), name)
-    flash.write_bytes(image.littlefs2(files, qemu_board.DISK))
-    return qemu_board.Qemu(qemu_board.build(cache), name, flash)
+    return qemu_board.Qemu(qemu_board.build(cache), name, files and flash)

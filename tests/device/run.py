@@ -8,8 +8,8 @@ import sys
 
 import cases
 
-MODULES = ("test_tutorial", "test_maps", "test_nets", "test_helpers", "test_ops", "test_tables",
-           "test_run", "test_floats", "test_float32", "test_quantize", "test_errors", "test_memory",
+MODULES = ("test_tutorial", "test_maps", "test_nets", "test_helpers", "test_ops", "test_run",
+           "test_floats", "test_float32", "test_quantize", "test_errors", "test_memory",
            "test_update")
 
 
