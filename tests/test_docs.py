@@ -164,9 +164,7 @@ def skip_what_is_missing(page):
         pytest.skip(f"{package} is missing")
 
 
-@pytest.mark.parametrize("page", [
-    pytest.param(p, marks=[pytest.mark.xdist_group("pages")] * needs_board(p)) for p in PAGES],
-    ids=lambda p: p.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_page(page, tmp_path, request):
     found = steps(page)
     assert {kind for kind, _ in found} <= {"python", "pycon", "sh", "text"}

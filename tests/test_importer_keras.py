@@ -10,6 +10,8 @@ from frameworks import agree, need
 os.environ.setdefault("KERAS_BACKEND", "torch")
 SAVED = Path(__file__).parent / "saved_models"  # by tf.keras 2.15 and tf2onnx: README.md there
 
+pytestmark = pytest.mark.xdist_group("torch")  # which takes seconds to import
+
 
 @pytest.fixture(scope="module")
 def keras():

@@ -13,6 +13,8 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 SAVED = Path(__file__).parent / "saved_models"
 
+pytestmark = pytest.mark.xdist_group("torch")  # which takes seconds to import
+
 
 @pytest.fixture(scope="module")
 def onnx():

@@ -8,6 +8,8 @@ import pytest
 from aifes_host import ConversionError, from_model, read_network
 from frameworks import agree, need
 
+pytestmark = pytest.mark.xdist_group("torch")  # which takes seconds to import
+
 
 @pytest.fixture(scope="module")
 def torch():

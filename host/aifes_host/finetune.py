@@ -40,8 +40,9 @@ def finetune(graph, data, targets, method="mse", seed=0, progress=iter):
     trained = Graph(graph.inputs, [replace(layer) for layer in graph.layers], graph.name,
                     graph.labels)
     trainer = _Trainer(trained, x[~held], targets[~held], np.random.default_rng(seed))
+    trial = build(trained, x, method, per_feature)
     for epoch in progress(range(1, EPOCHS + 1)):
-        trainer.epoch(build(trained, x, method, per_feature), epoch)
+        trainer.epoch(trial, epoch)
         trial = build(trained, x, method, per_feature)
         loss = _judge(trial.model, last, x[held], targets[held])
         if loss < best:
