@@ -1,9 +1,15 @@
 """The float network: a chain of layers. It knows no file format and no quantization."""
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 
-ACTIVATIONS = ("relu", "leaky_relu", "elu", "sigmoid", "tanh", "softsign", "softmax")
+# elementwise, but for the last two, which go over the last axis
+ACTIVATIONS = ("relu", "leaky_relu", "elu", "sigmoid", "tanh", "softsign", "clamp", "hard_sigmoid",
+               "hard_swish", "gelu", "gelu_tanh", "silu", "selu", "celu", "softplus", "mish",
+               "log_sigmoid", "softmax", "log_softmax")
+PROBABILITIES = ("sigmoid", "hard_sigmoid", "softmax")  # what these give, 0.5 divides
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805  # arXiv 1706.02515
 
 
 class ConversionError(ValueError):
@@ -37,35 +43,82 @@ class Dense:
 
 @dataclass
 class Activation:
-    """kind: one of ACTIVATIONS; alpha: of leaky_relu and elu."""
+    """kind: one of ACTIVATIONS; alpha: of leaky_relu, elu and celu.
+
+    clamp: alpha and beta are its ends; hard_sigmoid: clamp(alpha * x + beta, 0, 1).
+    """
 
     kind: str
     alpha: float = 0.0
+    beta: float = 0.0
     name: str = ""
 
     def __post_init__(self):
         if self.kind not in ACTIVATIONS:
             raise ConversionError(f"layer {self.name or self.kind!r} is of kind {self.kind!r}, "
                                   f"which is not one of dense, {', '.join(ACTIVATIONS)}")
+        ends = (self.alpha, self.beta)
+        wrong = np.isnan(ends).any() if self.kind == "clamp" else not np.isfinite(ends).all()
+        if wrong or self.kind == "clamp" and self.alpha > self.beta:
+            raise ConversionError(f"layer {self.name or self.kind!r} has parameters that are not "
+                                  f"finite or not in order: {self.alpha}, {self.beta}")
 
     def __call__(self, x):
-        """The activation of an array, elementwise but for softmax (over the last axis)."""
-        negative = np.minimum(x, 0)
-        if self.kind == "relu":
-            return np.maximum(x, 0)
-        if self.kind == "leaky_relu":
-            return np.where(x > 0, x, self.alpha * x)
-        if self.kind == "elu":
-            return np.where(x > 0, x, self.alpha * np.expm1(negative))
-        if self.kind == "sigmoid":
-            e = np.exp(-np.abs(x))
-            return np.where(x > 0, 1, e) / (1 + e)
-        if self.kind == "tanh":
-            return np.tanh(x)
-        if self.kind == "softsign":
-            return x / (1 + np.abs(x))
-        e = np.exp(x - x.max(axis=-1, keepdims=True))
-        return e / e.sum(axis=-1, keepdims=True)
+        """The activation of an array, of the same shape."""
+        return FUNCTIONS[self.kind](np.asarray(x), self.alpha, self.beta)
+
+
+def _sigmoid(x):
+    e = np.exp(-np.abs(x))
+    return np.where(x > 0, 1, e) / (1 + e)
+
+
+def _softplus(x):
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+def _elu(x, alpha):
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+
+
+def _celu(x, alpha):
+    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x / alpha, 0)))
+
+
+def _softmax(x):
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def _log_softmax(x):
+    x = x - x.max(axis=-1, keepdims=True)
+    return x - np.log(np.exp(x).sum(axis=-1, keepdims=True))
+
+
+_erf = np.vectorize(math.erf, otypes=[float])
+# of an array and the layer's alpha and beta
+FUNCTIONS = {
+    "relu": lambda x, a, b: np.maximum(x, 0),
+    "leaky_relu": lambda x, a, b: np.where(x > 0, x, a * x),
+    "elu": lambda x, a, b: _elu(x, a),
+    "sigmoid": lambda x, a, b: _sigmoid(x),
+    "tanh": lambda x, a, b: np.tanh(x),
+    "softsign": lambda x, a, b: x / (1 + np.abs(x)),
+    "clamp": lambda x, a, b: np.clip(x, a, b),
+    "hard_sigmoid": lambda x, a, b: np.clip(a * x + b, 0, 1),
+    "hard_swish": lambda x, a, b: x * np.clip(x / 6 + 0.5, 0, 1),
+    "gelu": lambda x, a, b: x * 0.5 * (1 + _erf(x / np.sqrt(2))),
+    "gelu_tanh": lambda x, a, b: x * 0.5 * (
+        1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x ** 3))),
+    "silu": lambda x, a, b: x * _sigmoid(x),
+    "selu": lambda x, a, b: SELU_SCALE * _elu(x, SELU_ALPHA),
+    "celu": lambda x, a, b: _celu(x, a),
+    "softplus": lambda x, a, b: _softplus(x),
+    "mish": lambda x, a, b: x * np.tanh(_softplus(x)),
+    "log_sigmoid": lambda x, a, b: -_softplus(-x),
+    "softmax": lambda x, a, b: _softmax(x),
+    "log_softmax": lambda x, a, b: _log_softmax(x),
+}
 
 
 @dataclass
@@ -89,6 +142,16 @@ class Graph:
                                           f"{layer.weights.shape[0]} inputs but gets {n}")
                 n = layer.weights.shape[1]
         self.outputs = n
+
+    @property
+    def boundary(self):
+        """What a single output must exceed to mean the second class; None for several outputs.
+
+        0.5 for a probability; 0 for a logit, the sum before a sigmoid that is not in the network.
+        """
+        if self.outputs > 1:
+            return None
+        return 0.5 if self.layers[-1].kind in PROBABILITIES else 0.0
 
     def samples(self, x):
         """x as float64 [samples, inputs]; raises ConversionError if it does not fit."""

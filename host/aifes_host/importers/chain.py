@@ -64,13 +64,13 @@ class Chain:
         else:
             self._slope, self._offset = slope * self._slope, slope * self._offset + offset
 
-    def activation(self, kind, name, alpha=0.0):
+    def activation(self, kind, name, alpha=0.0, beta=0.0):
         """One of graph.ACTIVATIONS, elementwise; softmax over the last axis."""
-        if kind == "softmax" and self.shape is not None and len(self.shape) != 1:
+        if kind in ("softmax", "log_softmax") and self.shape is not None and len(self.shape) != 1:
             raise ConversionError(f"layer {name!r} is a softmax over one axis of {self.shape}: "
                                   "put a Flatten before it")
         self._settle(name)
-        self.layers.append(Activation(kind, float(alpha), name))
+        self.layers.append(Activation(kind, float(alpha), float(beta), name))
 
     def reshape(self, shape, name):
         """The same values in another shape; -1 stands for what is left."""

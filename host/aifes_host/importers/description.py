@@ -31,7 +31,7 @@ def _layer(i, spec):
             weights, bias = parameters
             return Dense(weights, bias, f"dense_{i}")
         alpha, = parameters or [DEFAULT_ALPHA.get(kind, 0.0)]
-        return Activation(kind, float(alpha), f"{kind}_{i}")
+        return Activation(kind, float(alpha), name=f"{kind}_{i}")
     except ConversionError:
         raise
     except (TypeError, ValueError):
