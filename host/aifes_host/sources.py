@@ -11,17 +11,18 @@ from .importers import SUFFIXES, from_file, from_model
 from .quantizer import collect
 
 
-def read_network(source, name=None):
+def read_network(source, name=None, output=None):
     """A Graph from a file: .keras, .h5, .onnx, .pt2, .json (importers/description.py).
 
     Or from FILE.py:NAME, a live model; that .py file is run, as `python FILE.py` would.
+    output: the one to convert, as for from_model().
     """
     path, _, attribute = source.rpartition(":")
     if path.endswith(".py"):
-        return from_model(_attribute(Path(path), attribute), name)
+        return from_model(_attribute(Path(path), attribute), name, output)
     path = Path(source)
     if path.suffix.lower() in SUFFIXES:
-        graph = from_file(path)
+        graph = from_file(path, output)
         graph.name = name or path.stem
         return graph
     if path.suffix != ".json":
@@ -34,7 +35,7 @@ def read_network(source, name=None):
         raise ConversionError(f"{source} is not JSON: {error}")
     if not isinstance(description, (dict, list)):
         raise ConversionError(f"{source} describes no network: it must be a list of layers")
-    return from_model(description, name or path.stem)
+    return from_model(description, name or path.stem, output)
 
 
 def _attribute(path, attribute):
