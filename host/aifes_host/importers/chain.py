@@ -2,9 +2,13 @@
 
 Affine steps (scalers, normalization, batch normalization) are folded into a neighbouring layer.
 """
+import math
+
 import numpy as np
 
 from ..graph import Activation, ConversionError, Dense, Graph
+
+MOST_INPUTS = 1 << 20  # far more than any board holds
 
 
 class Chain:
@@ -19,7 +23,10 @@ class Chain:
         """Tell the input's shape: a tuple of ints, or None if the first layer will tell."""
         self.shape = None if shape is None else tuple(int(d) for d in shape)
         if self.shape is not None and self.inputs is None:
-            self.inputs = int(np.prod(self.shape))
+            self.inputs = math.prod(self.shape)
+            if min(self.shape, default=1) < 1 or self.inputs > MOST_INPUTS:
+                raise ConversionError(f"the network takes inputs of shape {self.shape}: a board "
+                                      f"holds 1 to {MOST_INPUTS}")
         self._slope = self._offset = None  # what waits for the next dense layer: slope * x + offset
 
     def dense(self, weights, bias, name):
@@ -112,5 +119,7 @@ class Chain:
 def batch_norm(gamma, beta, mean, variance, epsilon):
     """(slope, offset) of a batch normalization as at inference; gamma and beta may be None."""
     mean, variance = np.asarray(mean, np.float64), np.asarray(variance, np.float64)
-    slope = (1.0 if gamma is None else np.asarray(gamma, np.float64)) / np.sqrt(variance + epsilon)
+    with np.errstate(all="ignore"):  # a negative variance: Chain.affine refuses its square root
+        slope = (1.0 if gamma is None else np.asarray(gamma, np.float64)) / np.sqrt(
+            variance + epsilon)
     return slope, (0.0 if beta is None else np.asarray(beta, np.float64)) - mean * slope
