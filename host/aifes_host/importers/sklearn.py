@@ -73,10 +73,7 @@ class Network:
             return
         name = type(model).__name__
         if isinstance(model, BaseSearchCV):
-            if not hasattr(model, "best_estimator_"):
-                raise ConversionError(f"the {name} has no best_estimator_: call fit(), with "
-                                      "refit=True")
-            self.add(model.best_estimator_)
+            self.add(_best(model))
             return
         _fitted(model)
         self.name = name
@@ -299,12 +296,19 @@ def _inputs(model):
         if not steps:
             raise ConversionError("the Pipeline has no steps: put a network at its end")
         model = steps[0]
-    if isinstance(model, BaseSearchCV) and hasattr(model, "best_estimator_"):
-        return _inputs(model.best_estimator_)
+    if isinstance(model, BaseSearchCV):
+        return _inputs(_best(model))
     if isinstance(model, FeatureUnion):
         return _inputs(next((s for _, s in model.transformer_list if not isinstance(s, str)), None))
     _fitted(model)
     return model.n_features_in_
+
+
+def _best(search):
+    if not hasattr(search, "best_estimator_"):
+        raise ConversionError(f"the {type(search).__name__} has no best_estimator_: call fit(), "
+                              "with refit=True")
+    return search.best_estimator_
 
 
 def _fitted(step):
