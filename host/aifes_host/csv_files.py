@@ -93,7 +93,9 @@ class _Table:
             for c in candidates:
                 found[c] += c in line
         best = max(found, key=found.get)
-        return best if found[best] else ""
+        if found[best]:
+            return best
+        return "," if any('"' in line for line in self.lines) else ""
 
 
 def _numbers(path, table):

@@ -88,7 +88,7 @@ def read_array(path, name):
                 _check_header(path, file.read(HEADER), members[0].file_size)
             with archive.open(members[0]) as file:
                 return np.lib.format.read_array(file, allow_pickle=False)
-    except (ConversionError, OSError):
+    except (ConversionError, PermissionError):
         raise
     except Exception as error:  # whatever NumPy and zipfile raise at a damaged file
         raise ConversionError(f"{path} is damaged or no file of NumPy: {_first_line(error)}")

@@ -180,7 +180,7 @@ class _Writes:
     def tell(self):
         """Say which other files the run changed."""
         if self._again:
-            names = ", ".join(os.path.relpath(n) for n in self._again[:5])
+            names = ", ".join(min(n, os.path.relpath(n), key=len) for n in self._again[:5])
             more = f" and {len(self._again) - 5} more" if len(self._again) > 5 else ""
             print(f"aifes: note: {self.script.path} was run and changed {names}{more}",
                   file=sys.stderr)
@@ -201,8 +201,8 @@ class _Writes:
         where = script.path if line is None else f"{script.path}, line {line}"
         self.refusal = (
             f"{where}: it would overwrite the model {name}, which was there before; "
-            f"`aifes` runs {script.path} for its variables only: take the line out, write the "
-            "model with `aifes quantize`, or delete it first")
+            "`aifes` runs a script for its variables only: take the line out and let `aifes "
+            "quantize` write the model, or delete it first")
         raise ConversionError(self.refusal)
 
 
