@@ -20,23 +20,70 @@ FEW = 32  # samples; with fewer, means are not corrected
 BETTER = 8  # tenths of the error that scales for each element must leave to be taken
 
 
-def best_scale(first, centred, low_bin, high_bin, kind, loss, finer=0):
+def best_scale(first, centred, low_bin, high_bin, start, loss, finer=0, best=None):
     """(shift, zero point) of a layer's results that loses least behind what follows.
 
-    first, centred: q7.params of the range; kind: of the activation that follows, or None.
-    loss(shift, zero_point, limit): the sum of squared errors, any sum beyond `limit` if that is
-    exceeded. finer: added to the best shift, for which the best zero point is taken.
+    first, centred: q7.params of the range. start: a number below which what follows needs nothing,
+    or None. loss(shift, zero_point, limit): the sum of squared errors, any sum beyond `limit` if
+    that is exceeded. finer: added to the best shift, for which the best zero point is taken.
+    best: (loss, shift, zero point) of a scale that is kept if none is better.
     """
-    best = None
     for shift in range(first, min(first + FINER, 32) + 1):
-        best = _best_zero(first, shift, centred, low_bin, high_bin, kind, loss, best)
+        best = _best_zero(first, shift, centred, low_bin, high_bin, start, loss, best)
     if finer:
-        best = _best_zero(first, min(best[1] + finer, 32), centred, low_bin, high_bin, kind, loss,
+        best = _best_zero(first, min(best[1] + finer, 32), centred, low_bin, high_bin, start, loss,
                           None)
     return best[1:]
 
 
-def _best_zero(first, shift, centred, low_bin, high_bin, kind, loss, best):
+def table_bits(shift):
+    """Of the units in which a table of inputs with this shift is judged."""
+    return min(shift + 12, 38)
+
+
+def table_scale(counts, value, scale):
+    """(shift, zero point) of a table's results that loses least: some are cut, all are rounded.
+
+    counts: how often the data give each of the 256 inputs; scale: of these inputs. value: the
+    function, from units of 2**-bits to such units, for bits = table_bits(shift).
+    """
+    shift, zero = scale
+    bits = table_bits(shift)
+    up = bits - shift
+    results = [value(i - 128 - zero << up) if counts[i] else 0 for i in range(256)]
+    low, high = min(0, min(results)), max(0, max(results))
+    if low == high:
+        return scale
+    e = max(bits - 24, 0)
+    while 1 << e <= high - low:
+        e += 1
+    first = bits + 8 - e
+    if first < -32:
+        raise ModelError("the results of an activation are too large: scale the data down")
+    up = UNIT + 8 - e
+    for i in range(256):
+        results[i] = results[i] << up if up > 0 else results[i] >> -up
+
+    def loss(shift, zero, limit):
+        bits = UNIT - (shift - first)
+        half = 1 << bits >> 1
+        total = 0
+        for i in range(256):
+            if counts[i]:
+                y = results[i]
+                q = saturate((y + half >> bits) + zero)
+                total += counts[i] * ((q - zero << bits) - y) ** 2
+                if limit is not None and total > limit:
+                    return total
+        return total
+
+    centred = min(ratio((1 << e) - low - high << 7, 1 << e) - 128, 127)
+    same = shift <= first + UNIT
+    return best_scale(first, centred, min(results) >> BIN, max(results) >> BIN, None, loss,
+                      best=(loss(shift, zero, None), shift, zero) if same else None)
+
+
+def _best_zero(first, shift, centred, low_bin, high_bin, start, loss, best):
     """(loss, shift, zero point): the best one with this shift, or `best` if that is not worse."""
     zeros = [centred]
     if shift != first:  # 17 windows from one end of the range to the other
@@ -45,8 +92,8 @@ def _best_zero(first, shift, centred, low_bin, high_bin, kind, loss, best):
         spare = (high_bin + 1 << BIN) - low - 256 * step
         zeros = [max(-128, min(127, -ratio(16 * low + i * spare, 16 * step) - 128))
                  for i in range(17)]
-    if kind == "relu":
-        zeros.append(-128)
+    if start is not None:
+        zeros.append(max(-128, min(127, -128 - fixed(start, shift))))
     last = None
     for zero in sorted(zeros):
         if zero != last:
