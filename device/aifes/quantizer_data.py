@@ -159,7 +159,8 @@ class Seen:
                             return total
             return total
 
-        return scales.best_scale(self.first, self.centred, self.low_bin, self.high_bin, start, loss)
+        return scales.best_scale(self.first, self.centred, self.low_bin, self.high_bin, kind,
+                                 start, loss)
 
 
 def _floor(value, bits):

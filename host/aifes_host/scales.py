@@ -42,7 +42,7 @@ def best_scale(real, activation=None, finer=0):
         return (counts * (seen[q - least] - wanted) ** 2).sum().item()
 
     start = {"relu": 0.0, "clamp": max(alpha, -LARGEST)}.get(kind)
-    return scales.best_scale(first, centred, low, int(bins.max()), start, loss, finer)
+    return scales.best_scale(first, centred, low, int(bins.max()), kind, start, loss, finer)
 
 
 def element_scales(values, margin=0.0):
