@@ -187,18 +187,23 @@ def pip(folder, what):
     """pip install; says the large ones. Whether it succeeded."""
     command = [f"{folder}/bin/python", "-m", "pip", "install", "--no-compile", "--progress-bar=off",
                "--disable-pip-version-check", "-e", f".[{what}]"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, universal_newlines=True) as process:
+    lines = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          universal_newlines=True) as process:
         for line in process.stdout:
+            lines.append(line)
             found = re.match(r"\s*(?:Downloading|Using cached) ([^- ]+)\S* \((\d\d.* MB|.* GB)\)",
                              line)
             if found:
                 say(f"    {found[1].rpartition('/')[2]}, {found[2]}")
+    if process.returncode:
+        say("".join(lines[-15:]))
     return process.returncode == 0
 
 
 def used(folder):
     return subprocess.run(["du", "-sh", folder], stdout=subprocess.PIPE,
-                          universal_newlines=True).stdout.split()[0]
+                          universal_newlines=True).stdout.split()[0] + "B"
 
 
 def new_environment(folder):
@@ -207,7 +212,7 @@ def new_environment(folder):
     subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
     if not pip(folder, "make"):
         sys.exit(1)
-    say(f"{folder} takes {used(folder)}B of disk")
+    say(f"{folder} takes {used(folder)} of disk")
 
 
 def test_environment(folder):
@@ -217,7 +222,7 @@ def test_environment(folder):
         if "CI" in os.environ or not pip(folder, "test"):
             sys.exit(1)
         say(f"left out: the tests with {FRAMEWORKS}")
-    say(f"{folder} takes {used(folder)}B of disk")
+    say(f"{folder} takes {used(folder)} of disk")
 
 
 if __name__ == "__main__":
