@@ -27,6 +27,6 @@ def report(
     x = read_data(data)
     result = quantize(graph, x, method)
     output = output or Path(f"{graph.name}.html")
-    facts = write_report(result, x, output, None if labels is None else read_labels(labels))
+    facts = write_report(result, x, output, None if labels is None else read_labels(labels, len(x)))
     show(json, dict(facts, output=str(output)),
          lambda: console.print(f"{output}: open it in a browser", markup=False))
