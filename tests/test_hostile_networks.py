@@ -64,7 +64,7 @@ def test_operators_that_make_much_of_little(onnx, tmp_path):
                  {"s": np.array([4, 1_000_000])}, "more than a board"),
         "reused": ([("MatMul", "x a", "v0", {})] + [
             ("MatMul", f"v{i} w", f"v{i + 1}" if i < 99 else "y", {}) for i in range(100)],
-            {"a": np.ones((4, 2000), "f"), "w": np.ones((2000, 2000), "f")}, "more than .* weights"),
+            {"a": np.ones((4, 2000), "f"), "w": np.ones((2000, 2000), "f")}, "weights: no board"),
         "deep": ([("MatMul", "x w", "v0", {})] + [
             ("Relu", f"v{i}", f"v{i + 1}" if i < 19_999 else "y", {}) for i in range(20_000)],
             {"w": WEIGHTS}, "20001 operations"),
@@ -111,7 +111,7 @@ def test_constants_that_are_not_there(onnx, dims, words):
     ([("Shape", "x", "s", {}), ("Gather", "s i", "n", {}), ("Cast", "n", "f", {"to": 1}),
       ("MatMul", "x w", "h", {}), ("Div", "h f", "y", {})], {"i": np.int64(0)}, "samples"),
     ([("Gemm", "x w b", "y", {})], {"b": np.zeros((5, 1), "f")}, "bias of shape"),
-    ([("Mul", "x c", "h", {}), ("Relu", "h", "y", {})], {"c": np.float32(2), "n": 9_999}, "scaling"),
+    ([("Mul", "x c", "h", {}), ("Relu", "h", "y", {})], {"c": np.float32(2), "n": 9999}, "scaling"),
     ([("MatMul", "x w", "h", {}), ("Mul", "h s", "y", {})], {}, "no operation before"),
     ([("MatMul", "x w", "h", {}), ("PRelu", "h s", "y", {})], {"s": WEIGHTS[1]}, "one slope"),
 ])
