@@ -142,8 +142,8 @@ class Apt:
 
 
 def size(plan):
-    """(bytes to download, bytes on disk) as apt writes them."""
-    load = re.search(r"Need to get (?:[^/\n]*/)?([\d.,]+ \w+) of archives", plan)
+    """What is to be downloaded, and what it takes on the disk, as apt writes them."""
+    load = re.search(r"Need to get ([\d.,]+ \w+)", plan)
     disk = re.search(r"After this operation, ([\d.,]+ \w+) of additional disk space", plan)
     return f"{load[1] if load else '0 B'} to download, {disk[1] if disk else '0 B'} of disk"
 
