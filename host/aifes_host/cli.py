@@ -10,7 +10,19 @@ from rich.markup import escape
 from rich.table import Table
 
 from . import aifes_tools, memory_map, writers
-from .cli_app import Data, Json, Model, Network, app, command, console, show, track, write_outputs
+from .cli_app import (
+    Data,
+    Json,
+    Model,
+    Network,
+    Output,
+    app,
+    command,
+    console,
+    show,
+    track,
+    write_outputs,
+)
 from .finetune import finetune as finetune_graph
 from .float32 import float_model
 from .graph import ConversionError, check_columns
@@ -45,10 +57,11 @@ def quantize(
     labels: Annotated[Optional[Path], typer.Option(
         help="Classes of the test inputs, numbers or names, for the accuracy: .csv, .txt, .npy, "
              ".npz or FILE.py:NAME.")] = None,
+    which: Output = None,
     json: Json = False,
 ):
     """Quantize a float network to one .aifes buffer and say what it lost, and where."""
-    graph = read_network(network, name)
+    graph = read_network(network, name, which)
     calibration = read_data(data)
     x = calibration if test is None else read_data(test)
     wanted = None if labels is None else read_labels(labels, len(x))
@@ -125,10 +138,11 @@ def convert(
     network: Network,
     output: Annotated[Optional[Path], typer.Option("-o", help="Default: NAME.aifes")] = None,
     name: Annotated[Optional[str], typer.Option(help="Name kept in the file.")] = None,
+    which: Output = None,
     json: Json = False,
 ):
     """Write a float network as a float32 model: run it so, or quantize it on the board itself."""
-    graph = read_network(network, name)
+    graph = read_network(network, name, which)
     model = float_model(graph)
     output = output or Path(f"{graph.name}.aifes")
     writers.write_aifes(model, output)
@@ -214,6 +228,7 @@ def export(
     byte_order: Annotated[Literal["little", "big"], typer.Option(help="Of aifes-...")] = "little",
     transposed: Annotated[bool, typer.Option(
         help="aifes-...: weights for AIfES's DENSE_WT layers.")] = False,
+    which: Output = None,
     json: Json = False,
 ):
     """Write a model as Python module or C array, or as AIfES's parameter buffer."""
@@ -224,8 +239,8 @@ def export(
     else:
         if data is None:
             raise ConversionError(f"--to {to} quantizes by AIfES's rule: give --data too")
-        buffer = aifes_tools.graph_flatbuffer_q7(read_network(model), read_data(data), align,
-                                                 byte_order, transposed)
+        buffer = aifes_tools.graph_flatbuffer_q7(read_network(model, None, which), read_data(data),
+                                                 align, byte_order, transposed)
     if to == "aifes-buffer":
         output.write_bytes(buffer)
     else:

@@ -10,21 +10,22 @@ from .importers import SUFFIXES, from_file, from_model
 from .scripts import script
 
 
-def read_network(source, name=None):
+def read_network(source, name=None, output=None):
     """A Graph from a file: .keras, .h5, .onnx, .pt2, .json (importers/description.py).
 
     Or from FILE.py:NAME, a live model; that .py file is run, as `python FILE.py` would.
+    output: the one to convert, as for from_model().
     """
     path, _, attribute = str(source).rpartition(":")
     if path.endswith(".py"):
         found = script(path)
         with found.active():  # a model may import more when it is called
-            return from_model(found.variable(attribute), name)
+            return from_model(found.variable(attribute), name, output)
     path = Path(source)
     suffix = path.suffix.lower()
     if suffix in SUFFIXES:
         check_file(path, 8 * TEXT)
-        graph = from_file(path)
+        graph = from_file(path, output)
         graph.name = name or path.stem
         return graph
     if suffix != ".json":
@@ -34,7 +35,7 @@ def read_network(source, name=None):
     description = read_json(path)
     if not isinstance(description, (dict, list)):
         raise ConversionError(f"{source} describes no network: it must be a list of layers")
-    return from_model(description, name or path.stem)
+    return from_model(description, name or path.stem, output)
 
 
 def read_data(source):
