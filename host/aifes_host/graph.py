@@ -35,9 +35,13 @@ class Dense:
             raise ConversionError(
                 f"dense layer {self.name!r}: weights {self.weights.shape} and bias "
                 f"{self.bias.shape} must be [inputs, outputs] and [outputs]")
-        if not (np.isfinite(self.weights).all() and np.isfinite(self.bias).all()):
-            raise ConversionError(f"dense layer {self.name!r} has parameters that are not finite: "
-                                  "train again with a smaller learning rate")
+        largest = max(np.abs(self.weights).max(initial=0), np.abs(self.bias).max(initial=0))
+        if not largest <= LARGEST:  # NaN neither
+            raise ConversionError(f"dense layer {self.name!r} has parameters that are not finite "
+                                  "as float32: train again with a smaller learning rate")
+        if not self.weights.size:
+            raise ConversionError(f"dense layer {self.name!r} has {self.weights.shape[0]} inputs "
+                                  f"and {self.weights.shape[1]} outputs: it needs one of each")
 
     kind = "dense"
 
