@@ -65,9 +65,16 @@ class Activation:
         if self.kind not in ACTIVATIONS:
             raise ConversionError(f"layer {self.name or self.kind!r} is of kind {self.kind!r}, "
                                   f"which is not one of dense, {', '.join(ACTIVATIONS)}")
-        ends = (self.alpha, self.beta)
-        wrong = np.isnan(ends).any() if self.kind == "clamp" else not np.isfinite(ends).all()
-        if wrong or self.kind == "clamp" and self.alpha > self.beta:
+        ends = np.array((self.alpha, self.beta), float)
+        if self.kind == "clamp":  # an end may be open
+            wrong = not self.alpha <= self.beta or (np.abs(ends).min() > LARGEST
+                                                    and self.alpha * self.beta > 0)
+        else:
+            wrong = not (np.abs(ends) <= LARGEST).all()
+        if self.kind == "celu" and not self.alpha > 0:
+            raise ConversionError(f"layer {self.name or self.kind!r} has alpha {self.alpha}: a "
+                                  "CELU takes one above 0")
+        if wrong:
             raise ConversionError(f"layer {self.name or self.kind!r} has parameters that are not "
                                   f"finite or not in order: {self.alpha}, {self.beta}")
 
@@ -158,11 +165,16 @@ class Graph:
     def boundary(self):
         """What a single output must exceed to mean the second class; None for several outputs.
 
-        0.5 for a probability; 0 for a logit, the sum before a sigmoid that is not in the network.
+        0.5 for a probability, its logarithm for that of one; 0 for a logit, the sum before a
+        sigmoid that is not in the network.
         """
+        last = self.layers[-1]
         if self.outputs > 1:
             return None
-        return 0.5 if self.layers[-1].kind in PROBABILITIES else 0.0
+        if last.kind == "log_sigmoid":
+            return math.log(0.5)
+        zero_to_one = last.kind == "clamp" and (last.alpha, last.beta) == (0, 1)
+        return 0.5 if last.kind in PROBABILITIES or zero_to_one else 0
 
     def samples(self, x):
         """x as float64 [samples, inputs]; raises ConversionError if it does not fit."""

@@ -9,6 +9,7 @@ import numpy as np
 from ..graph import Activation, ConversionError, Dense, Graph
 
 MOST = 1 << 24  # numbers in all the constants of a network: far more than any board holds
+MOST_INPUTS = 1 << 20  # far more than any board holds
 
 
 class Chain:
@@ -31,9 +32,9 @@ class Chain:
         self.shape = None if shape is None else tuple(int(d) for d in shape)
         if self.shape is not None and self.inputs is None:
             self.inputs = math.prod(self.shape)
-            if self.inputs > MOST:
-                raise ConversionError(f"the network has {self.inputs} inputs: more than a board "
-                                      "holds")
+            if min(self.shape, default=1) < 1 or self.inputs > MOST_INPUTS:
+                raise ConversionError(f"the network takes inputs of shape {self.shape}: a board "
+                                      f"holds 1 to {MOST_INPUTS}")
 
     def dense(self, weights, bias, name):
         """x @ weights + bias; weights: [inputs, outputs]; bias: [outputs] or None."""
@@ -165,5 +166,7 @@ class Chain:
 def batch_norm(gamma, beta, mean, variance, epsilon):
     """(slope, offset) of a batch normalization as at inference; gamma and beta may be None."""
     mean, variance = np.asarray(mean, np.float64), np.asarray(variance, np.float64)
-    slope = (1.0 if gamma is None else np.asarray(gamma, np.float64)) / np.sqrt(variance + epsilon)
+    with np.errstate(all="ignore"):  # a negative variance: Chain.affine refuses its square root
+        slope = (1.0 if gamma is None else np.asarray(gamma, np.float64)) / np.sqrt(
+            variance + epsilon)
     return slope, (0.0 if beta is None else np.asarray(beta, np.float64)) - mean * slope
