@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from aifes_host import ConversionError, read_network
-from aifes_host.importers import keras as importer
 from frameworks import agree, need
 from typer.testing import CliRunner
 
@@ -309,8 +308,8 @@ def test_two_outputs_of_keras_2(h5py, tmp_path):
         h5.attrs["model_config"] = json.dumps(config)
 
     path.write_bytes(change_h5(path.read_bytes(), outputs))
-    refused(path, "2 outputs .'actions', 'values'.: choose one with --output NAME")
-    assert importer.read(path, output="values").layers[0].weights.max() == 1
+    refused(path, "2 outputs .'actions', 'values'.: say which one with --output NAME")
+    assert read_network(str(path), output="values").layers[0].weights.max() == 1
 
 
 def test_weights_alone_and_pickles(h5py, tmp_path):
