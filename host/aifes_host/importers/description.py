@@ -5,7 +5,7 @@
 """
 from ..graph import Activation, ConversionError, Dense, Graph
 
-DEFAULT_ALPHA = {"leaky_relu": 0.01, "elu": 1.0}
+DEFAULTS = {"leaky_relu": (0.01,), "elu": (1.0,), "celu": (1.0,), "hard_sigmoid": (1 / 6, 0.5)}
 
 
 def convert(description):
@@ -30,10 +30,12 @@ def _layer(i, spec):
         if kind == "dense":
             weights, bias = parameters
             return Dense(weights, bias, f"dense_{i}")
-        alpha, = parameters or [DEFAULT_ALPHA.get(kind, 0.0)]
-        return Activation(kind, float(alpha), name=f"{kind}_{i}")
+        parameters = parameters or DEFAULTS.get(kind, ())
+        if len(parameters) > 2 or kind == "clamp" and len(parameters) < 2:
+            raise ValueError
+        return Activation(kind, *[float(v) for v in parameters], name=f"{kind}_{i}")
     except ConversionError:
         raise
     except (TypeError, ValueError):
         raise ConversionError(f'layer {i} must be ("dense", weights, bias) or an activation such '
-                              'as "tanh" or ("leaky_relu", 0.01)')
+                              'as "tanh", ("leaky_relu", 0.01) or ("clamp", 0, 6)')
