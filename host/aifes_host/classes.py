@@ -12,11 +12,12 @@ def classify(y, boundary=None):
     return y.argmax(1) if y.shape[1] > 1 else (y[:, 0] > boundary).astype(int)
 
 
-def class_numbers(graph, labels, samples):
-    """The outputs' numbers (int array) of the labels of so many samples.
+def class_numbers(known, outputs, labels, samples):
+    """The classes' numbers (int array) of the labels of so many samples.
 
-    labels: the names that the Graph has, as text or numbers; of one without names the numbers
-    0, 1, .., and for a single output also -1 and 1.
+    known: the names of a network's classes, or nothing; outputs: how many it has. labels: these
+    names, as text or numbers; of a network without names the numbers 0, 1, .., and for a single
+    output also -1 and 1.
     """
     try:
         labels = np.asarray(labels)
@@ -29,28 +30,28 @@ def class_numbers(graph, labels, samples):
         raise ConversionError(f"{len(labels) if labels.ndim else 'no'} labels for {samples} "
                               "samples: give one label for each")
     values = labels.tolist()
-    count = max(graph.outputs, 2)
+    count = max(outputs, 2)
     names = {}
-    for i, name in enumerate(graph.labels):
+    for i, name in enumerate(known):
         names.setdefault(_key(name), i)
-    for i, name in enumerate(graph.labels):  # what is equal letter by letter comes first
+    for i, name in enumerate(known):  # what is equal letter by letter comes first
         names[str(name)] = i
     if not names:
         names = {str(i): i for i in range(count)}
-        if graph.outputs == 1 and "-1" in {_key(v) for v in values}:
+        if outputs == 1 and "-1" in {_key(v) for v in values}:
             names = {"-1": 0, "1": 1}
     found = [names.get(str(v), names.get(_key(v))) for v in values]
     if None in found:
         wrong = values[found.index(None)]
-        if graph.labels:
+        if known:
             raise ConversionError(f"the label {str(wrong)!r} is none of the network's: "
-                                  f"{', '.join(str(v) for v in graph.labels)}")
+                                  f"{', '.join(str(v) for v in known)}")
         raise ConversionError(f"the label {wrong} is none of the network's {count} classes: it has "
                               f"no names for them, so give numbers from 0 to {count - 1}")
     found = np.array(found, int)
     if found.size and found.max() >= count:
-        raise ConversionError(f"the network names {len(graph.labels)} classes, but its "
-                              f"{graph.outputs} outputs tell {count} apart")
+        raise ConversionError(f"the network names {len(known)} classes, but its {outputs} outputs "
+                              f"tell {count} apart")
     return found
 
 

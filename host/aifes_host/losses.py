@@ -73,7 +73,7 @@ def goal(graph, targets, samples, meant=None):
     numbers = None
     if meant == "classes" or meant is None and _are_classes(graph, targets, column):
         if column:
-            numbers = class_numbers(graph, targets.ravel(), samples)
+            numbers = class_numbers(graph.labels, n, targets.ravel(), samples)
         elif targets.shape == (samples, n) and _one_hot(targets):
             numbers = targets.astype(float).argmax(1)
         else:

@@ -89,7 +89,7 @@ class Quantized:
 
     def class_numbers(self, labels, samples):
         """The outputs' numbers (int array) of the labels of so many samples."""
-        return class_numbers(self.graph, labels, samples)
+        return class_numbers(self.graph.labels, self.graph.outputs, labels, samples)
 
     def as_dict(self):
         """The report for programs."""

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Support:
-    """int8: made by `aifes quantize`; float32: by `aifes convert`, "between" if only between dense
-    layers (of which it becomes a part); on_board: aifes.quantize() takes it from a float32 model."""
+    """int8: made by `aifes quantize`; float32: by `aifes convert`; on_board: aifes.quantize() takes
+    it from a float32 model. "between": between dense layers only, of which it becomes a part."""
 
     title: str
     int8: bool

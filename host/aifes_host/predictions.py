@@ -1,0 +1,51 @@
+"""From the outputs of an .aifes model to names of classes, by what its metadata say."""
+import numpy as np
+from aifes.f32_format import ACTIVATION_F32, ACTIVATIONS
+from aifes.summary import metadata
+
+from .classes import class_numbers, classify
+
+
+class Outputs:
+    """What the outputs of a model are called. model: its bytes; plan: decoded from them.
+
+    labels: names of the classes, of each output or of "no" and "yes" of a single one; or empty.
+    boundary: what a single output must exceed for "yes".
+    """
+
+    def __init__(self, model, plan):
+        noted = metadata(model, plan)
+        self.count = plan.ops[-1].n_out
+        labels = noted.get("labels")
+        fits = isinstance(labels, list) and len(labels) == max(self.count, 2)
+        self.labels = [str(v) for v in labels] if fits else []
+        self.boundary = noted.get("boundary")
+        if not isinstance(self.boundary, (int, float)):
+            self.boundary = 0.5 if _is_sigmoid(plan) else 0
+
+    def headings(self):
+        """A name for each output."""
+        if len(self.labels) == self.count:
+            return self.labels
+        return [f"output {j}" for j in range(self.count)]
+
+    def classes(self, y):
+        """The number of the class, an int array, for real outputs [samples, outputs]."""
+        return classify(np.asarray(y), self.boundary)
+
+    def predictions(self, y):
+        """The name of the class of each sample; None if the model names none."""
+        return [self.labels[i] for i in self.classes(y)] if self.labels else None
+
+    def accuracy(self, y, wanted):
+        """The share of samples whose class is the wanted one: names, or numbers of classes."""
+        numbers = class_numbers(self.labels, self.count, wanted, len(y))
+        return float((self.classes(y) == numbers).mean())
+
+
+def _is_sigmoid(plan):
+    """Whether a single output is a probability, for files that do not say where it divides."""
+    last = plan.ops[-1]
+    if last.opcode == ACTIVATION_F32:
+        return ACTIVATIONS[last.flags] == "sigmoid"
+    return not plan.output.features and (plan.output.shift, plan.output.zero_point) == (8, -128)
