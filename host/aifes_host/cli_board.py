@@ -64,10 +64,10 @@ def devices(json: Json = False):
     show(json, found, draw)
 
 
-def _deploy(board, model, to, quiet):
+def _deploy(board, model, to, quiet, engines=(), everything=False):
     """Bring a board up to date; (Plan, seconds, engine that ran)."""
     start = time.monotonic()
-    plan = deployment.plan(board, model.read_bytes(), to or model.name)
+    plan = deployment.plan(board, model.read_bytes(), to or model.name, engines, everything)
     if not quiet:
         console.print(f"board    {board.info.title} on {board.port}", markup=False)
         console.print(f"engine   {plan.choice.engine}: {plan.choice.why}", markup=False)
@@ -101,19 +101,21 @@ class _progress:
 
 @board_command
 def deploy(model: Model, port: Port = "auto", to: Path_ = None, transport: Transport = "mpremote",
+           everything: Annotated[bool, typer.Option(
+               "--all", help="The whole package: every engine, models built or quantized on the "
+                             "board, and those of float32.")] = False,
            json: Json = False):
-    """Put a model and the runtime onto a board: only what changed, checked before and after.
+    """Put a model and the runtime that it needs onto a board, checked before and after.
 
     The model on the board stays in use until the new one is complete, and is kept as the one to
     fall back to. The board's program is stopped; nothing is started.
     """
     with open_board(port, transport) as board:
-        plan, seconds, engine = _deploy(board, model, to, json)
-        written = plan.write + ([plan.path] if plan.write_model else [])
+        plan, seconds, engine = _deploy(board, model, to, json, everything=everything)
+        written = plan.written
 
         def draw():
-            kept = len(plan.runtime) + 1 - len(written)
-            console.print(f"written  {len(written)} files, {plan.upload:,} bytes; {kept} were "
+            console.print(f"written  {len(written)} files, {plan.upload:,} bytes; {plan.kept} were "
                           f"there already; {seconds:.1f} s")
             console.print("checked  " + (
                 "what was stored; only the board itself can run it" if engine is None else

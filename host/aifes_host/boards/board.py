@@ -1,5 +1,5 @@
 """A board as `aifes deploy` sees it: what it is, and its files. A serial port, or a drive."""
-import base64
+import ast
 import inspect
 import json
 import os
@@ -12,7 +12,8 @@ from pathlib import Path
 from .on_board import files
 from .transport import BoardError, Connection, ExecError
 
-CHUNK = 1024  # bytes of a file in one command to the board
+CHUNK = 120  # bytes of a file on their way: no serial port's buffer on a board is smaller
+INTERRUPT = b"\x03"
 # by the number in sys.implementation._mpy
 ARCHITECTURES = (None, "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp",
                  "armv7emdp", "xtensa", "xtensawin", "rv32imc", "rv64imc")
@@ -37,6 +38,17 @@ class Info:
     flash_free: int
     heap_free: int | None
     root: str = "/"
+
+    @property
+    def inline(self):
+        """Bytes up to which a file takes no block: littlefs keeps it in its folder's."""
+        if self.name != "micropython" or self.block < 1024:
+            return 0  # FAT
+        return self.block // 8 if self.platform == "rp2" else 128
+
+    @property
+    def folder_blocks(self):
+        return 2 if self.inline else 1
 
     def path(self, name):
         """A file in the root folder; an absolute name stays as it is."""
@@ -92,20 +104,26 @@ class SerialBoard:
 
     def call(self, function, *arguments, timeout=20):
         """Call a function of a module in on_board/ on the board."""
-        module = inspect.getmodule(function)
-        if module not in self._sent:
-            self.execute(inspect.getsource(module))
-            self._sent.add(module)
+        self._send_module(inspect.getmodule(function))
         text = ", ".join(map(repr, arguments))
+        call = f"{function.__name__}({text})"
+        out = self._end(self.execute, f"import json\nprint(json.dumps({call}))", timeout)
+        return json.loads(out.splitlines()[-1])
+
+    def _send_module(self, module):
+        if module not in self._sent:
+            self.execute(compact(inspect.getsource(module)))
+            self._sent.add(module)
+
+    def _end(self, function, *arguments):
+        """Call a function that waits for the board; a full flash is said in a sentence."""
         try:
-            out = self.execute(
-                f"import json\nprint(json.dumps({function.__name__}({text})))", timeout)
+            return function(*arguments)
         except ExecError as error:
             if re.search(r"OSError: (\[Errno )?28\b", str(error)):
                 raise BoardError("the board's flash is full: delete files that are not needed "
                                  f"(mpremote connect {self.port} fs rm FILE)")
             raise
-        return json.loads(out.splitlines()[-1])
 
     def reset(self):
         """A soft reset: a fresh heap."""
@@ -114,17 +132,24 @@ class SerialBoard:
 
     def write(self, path, data, advance=lambda n: None):
         """Write a file; advance(n) is called for each n bytes written."""
-        self.call(files.begin, path)
-        try:
-            for i in range(0, len(data), CHUNK):
-                chunk = data[i:i + CHUNK]
-                self.call(files.put, base64.b64encode(chunk))
-                advance(len(chunk))
-        finally:
-            self.call(files.end)
+        self._send_module(files)
+        self.start(f"receive({path!r}, {len(data)})")
+        for i in range(0, len(data), CHUNK):
+            chunk = data[i:i + CHUNK]
+            # Ctrl-C still ends the program there: in the data another byte stands for it
+            spare = bytes([next(v for v in range(4, 256) if v not in chunk)])
+            self._connection.write(spare + chunk.replace(INTERRUPT, spare))
+            if self._connection.read(1) != b"+":
+                break
+            advance(len(chunk))
+        self._end(self._connection.finish)
 
     def digests(self, paths):
         return [tuple(d) if d else None for d in self.call(files.digests, paths, timeout=60)]
+
+    def listing(self, folder):
+        """Names in a folder, None if it is not there."""
+        return self.call(files.listing, folder)
 
     def has_room(self, blocks):
         return self.call(files.has_room, blocks)
@@ -182,6 +207,10 @@ class Drive:
         return [digest(self._path(p).read_bytes()) if self._path(p).is_file() else None
                 for p in paths]
 
+    def listing(self, folder):
+        path = self._path(folder)
+        return [p.name for p in path.iterdir()] if path.is_dir() else None
+
     def has_room(self, blocks):
         return True  # nobody can be asked
 
@@ -209,6 +238,17 @@ class Drive:
 
     def __exit__(self, *_):
         pass
+
+
+def compact(source):
+    """Python source without what only people need: less to send and to read."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.Module)) and ast.get_docstring(node) is not None:
+            node.body[0] = ast.Pass()
+    lines = ast.unparse(tree).splitlines()
+    return "\n".join(" " * ((len(line) - len(line.lstrip())) // 4) + line.lstrip()
+                     for line in lines if line.strip())
 
 
 def digest(data):

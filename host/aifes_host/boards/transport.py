@@ -28,6 +28,12 @@ class _Pyboard:
         self._port.exec_raw_no_follow(code)
         return self._port.serial
 
+    def read(self, n):
+        return self._port.serial.read(n)
+
+    def write(self, data):
+        self._port.serial.write(data)
+
     def finish(self, timeout):
         """What the code printed and the traceback, as bytes. timeout: silent seconds."""
         return self._port.follow(timeout)
@@ -104,6 +110,14 @@ class Connection:
     def start(self, code):
         """Run code that talks with this program; the port, with read(n) and write(data)."""
         return self._try(self._transport.start, code)
+
+    def read(self, n):
+        """n bytes of what it prints."""
+        return self._try(self._transport.read, n)
+
+    def write(self, data):
+        """Send to the code that runs."""
+        self._try(self._transport.write, data)
 
     def finish(self, timeout=10):
         """What the started code prints until it ends."""
