@@ -10,10 +10,22 @@ from rich.markup import escape
 from rich.table import Table
 
 from . import aifes_tools, memory_map, writers
-from .cli_app import Data, Json, Model, Network, app, command, console, show, track, write_outputs
+from .cli_app import (
+    Data,
+    Json,
+    Model,
+    Network,
+    Output,
+    app,
+    command,
+    console,
+    show,
+    track,
+    write_outputs,
+)
 from .finetune import finetune as finetune_graph
 from .float32 import float_model
-from .graph import ConversionError
+from .graph import ConversionError, check_columns
 from .layout import arrange
 from .quantizer import quantize as quantize_graph
 from .search import search as search_choices
@@ -43,23 +55,26 @@ def quantize(
     test: Annotated[Optional[Path], typer.Option(
         help="Inputs for the final comparison; default: the same data.")] = None,
     labels: Annotated[Optional[Path], typer.Option(
-        help="Classes of the test inputs, for the accuracy.")] = None,
+        help="Classes of the test inputs, numbers or names, for the accuracy: .csv, .txt, .npy, "
+             ".npz or FILE.py:NAME.")] = None,
+    which: Output = None,
     json: Json = False,
 ):
     """Quantize a float network to one .aifes buffer and say what it lost, and where."""
-    graph = read_network(network, name)
+    graph = read_network(network, name, which)
     calibration = read_data(data)
-    wanted = None if labels is None else read_labels(labels)
+    x = calibration if test is None else read_data(test)
+    wanted = None if labels is None else read_labels(labels, len(x))
     if search and finetune is not None:
         raise ConversionError("give --search or --finetune, not both")
     if search:
         result = search_choices(graph, calibration, method, lambda v: track(json, v, "searching"))
     elif finetune is not None:
-        result = finetune_graph(graph, calibration, read_targets(finetune), method,
+        result = finetune_graph(graph, calibration, read_targets(finetune, len(calibration)),
+                                method,
                                 progress=lambda v: track(json, v, "training"))
     else:
         result = quantize_graph(graph, calibration, method)
-    x = calibration if test is None else read_data(test)
     comparison = result.compare(x, wanted)
     losses = {stage.title: stage.loss for stage in stages(result, result.graph.samples(x))}
     output = output or Path(f"{graph.name}.aifes")
@@ -123,10 +138,11 @@ def convert(
     network: Network,
     output: Annotated[Optional[Path], typer.Option("-o", help="Default: NAME.aifes")] = None,
     name: Annotated[Optional[str], typer.Option(help="Name kept in the file.")] = None,
+    which: Output = None,
     json: Json = False,
 ):
     """Write a float network as a float32 model: run it so, or quantize it on the board itself."""
-    graph = read_network(network, name)
+    graph = read_network(network, name, which)
     model = float_model(graph)
     output = output or Path(f"{graph.name}.aifes")
     writers.write_aifes(model, output)
@@ -180,9 +196,7 @@ def simulate(
     """Run a model on the PC, bit for bit as on the board."""
     simulator = Simulator(model.read_bytes())
     x = read_data(input)
-    n = int(np.prod(simulator.plan.input.shape))
-    if x.shape[1] != n:
-        raise ConversionError(f"{input} has {x.shape[1]} columns, the network has {n} inputs")
+    check_columns(x.shape[1], int(np.prod(simulator.plan.input.shape)))
     y = simulator(x)
     if output is not None:
         write_outputs(y, output)
@@ -214,6 +228,7 @@ def export(
     byte_order: Annotated[Literal["little", "big"], typer.Option(help="Of aifes-...")] = "little",
     transposed: Annotated[bool, typer.Option(
         help="aifes-...: weights for AIfES's DENSE_WT layers.")] = False,
+    which: Output = None,
     json: Json = False,
 ):
     """Write a model as Python module or C array, or as AIfES's parameter buffer."""
@@ -224,8 +239,8 @@ def export(
     else:
         if data is None:
             raise ConversionError(f"--to {to} quantizes by AIfES's rule: give --data too")
-        buffer = aifes_tools.graph_flatbuffer_q7(read_network(model), read_data(data), align,
-                                                 byte_order, transposed)
+        buffer = aifes_tools.graph_flatbuffer_q7(read_network(model, None, which), read_data(data),
+                                                 align, byte_order, transposed)
     if to == "aifes-buffer":
         output.write_bytes(buffer)
     else:
