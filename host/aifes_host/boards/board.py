@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .on_board import files
-from .transport import BoardError, Connection, ExecError
+from .transport import BoardError, Connection, ExecError, understood
 
 CHUNK = 120  # bytes of a file on their way: no serial port's buffer on a board is smaller
 INTERRUPT = b"\x03"
@@ -82,13 +82,15 @@ class SerialBoard:
 
     def _ask(self):
         found = self.call(files.describe)
-        if found.pop("read_only"):
+        with understood(self.port):
+            read_only, mpy = found.pop("read_only"), found.pop("mpy")
+            number = mpy >> 10 & 15
+            info = Info(arch=ARCHITECTURES[number] if number < len(ARCHITECTURES) else None,
+                        mpy=(mpy & 255, mpy >> 8 & 3), version=tuple(found.pop("version")), **found)
+        if read_only:
             raise BoardError("the computer holds this board's files: give the path of its drive "
                              "as --port, such as /media/CIRCUITPY")
-        mpy = found.pop("mpy")
-        return Info(arch=ARCHITECTURES[mpy >> 10 & 15] if mpy >> 10 & 15 < len(ARCHITECTURES) else
-                    None, mpy=(mpy & 255, mpy >> 8 & 3),
-                    version=tuple(found.pop("version")), **found)
+        return info
 
     def execute(self, code, timeout=10):
         """Run code on the board; what it prints."""
@@ -108,7 +110,8 @@ class SerialBoard:
         text = ", ".join(map(repr, arguments))
         call = f"{function.__name__}({text})"
         out = self._end(self.execute, f"import json\nprint(json.dumps({call}))", timeout)
-        return json.loads(out.splitlines()[-1])
+        with understood(self.port):
+            return json.loads(out.splitlines()[-1])
 
     def _send_module(self, module):
         if module not in self._sent:
@@ -123,6 +126,9 @@ class SerialBoard:
             if re.search(r"OSError: (\[Errno )?28\b", str(error)):
                 raise BoardError("the board's flash is full: delete files that are not needed "
                                  f"(mpremote connect {self.port} fs rm FILE)")
+            if re.search(r"OSError: (\[Errno )?(2|20|21|22|30)\b", str(error)):
+                raise BoardError(f"the board cannot write there ({error}): give another path on it "
+                                 "as --to")
             raise
 
     def reset(self):
@@ -145,7 +151,11 @@ class SerialBoard:
         self._end(self._connection.finish)
 
     def digests(self, paths):
-        return [tuple(d) if d else None for d in self.call(files.digests, paths, timeout=60)]
+        found = self.call(files.digests, paths, timeout=60)
+        with understood(self.port):
+            if len(found) != len(paths):
+                raise ValueError
+            return [tuple(d) if d else None for d in found]
 
     def listing(self, folder):
         """Names in a folder, None if it is not there."""

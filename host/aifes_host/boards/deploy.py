@@ -15,7 +15,7 @@ from ..layout import arrange
 from ..simulator import Simulator
 from .board import digest
 from .runtime import Choice, choose_engine, missing, needed_files, runtime_files
-from .transport import BoardError
+from .transport import BoardError, understood
 
 RUNTIME = "lib/aifes"  # in the board's root folder
 # Heap of import + load besides model, arena and plan; measured on RP2040, with a tenth added
@@ -127,7 +127,9 @@ def execute(board, p, advance=lambda n: None):
     if p.write:
         _replace_runtime(board, p, advance)
     if p.write_model:
-        board.mkdir(posixpath.dirname(p.path))
+        for i, character in enumerate(p.path[1:], 1):
+            if character == "/":
+                board.mkdir(p.path[:i])
         new, old = p.path + ".new", p.path + ".old"
         board.write(new, p.model, advance)
         _check(board, {new: p.model})
@@ -188,14 +190,16 @@ def verify(board, p, samples=3):
     want = simulator.run(x)
     board.reset()
     try:
-        engine, got = board.execute(VERIFY.format(
+        said = board.execute(VERIFY.format(
             path=p.path, engine=p.choice.engine, x=x.tobytes().hex(), n=want.nbytes,
-            kind="f" if simulator.is_float else "b"),
-            timeout=120).split()[-2:]
-        if len(got) == 2 * want.nbytes and simulator.is_float:
-            right = same(np.frombuffer(bytes.fromhex(got), "<f4"), want.ravel(), engine).all()
+            kind="f" if simulator.is_float else "b"), timeout=120)
+        with understood(board.port):
+            engine, got = said.split()[-2:]
+            got = bytes.fromhex(got)
+        if len(got) == want.nbytes and simulator.is_float:
+            right = same(np.frombuffer(got, "<f4"), want.ravel(), engine).all()
         else:
-            right = got == want.tobytes().hex()
+            right = got == want.tobytes()
         if not right:
             raise BoardError("the board computes something else than the simulator")
         return engine

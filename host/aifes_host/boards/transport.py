@@ -20,6 +20,16 @@ class ExecError(BoardError):
     """Code on the board raised an exception; its last line is the message."""
 
 
+@contextlib.contextmanager
+def understood(port):
+    """Read an answer in here: what it should not be is a BoardError."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, AttributeError):
+        raise BoardError(f"the board on {port} answered something else than was asked: press its "
+                         "reset button and try again, without a main.py that prints")
+
+
 class _Pyboard:
     """What both libraries have in common."""
 
@@ -124,7 +134,7 @@ class Connection:
         out, error = self._try(self._transport.finish, timeout)
         if error:
             lines = error.decode(errors="replace").strip().splitlines()
-            raise ExecError(lines[-1])
+            raise ExecError(lines[-1] if lines else "an error without a name")
         return out.decode(errors="replace").replace("\r\n", "\n")
 
     def _try(self, function, *arguments):
