@@ -87,6 +87,10 @@ class SerialBoard:
             number = mpy >> 10 & 15
             info = Info(arch=ARCHITECTURES[number] if number < len(ARCHITECTURES) else None,
                         mpy=(mpy & 255, mpy >> 8 & 3), version=tuple(found.pop("version")), **found)
+            for name in ("root", "name", "machine", "platform"):
+                getattr(info, name)[0].encode()
+            if not (info.block > 0 and info.flash_free >= 0 and info.heap_free >= 0):
+                raise ValueError
         if read_only:
             raise BoardError("the computer holds this board's files: give the path of its drive "
                              "as --port, such as /media/CIRCUITPY")
@@ -155,11 +159,13 @@ class SerialBoard:
         with understood(self.port):
             if len(found) != len(paths):
                 raise ValueError
-            return [tuple(d) if d else None for d in found]
+            return [(int(d[0]), int(d[1])) if d else None for d in found]
 
     def listing(self, folder):
         """Names in a folder, None if it is not there."""
-        return self.call(files.listing, folder)
+        names = self.call(files.listing, folder)
+        with understood(self.port):
+            return None if names is None else [name + "" for name in names]
 
     def has_room(self, blocks):
         return self.call(files.has_room, blocks)

@@ -25,7 +25,7 @@ def understood(port):
     """Read an answer in here: what it should not be is a BoardError."""
     try:
         yield
-    except (ValueError, TypeError, LookupError, AttributeError):
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         raise BoardError(f"the board on {port} answered something else than was asked: press its "
                          "reset button and try again, without a main.py that prints")
 
