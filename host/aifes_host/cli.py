@@ -19,6 +19,7 @@ from .cli_app import (
     app,
     command,
     console,
+    regular,
     show,
     track,
     write_outputs,
@@ -234,7 +235,7 @@ def export(
     """Write a model as Python module or C array, or as AIfES's parameter buffer."""
     name = re.sub(r"\W|^(?=\d)", "_", output.stem)
     if to in ("python", "c"):
-        buffer = Path(model).read_bytes()
+        buffer = regular(Path(model)).read_bytes()
         aifes.load(buffer)
     else:
         if data is None:

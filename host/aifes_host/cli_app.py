@@ -11,6 +11,7 @@ import rich.progress
 import typer
 from rich.console import Console
 
+from .files import check_file
 from .graph import ConversionError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
@@ -19,7 +20,19 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_comp
 console = Console(highlight=False, soft_wrap=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-Model = Annotated[Path, typer.Argument(help="An .aifes file.")]
+MODEL = 1 << 26  # bytes of an .aifes file
+
+
+def regular(path):
+    """The path, if it is a file that can be a model: no device that never ends."""
+    try:
+        check_file(path, MODEL)
+    except ConversionError as error:
+        fail(str(error))
+    return path
+
+
+Model = Annotated[Path, typer.Argument(help="An .aifes file.", callback=regular)]
 Network = Annotated[str, typer.Argument(
     help=".keras, .h5, .onnx, .pt2 (torch.export.save), .json, or FILE.py:NAME, a variable: a "
          "model of Keras, PyTorch, ONNX or scikit-learn, or a list of layers.")]
