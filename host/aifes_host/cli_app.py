@@ -39,7 +39,7 @@ Network = Annotated[str, typer.Argument(
          "model of Keras, PyTorch, ONNX or scikit-learn, or a list of layers.")]
 Output = Annotated[Optional[str], typer.Option(
     "--output", metavar="NAME", help="Which output of the network to convert, if it has several "
-                                     "(ONNX, PyTorch).")]
+                                     "(Keras, ONNX, PyTorch).")]
 Data = Annotated[Path, typer.Option(
     help="Representative inputs: .npy, .npz, .csv, or FILE.py:NAME, an array or a function that "
          "returns one.")]
