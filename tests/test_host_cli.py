@@ -1,5 +1,6 @@
 """The command `aifes`, as a user runs it."""
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -98,6 +99,13 @@ def test_export(folder):
     by_hand.load_parameters((folder / "p.bin").read_bytes())
     run("export", "train.py:model", "--to", "aifes-c", "--data", "x.csv", "-o", "p.h",
         "--byte-order", "big", "--align", "2", cwd=folder)
+    text = (folder / "p.h").read_text()
+    assert "const uint16_t p[" in text
+    run("export", "train.py:model", "--to", "aifes-buffer", "--data", "x.csv", "-o", "p.bin",
+        "--byte-order", "big", "--align", "2", cwd=folder)
+    buffer = (folder / "p.bin").read_bytes()
+    assert f"const uint32_t p_size = {len(buffer)};" in text
+    assert bytes.fromhex("".join(re.findall(r"0x(\w+),", text))) == buffer
 
 
 @pytest.mark.parametrize("args, word", [

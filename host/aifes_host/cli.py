@@ -206,7 +206,8 @@ def export(
         help="An .aifes file; for aifes-buffer and aifes-c a float network as for quantize.")],
     to: Annotated[Literal["python", "c", "aifes-buffer", "aifes-c"], typer.Option(
         help="python: module for freezing; c: array of the .aifes buffer; aifes-...: AIfES's own "
-             "parameter buffer, for its C library.")],
+             "parameter buffer, for its C library: aifes-buffer its bytes, aifes-c a C array of "
+             "uint32_t (uint16_t, uint8_t with --align 2, 1) and its size.")],
     output: Annotated[Path, typer.Option("-o", help="The file to write.")],
     data: Annotated[Optional[Path], typer.Option(
         help="Representative inputs, for aifes-...")] = None,
@@ -228,10 +229,12 @@ def export(
                                                  byte_order, transposed)
     if to == "aifes-buffer":
         output.write_bytes(buffer)
+    elif to == "python":
+        output.write_text(writers.python_module(buffer, name), "utf-8")
+    elif to == "c":
+        output.write_text(writers.c_array(buffer, name), "utf-8")
     else:
-        text = writers.python_module(buffer, name) if to == "python" else \
-            writers.c_array(buffer, name)
-        output.write_text(text, "utf-8")
+        output.write_text(writers.aifes_c_array(buffer, name, align, byte_order), "utf-8")
     show(json, {"output": str(output), "bytes": len(buffer)},
          lambda: console.print(f"{output}: {len(buffer)} bytes of parameters"))
 
