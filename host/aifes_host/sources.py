@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .graph import ConversionError
+from .graph import ConversionError, Graph
 from .importers import SUFFIXES, from_file, from_model
 from .quantizer import collect
 
@@ -18,7 +18,10 @@ def read_network(source, name=None):
     """
     path, _, attribute = source.rpartition(":")
     if path.endswith(".py"):
-        return from_model(_attribute(Path(path), attribute), name)
+        model = _attribute(Path(path), attribute)
+        if not isinstance(model, Graph) and not (isinstance(model, dict) and "name" in model):
+            name = name or Path(path).stem  # a framework's own is that of a class
+        return from_model(model, name)
     path = Path(source)
     if path.suffix.lower() in SUFFIXES:
         graph = from_file(path)
@@ -34,7 +37,8 @@ def read_network(source, name=None):
         raise ConversionError(f"{source} is not JSON: {error}")
     if not isinstance(description, (dict, list)):
         raise ConversionError(f"{source} describes no network: it must be a list of layers")
-    return from_model(description, name or path.stem)
+    own = description.get("name") if isinstance(description, dict) else None
+    return from_model(description, name or own or path.stem)
 
 
 def _attribute(path, attribute):
