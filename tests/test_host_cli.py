@@ -8,6 +8,8 @@ from pathlib import Path
 import aifes
 import numpy as np
 import pytest
+from aifes.builder import assemble, dense_op
+from aifes_host import Simulator, memory_map
 
 AIFES = str(Path(sys.executable).parent / "aifes")
 TRAIN = """
@@ -76,6 +78,32 @@ def test_inspect_draws_the_arena(folder):
     found = json.loads(run("inspect", "net.aifes", "--json", cwd=folder))
     assert found["arena"] == found["arena_lower_bound"] == 12
     assert found["arena_blocks"][0]["length"] == 4
+
+
+@pytest.mark.parametrize("layers", [1, 4, 5, 6, 12, 30, 60])
+def test_labels_of_the_plot_are_apart(layers, tmp_path, monkeypatch):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    rng = np.random.default_rng(layers)
+    sizes = rng.integers(8, 40, layers + 1).tolist()
+    ops = [dense_op(bytes(n * m), 0, [0] * m, 0, 0, 0, False) for n, m in zip(sizes, sizes[1:])]
+    plan = Simulator(bytes(assemble(ops, (0, 0), (0, 0)))).plan
+    with monkeypatch.context() as patch:
+        patch.setattr(plt, "close", lambda figure: None)
+        memory_map.draw_picture(plan, tmp_path / "map.png", "net")
+    figure = plt.gcf()
+    figure.canvas.draw()
+    axes, = figure.axes
+    texts = [*axes.texts, *axes.get_xticklabels()]
+    texts += [t for legend in figure.legends for t in legend.get_texts()]
+    boxes = [t.get_window_extent() for t in texts]
+    assert not [1 for i, a in enumerate(boxes) for b in boxes[:i] if a.overlaps(b)]
+    assert all(figure.bbox.x0 <= b.x0 and b.x1 <= figure.bbox.x1 for b in boxes)
+    assert all(figure.bbox.y0 <= b.y0 and b.y1 <= figure.bbox.y1 for b in boxes)
+    plt.close(figure)
 
 
 def test_simulate_equals_runtime(folder):

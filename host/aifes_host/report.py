@@ -108,7 +108,8 @@ def write_page(path, name, model, verdict, found, facts, names, tables, compared
     html = environment.get_template("report.html.j2").render(
         name=name, model=model, verdict=verdict, intro=intro, facts=facts, stages=found,
         layers=layers, compared=compared, plan=plan, names=names, matrices=tables, costs=costs,
-        svg=report_svg, version=__version__, blocks=memory_map.blocks(plan),
+        svg=report_svg, letter=memory_map.letter, version=__version__,
+        blocks=memory_map.blocks(plan),
         bound=memory_map.lower_bound(plan), seen=found[0].seen is not None,
         best=max([s.snr for s in found if s.snr is not None], default=1) if compared else 1,
         products=cost.multiplications(plan), tolerance=cost.TOLERANCE, most=SCATTERS)

@@ -41,7 +41,7 @@ def describe(model, path, x=None, labels=None, name=None):
         wanted = np.array([names.index(str(v)) for v in np.ravel(labels).tolist()])
         tables = [matrix("label", "model", {"label": wanted, "model": classes}, len(names))]
         facts = [("accuracy", f"{accuracy:.1%}")]
-    verdict = judge_file(found if x is not None else [], accuracy, classes)
+    verdict = judge_file(simulator.is_float, found if x is not None else [], accuracy, classes)
     name = name or str(noted.get("name") or "network")
     kind = "float32" if simulator.is_float else "int8 (Q7, as AIfES calls it)"
     costs = write_page(

@@ -126,7 +126,7 @@ def memory(plan):
         w, h = width * (b.last - b.first + 1), height * b.length
         parts.append(tag("rect", x=x, y=y, width=w, height=h, class_=f"block hue{i % HUES}"))
         if h >= 14 and w >= 14:
-            parts.append(text(x + w / 2, y + h / 2 + 4, letter(i), "middle", "strong"))
+            parts.append(text(x + w / 2, y + h / 2 + 4, memory_map.letter(i), "middle", "strong"))
     bound = 180 - height * memory_map.lower_bound(plan)
     parts += [tag("path", d=f"M50 {bound:.1f}H350", class_="bound"),
               tag("path", d="M50 6V180H350", class_="axis"),
@@ -135,11 +135,6 @@ def memory(plan):
         name = f"{i} {OP_NAMES[plan.ops[i].opcode]}" if ops <= 4 else i
         parts.append(text(50 + width * (i + 0.5), 198, name, "middle", "small"))
     return picture(360, 204, "The arena over time", parts)
-
-
-def letter(i):
-    """A, B, .. Z, A1, B1, .."""
-    return "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i % 26] + (str(i // 26) if i >= 26 else "")
 
 
 def scatter(real, seen, title, most=400):

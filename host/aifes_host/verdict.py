@@ -56,6 +56,7 @@ def judge(result, comparison, stages, agreement, wanted, tested):
                   f"{agreement:.1%} of its decisions are those of the float network.")
     elif "accuracy_q7" not in comparison:
         _error(found, stages[-1])
+    lossy = found.level != "fit"
     cut = _cut(stages[0])
     if cut > CUT[0]:
         found.add(grade(cut, CUT), f"{cut:.1%} of the input values lie beyond the range that the "
@@ -66,22 +67,29 @@ def judge(result, comparison, stages, agreement, wanted, tested):
         found.add("fit" if tested else "limited", f"{warning[0].upper()}{warning[1:]}.")
     if not tested:
         found.reasons.append("These samples also chose the ranges: other ones (--test) say more.")
-    if found.level != "fit":
+    if lossy:
         _advise(found, result, stages)
+    elif found.level != "fit" and not found.advice:
+        found.advice.append("Compare on some hundred other samples, as they occur on the board: "
+                            "--test.")
     return found
 
 
-def judge_file(stages, accuracy, classes):
+def judge_file(is_float, stages, accuracy, classes):
     """The Verdict about a model whose float network is not there.
 
     stages: of the samples, or empty; accuracy: of the labels, or None; classes: found, or None.
     """
-    found = Verdict("unknown", ["What the model lost against its float network is not in the file: "
-                                "give the network and data to see it."])
+    found = Verdict("unknown", [
+        "Nothing is quantized, so nothing is lost that way; data with labels tell whether it is "
+        "right." if is_float else
+        "What the model lost against its float network is not in the file: give the network and "
+        "data to see it."])
     if stages:
-        cut = _cut(stages[0])
-        found.add(grade(cut, CUT), f"{cut:.1%} of the input values lie beyond the range of the "
-                                   "inputs, and are cut.")
+        if not is_float:
+            cut = _cut(stages[0])
+            found.add(grade(cut, CUT), f"{cut:.1%} of the input values lie beyond the range of "
+                                       "the inputs, and are cut.")
         _samples(found, len(stages[0].seen))
     if accuracy is not None:
         found.add("fit", f"It is right on {accuracy:.1%} of the samples.")
