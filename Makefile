@@ -2,71 +2,67 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN = $(VENV)/bin
+NEEDS = $(PYTHON) tests/needs.py
+# where firmware and sources are kept; HOME may be read-only
+ifndef AIFES_CACHE
+AIFES_CACHE := $(shell d="$${XDG_CACHE_HOME:-$$HOME/.cache}/aifes"; \
+    mkdir -p "$$d" 2>/dev/null && [ -w "$$d" ] || d="$(CURDIR)/build/cache"; echo "$$d")
+endif
+export AIFES_CACHE
 
 .PHONY: help venv demo native boards bundle toolchains test fuzz bench lint clean
+.NOTPARALLEL: # one installation after the other
 
 help:
 	@echo "make demo        quantize the line follower's network and drive the simulated robot"
 	@echo "make native      the engine in C, as .mpy for each architecture: host/aifes_host/native/"
-	@echo "make toolchains  the compilers for it, what emulated boards need, a browser (Debian)"
 	@echo "make boards      BOARDS='pico cortex-m4' (default: all) emulated boards, to deploy to"
 	@echo "make bundle      the package for CircuitPython, as a library bundle: build/bundle/"
 	@echo "make test        all tests, on CPython, MicroPython and the emulated boards"
 	@echo "make fuzz        RUNS=1000000 damaged models against the engine in C"
 	@echo "make bench       instructions on chips, speed of the engines and of the simulator"
 	@echo "make lint        check the style"
+	@echo "make toolchains  install what make test needs beside Python packages, and no more"
 	@echo "make clean       remove what was built"
+	@echo "Each installs what it lacks (Debian, Ubuntu) and says what; tests/needs.py is the list."
 
-venv: $(VENV)/.ready
+# the tools of the target; first of all, so that they are installed at once
+tools-%:
+	@$(NEEDS) $*
 
-# Debian's python3 has no ensurepip until python3-venv is installed
+venv: tools-demo $(VENV)/.ready
+
 $(VENV)/.ready: pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
-	    { echo "Python 3.10 or newer is needed: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
-	    sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
-	    echo "installing python3-venv, which Debian and Ubuntu keep apart"; \
-	    $$sudo apt-get update -qq && $$sudo apt-get install -qqy python3-venv; }
-	@echo "setting up $(VENV) (once, a minute or two)"
-	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[test]'
+	@$(NEEDS) venv $(VENV)
+	@touch $@
+
+$(VENV)/.tests: $(VENV)/.ready
+	@$(NEEDS) tests $(VENV)
 	@touch $@
 
 demo: venv
 	$(BIN)/python -m aifes_host.demo
 
-native: venv
+native: tools-native venv
 	@PYTHON=$(abspath $(BIN))/python native_module/build.sh
 
-boards: venv
-	@cd tests && $(abspath $(BIN))/python -m boards $(BOARDS)
+# ends with make, however that ends
+boards: tools-boards venv
+	@cd tests && exec setpriv --pdeathsig TERM $(abspath $(BIN))/python -m boards $(BOARDS)
 
 bundle: venv
 	$(BIN)/python device/make_bundle.py
 
-toolchains:
-	@sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
-	    $$sudo apt-get update -qq && $$sudo apt-get install -qqy --no-install-recommends \
-	    gcc libc6-dev git clang llvm libclang-rt-dev gcc-arm-none-eabi libnewlib-arm-none-eabi \
-	    gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf \
-	    gcc-xtensa-lx106 picolibc-xtensa-lx106-elf \
-	    libstdc++-arm-none-eabi-newlib cmake ninja-build qemu-system-arm qemu-system-misc
-	@command -v npm >/dev/null || { \
-	    sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); $$sudo apt-get install -qqy nodejs npm; }
-# Ubuntu has it as a snap only
-	@command -v chromium >/dev/null || { \
-	    sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
-	    $$sudo apt-get install -qqy --no-install-recommends chromium || \
-	    echo "no package chromium: tests of the report will skip the browser"; }
+toolchains: tools-test
 
-test: venv
-	$(BIN)/python -m pytest -q -n $$((2 * $$(nproc))) --dist loadgroup
+test: tools-test $(VENV)/.tests
+	$(BIN)/python -m pytest -q -rs -n $$((2 * $$(nproc))) --dist loadgroup
 
 RUNS ?= 1000000
-fuzz:
+fuzz: tools-fuzz
 	native_module/fuzz/run.sh $(RUNS)
 
-bench: native
+bench: tools-bench $(VENV)/.tests native
 	$(BIN)/python tests/bench/instructions.py
 	$(BIN)/python tests/bench/floats.py
 	$(BIN)/python tests/bench/engines.py

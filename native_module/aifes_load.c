@@ -1,23 +1,28 @@
 /* The guard of int8 models: nothing that passes leads aifes_run out of buffer and arena. */
+#include "aifes.h"
+
+#define DENSE AIFES_DENSE
+#define ITEM 1
 #include "guard.h"
 
 static int check_op(const aifes_header *h, const aifes_op *op, uint32_t low)
 {
-    uint32_t n_in = op->n_in, n_out = op->n_out, interleave = op->interleave;
+    uint32_t n_in = op->n_in, n_out = op->n_out, interleave = op->interleave, padded = 0;
     uint32_t sizes[4] = {0, 0, 0, op->opcode == AIFES_SOFTMAX ? 512 : 256};
     const uint32_t *constants = &op->weights;
-    if (op->opcode < AIFES_DENSE || op->opcode > AIFES_SOFTMAX || !n_in || !n_out
-        || (n_in >> 14 && op->opcode != AIFES_MAP) || !inside(op->x, n_in, 0, h->arena)
-        || !inside(op->y, n_out, 0, h->arena)) {
+    if (op->opcode < AIFES_DENSE || op->opcode > AIFES_SOFTMAX
+        || (n_in >> 14 && op->opcode != AIFES_MAP)) {
         return 0;
     }
     if (op->opcode == AIFES_DENSE) {
         if (!interleave || interleave > n_out || (op->group != 1 && op->group != 4)
-            || op->low > op->high) {
+            || op->low > op->high || n_out > h->metadata) {
             return 0;
         }
-        sizes[0] = product(
-            aifes_divide(n_out + interleave - 1, interleave, 25) * interleave, n_in);
+        while (padded < n_out) {
+            padded += interleave;
+        }
+        sizes[0] = product(padded, n_in);
         sizes[1] = 4 * n_out;
         sizes[2] = op->shifts ? n_out : 0;
         sizes[3] = op->table ? 256 : 0;

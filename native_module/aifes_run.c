@@ -146,7 +146,8 @@ __attribute__((noinline)) static void map(const aifes_step *s)
 
 static uint32_t divide(uint32_t n, uint32_t d)
 {
-#if defined(__ARM_FEATURE_IDIV) || defined(__riscv_div) || defined(__x86_64__)
+#if defined(__ARM_FEATURE_IDIV) || defined(__riscv_div) || defined(__x86_64__)                     \
+    || defined(__XTENSA_WINDOWED_ABI__) /* ESP32 and newer */
     return n / d;
 #else
     return aifes_divide(n, d, 9);
@@ -259,16 +260,28 @@ __attribute__((noinline)) static void dequantize(const aifes_net *net, uint32_t 
     }
 }
 
+/* x and y may lie in the arena in any way: as if all were read first */
 __attribute__((noinline)) static void move(int8_t *to, const int8_t *from, uint32_t n)
 {
     /* volatile: else compilers call memcpy, which is not there */
-    if (n >= 4 && (((uintptr_t)to | (uintptr_t)from) & 3) == 0) {
-        for (; n >= 4; n -= 4, to += 4, from += 4) {
-            *(volatile uint32_t *)to = *(const uint32_t *)from;
+    if ((uintptr_t)from - (uintptr_t)to < n) { /* the end of `to` is the beginning of `from` */
+        for (; n && to != from; n--) {
+            *(volatile int8_t *)to++ = *from++;
         }
-    }
-    for (const int8_t *end = from + n; from != end;) {
-        *(volatile int8_t *)to++ = *from++;
+    } else if (n < 4 || ((uintptr_t)to | (uintptr_t)from) & 3) {
+        do {
+            n--;
+            *(volatile int8_t *)(to + n) = from[n];
+        } while (n);
+    } else {
+        while (n & 3) {
+            n--;
+            *(volatile int8_t *)(to + n) = from[n];
+        }
+        do {
+            n -= 4;
+            *(volatile uint32_t *)(to + n) = *(const uint32_t *)(from + n);
+        } while (n);
     }
 }
 

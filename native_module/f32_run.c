@@ -187,13 +187,22 @@ uint32_t f32_run(const aifes_net *net, uint32_t at, uint32_t end)
     return 0;
 }
 
-/* The caller's sample: NaN becomes 0, an infinity the largest float */
-static void copy_input(const aifes_net *net, const uint32_t *x)
+/* A sample from the caller or to him, as if all were read first: x and y may lie in the arena.
+ * finite: NaN becomes 0, an infinity the largest float */
+__attribute__((noinline)) static void move(uint32_t *to, const uint32_t *from, uint32_t n, int finite)
 {
-    uint32_t *y = (uint32_t *)net->input;
-    for (uint32_t i = 0; i < net->n_in; i++) {
-        uint32_t bits = x[i], size = bits << 1;
-        *(volatile uint32_t *)y++ = size > 0xFF000000 ? 0 : size == 0xFF000000 ? bits - 1 : bits;
+    int32_t step = 1;
+    if ((uintptr_t)to > (uintptr_t)from) {
+        to += n - 1;
+        from += n - 1;
+        step = -1;
+    }
+    for (; n; n--, to += step, from += step) {
+        uint32_t bits = *from, size = bits << 1;
+        if (finite && size >= 0xFF000000) {
+            bits = size == 0xFF000000 ? bits - 1 : 0;
+        }
+        *(volatile uint32_t *)to = bits; /* volatile: no memcpy */
     }
 }
 
@@ -201,13 +210,11 @@ static uint32_t run_sample(const aifes_net *net, const void *x, void *y, int flo
 {
     (void)floats;
     if (at == 0) {
-        copy_input(net, x);
+        move((uint32_t *)net->input, x, net->n_in, 1);
     }
     at = f32_run(net, at, net->header.n_ops);
     if (at == 0) {
-        for (uint32_t i = 0; i < net->n_out; i++) { /* volatile: no memcpy */
-            ((volatile uint32_t *)y)[i] = ((const uint32_t *)net->output)[i];
-        }
+        move(y, (const uint32_t *)net->output, net->n_out, 0);
     }
     return at;
 }

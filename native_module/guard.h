@@ -1,4 +1,5 @@
-/* What both guards do: aifes_load.c for int8, f32_load.c for float32. They define check_op().
+/* What both guards do: aifes_load.c for int8, f32_load.c for float32. They define check_op(), DENSE,
+ * the opcode of a dense layer, and ITEM, the bytes of an element in the arena.
  * What decides about memory is checked on a copy that nobody else can change. Whether a model is
  * whole (CRC, scales, bounds of sums, reserved fields) is checked by format.decode. */
 #ifndef AIFES_GUARD_H
@@ -10,7 +11,8 @@
 #pragma GCC optimize("Os")
 #endif
 
-/* op: a copy of a record. low: where constants begin; they end at the metadata. */
+/* op: a copy of a record whose x and y lie in the arena. low: where constants begin; they end at the
+ * metadata. */
 static int check_op(const aifes_header *h, const aifes_op *op, uint32_t low);
 
 __attribute__((noinline)) static void copy(void *to, const uint8_t *from, size_t n)
@@ -25,6 +27,16 @@ __attribute__((noinline)) static void copy(void *to, const uint8_t *from, size_t
 __attribute__((noinline)) static int inside(uint32_t at, uint32_t n, uint32_t low, uint32_t high)
 {
     return low <= at && at <= high && n <= high - at;
+}
+
+/* x and y lie in the arena, apart from each other; all but a dense layer may work in place */
+static int check_arena(const aifes_header *h, const aifes_op *op)
+{
+    const uint32_t most = AIFES_MAX_ARENA / ITEM;
+    uint32_t x = op->x, y = op->y, n = ITEM * op->n_in, m = ITEM * op->n_out;
+    return n && m && (ITEM == 1 || (op->n_in <= most && op->n_out <= most)) /* else they wrap */
+        && inside(x, n, 0, h->arena) && inside(y, m, 0, h->arena)
+        && (inside(x, n, 0, y) || inside(y, m, 0, x) || (x == y && op->opcode != DENSE));
 }
 
 /* a * b, at most 2^31 - 1 */
@@ -77,7 +89,7 @@ static int load_net(aifes_net *net, size_t size, const uint8_t *buf, size_t leng
     low = sizeof *h + h->n_ops * sizeof(aifes_op);
     if (h->magic != AIFES_MAGIC || h->version != AIFES_VERSION || h->length > length
         || h->length >> 31 || !h->n_ops || size < sizeof *net + h->n_ops * sizeof(aifes_step)
-        || h->arena > AIFES_MAX_ARENA || !inside(h->metadata, 0, low, h->length)) {
+        || h->arena > AIFES_MAX_ARENA || !inside(h->metadata, h->metadata_length, low, h->length)) {
         return 0;
     }
     x = h->input.offset;
@@ -88,7 +100,7 @@ static int load_net(aifes_net *net, size_t size, const uint8_t *buf, size_t leng
         if (i == 0) {
             net->n_in = n = op->n_in;
         }
-        if (op->x != x || op->n_in != n || !check_op(h, op, low)) {
+        if (op->x != x || op->n_in != n || !check_arena(h, op) || !check_op(h, op, low)) {
             return 0;
         }
         net->work += n * op->n_out;

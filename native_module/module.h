@@ -45,8 +45,11 @@ static int get_elements(mp_obj_t obj, int access, aifes_buffer *b)
     }
     b->is_float = info.typecode == 'f';
     b->data = info.buf;
-    b->n = b->is_float ? info.len / 4 : info.len;
-    return b->n && (b->is_float || TAKES_INT8(info.typecode));
+    b->n = info.len >> 2 * b->is_float;
+    if (b->is_float ? (uintptr_t)b->data & 3 : !TAKES_INT8(info.typecode)) {
+        return 0; /* some interpreters can view any bytes as floats */
+    }
+    return b->n;
 }
 
 static void place_net(net_obj_t *self)
@@ -97,6 +100,8 @@ mp_obj_t mpy_init(mp_obj_fun_bc_t *self, size_t n_args, size_t n_kw, mp_obj_t *a
     net_type.base.type = (void *)&mp_type_type;
     net_type.name = NET_NAME;
     MP_OBJ_TYPE_SET_SLOT(&net_type, call, net_call, 0);
+    /* else only load_obj keeps both, and the GC follows no pointer to the middle of a block */
+    mp_store_global(NET_NAME, MP_OBJ_FROM_PTR(&net_type));
     mp_store_global(LOAD_NAME, MP_OBJ_FROM_PTR(&load_obj));
     MP_DYNRUNTIME_INIT_EXIT
 }

@@ -1,6 +1,4 @@
 """What several tests share: the engine in C, built once, and boards of all kinds."""
-import contextlib
-import fcntl
 import functools
 import hashlib
 import os
@@ -11,38 +9,34 @@ from pathlib import Path
 
 import golden_models
 import make_device_data
+import needs
 import pytest
 import shared_library
 from aifes_host.boards.board import SerialBoard
 from boards.interface import Local, Remote, cpython_native, suite_files
-from boards.start import TOOLS, start
+from boards.start import CACHE, TOOLS, alone, start
 
 ROOT = Path(__file__).parents[1]
 NATIVE = ROOT / "native_module"
 PREBUILT = ROOT / "host" / "aifes_host" / "native"
-CACHE = Path(os.environ.get("AIFES_CACHE") or Path.home() / ".cache" / "aifes")
+# what compiles for an architecture: names in needs.py
+COMPILERS = {"x64": "gcc", "rv32imc": "riscv64-unknown-elf-gcc", "xtensa": "xtensa-lx106-elf-gcc",
+             "xtensawin": "debian",
+             **dict.fromkeys(("armv6m", "armv7m", "armv7emsp", "armv7emdp"), "arm-none-eabi-gcc")}
 
 
-def need(tool):
-    """Skip a test without this compiler; in CI nothing is skipped."""
-    if not shutil.which(tool):
-        message = f"{tool} is missing: make toolchains"
-        assert "CI" not in os.environ, message
-        pytest.skip(message)
-
-
-@contextlib.contextmanager
-def alone():
-    """Only one of several test processes builds at a time."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def need(*tools):
+    """Skip a test without these tools, names in needs.py; in CI nothing is skipped."""
+    for tool in tools:
+        if needs.missing(tool):
+            assert "CI" not in os.environ, needs.why_missing(tool)
+            pytest.skip(needs.why_missing(tool))
 
 
 @functools.cache
 def build_native(*architectures):
     """native_module/build.sh; its output."""
+    need("xz", *(COMPILERS[a] for a in architectures))
     with alone():
         return _build_native(*architectures)
 
@@ -114,8 +108,7 @@ def board(request, data, tmp_path_factory):
     elif name == "micropython-c":
         yield Local(name, request.getfixturevalue("firmware"), BOARDS[name], [package], data)
     elif name in TOOLS:
-        for tool in TOOLS[name]:
-            need(tool)
+        need(*TOOLS[name])
         build_native("armv6m", "armv7m", "armv7emsp", "armv7emdp", "rv32imc")
         folder = tmp_path_factory.mktemp(name)
         with alone():
@@ -152,7 +145,7 @@ def native_x64():
 @pytest.fixture(scope="session")
 def firmware():
     """A MicroPython for this PC that has native_module as a user C module: built once."""
-    need("gcc")
+    need("gcc", "xz")
     with alone():
         return _firmware()
 

@@ -119,15 +119,22 @@ def quantize():
             ((3, 4, 2), ("tanh", None), 40, 1), ((5, 3, 3), ("relu", "softmax"), 33, 1),
             ((2, 6, 1), ("sigmoid", "sigmoid"), 8, 1), ((4, 3, 2), ("leaky_relu", "elu"), 50, 10),
             ((3, 5, 2), ("softsign", None), 40, (1, 100, 0.01)), ((1, 1), (None,), 3, 1),
-            ((3, 4, 2), ("softmax", "tanh"), 35, (1, 300, 7))):
+            ((3, 4, 2), ("softmax", "tanh"), 35, (1, 300, 7)),
+            ((4, 8, 2), ("leaky_relu=4", None), 60, 1), ((4, 8, 2), ("leaky_relu=-2", "elu=10"),
+                                                         40, 5),
+            ((3, 5, 2), ("tanh leaky_relu=3", "relu elu=0.441"), 33, 1),
+            ((3, 4, 1), ("softmax elu=-30", "sigmoid leaky_relu=1000"), 20, 1),
+            ((2, 3, 2), ("leaky_relu=0.01", "elu=1e-3"), 40, (1000, 3))):
         layers, graph = [], []
         for n, m, kind in zip(sizes, sizes[1:], kinds):
             w = rng.normal(size=(n, m)).astype(np.float32)
             b = rng.normal(size=m).astype(np.float32)
             graph.append(("dense", w, b))
             layers.append(["dense", m, w.T.tobytes().hex(), b.tobytes().hex()])
-            if kind:
-                alpha = {"leaky_relu": [0.3], "elu": [0.7]}.get(kind, [])
+            for part in (kind or "").split():
+                kind, _, alpha = part.partition("=")
+                alpha = [float(alpha)] if alpha else {"leaky_relu": [0.3], "elu": [0.7]}.get(
+                    kind, [])
                 graph.append((kind, *alpha) if alpha else kind)
                 layers.append([kind, *alpha])
         x = (rng.normal(size=(samples, sizes[0])) * spread).astype(np.float32)

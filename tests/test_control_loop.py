@@ -3,13 +3,14 @@ import numpy as np
 from aifes_host import Simulator, demo
 from bench import control_loop
 from boards.pico_board import Pico, build
+from boards.start import TOOLS
 from conftest import CACHE, alone, build_native, need
 
 
 def test_control_loop(tmp_path):
     """The board's answers are the simulator's, of the network before and after the swap; the heap
     does not move; the robot stays on its line."""
-    need("node")
+    need(*TOOLS["pico"])
     build_native("armv6m")
     with alone():
         folder = build(CACHE)

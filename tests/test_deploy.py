@@ -41,8 +41,7 @@ def boards(tmp_path):
     running = []
 
     def begin(name="pico"):
-        for tool in TOOLS[name]:
-            need(tool)
+        need(*TOOLS[name])
         with alone():
             board = start(name, CACHE, tmp_path)
         running.append(board)

@@ -50,8 +50,7 @@ def commands(text):
 @pytest.fixture(scope="module")
 def pico(tmp_path_factory):
     """The port of an emulated Pico: the board of all pages."""
-    for tool in TOOLS["pico"]:
-        need(tool)
+    need(*TOOLS["pico"])
     build_native("armv6m")
     with alone():
         board = start("pico", CACHE, tmp_path_factory.mktemp("pico"))

@@ -1,10 +1,13 @@
 """Keras: live models and their files against what Keras computes; files of tf.keras 2 as well."""
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from aifes_host import ConversionError, from_model, read_network
+from aifes_host.importers import keras as importer
+from aifes_host.importers import keras_layers
 from frameworks import agree, need
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -78,31 +81,221 @@ def test_files_of_keras_2(name, suffix):
     agree(read_network(str(SAVED / (name + suffix))), data["x"], data["y"])
 
 
+def three_ways(model, folder):
+    """The model converted live, from .keras and from .h5, each as a function to call."""
+    yield lambda **options: importer.convert(model, **options)
+    for suffix in (".keras", ".h5"):
+        path = folder / f"net{suffix}"
+        model.save(path)
+        yield lambda path=path, **options: importer.read(path, **options)
+
+
+def randomize(model, seed=0):
+    rng = np.random.default_rng(seed)
+    model.set_weights([rng.normal(size=w.shape) for w in model.get_weights()])
+    return model
+
+
+@pytest.mark.parametrize("name", keras_layers.FUNCTIONS)
+def test_activations_by_name(keras, tmp_path, name):
+    layers = keras.layers
+    model = randomize(keras.Sequential([
+        keras.Input((4,)), layers.Dense(9, name), layers.Dense(5), layers.Activation(name)]))
+    x = np.random.default_rng(1).normal(size=(40, 4)).astype("f") * 3
+    for convert in three_ways(model, tmp_path):
+        agree(convert(), x, np.asarray(model.predict(x, verbose=0)))
+
+
+def test_activations_as_layers(keras, tmp_path):
+    layers = keras.layers
+    parts = [layers.ReLU(max_value=6), layers.ReLU(max_value=2, negative_slope=0.3), layers.PReLU(),
+             layers.PReLU(shared_axes=[1]), layers.ELU(2.5)]
+    x = np.random.default_rng(1).normal(size=(40, 4)).astype("f") * 3
+    for part in parts:
+        model = randomize(keras.Sequential([
+            keras.Input((4,)), layers.Dense(12), layers.Reshape((4, 3)), part,
+            layers.SpatialDropout1D(0.2), layers.Flatten()]))
+        if part.weights:
+            part.set_weights([np.full(w.shape, 0.3) for w in part.get_weights()])
+        for convert in three_ways(model, tmp_path):
+            agree(convert(), x, np.asarray(model.predict(x, verbose=0)))
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(9, layers.ReLU(max_value=1))])
+    agree(from_model(model), x, np.asarray(model.predict(x, verbose=0)))
+
+
+def refused(model, folder, words, **options):
+    for convert in three_ways(model, folder):
+        with pytest.raises(ConversionError, match=words):
+            convert(**options)
+
+
 def test_refusals_name_the_layer(keras, tmp_path):
     layers = keras.layers
 
-    def refused(parts, words, shape=(4,)):
-        model = keras.Sequential([keras.Input(shape), *parts])
-        model.save(tmp_path / "net.keras")
-        for convert in (lambda: from_model(model),
-                        lambda: read_network(str(tmp_path / "net.keras"))):
-            with pytest.raises(ConversionError, match=words):
-                convert()
+    def sequential(parts, words, shape=(4,)):
+        refused(keras.Sequential([keras.Input(shape), *parts]), tmp_path, words)
 
-    refused([layers.Conv1D(2, 2, name="first"), layers.Flatten(), layers.Dense(1)],
-            "'first' is a Conv1D.*use Dense", (4, 3))
-    refused([layers.Dense(2, activation="gelu", name="hidden")],
-            "'hidden' has the activation 'gelu'.*use")
-    refused([layers.Dense(2), layers.ReLU(max_value=6, name="six")], "'six' is a ReLU with max")
-    refused([layers.Dense(2, name="wide")], "'wide' gets values of shape.*Flatten", (4, 3))
-    refused([layers.Dense(2), layers.UnitNormalization(name="u")], "'u' is a UnitNormalization")
+    sequential([layers.Conv1D(2, 2, name="first"), layers.Flatten(), layers.Dense(1)],
+               "'first' is a Conv1D, which cannot be converted: use .*Dense", (4, 3))
+    sequential([layers.Dense(2, activation="exponential", name="hidden")],
+               "'hidden' has the activation 'exponential'.*use")
+    sequential([layers.Dense(2), layers.ReLU(threshold=1.0, name="t")], "'t' is a ReLU with thres")
+    sequential([layers.Dense(2, name="wide")], "'wide' gets values of shape.*Flatten", (4, 3))
+    sequential([layers.Dense(2), layers.UnitNormalization(name="u")], "'u' is a UnitNormalization")
+    several = layers.PReLU(name="p", alpha_initializer="random_normal")
+    sequential([layers.Dense(3), several], "'p' is a PReLU with a slope for each")
     x = keras.Input((4,))
     y = layers.Dense(4, name="a")(x)
-    with pytest.raises(ConversionError, match="takes 2 inputs: only a chain"):
-        from_model(keras.Model(x, layers.Add(name="sum")([x, y])))
+    refused(keras.Model(x, layers.Add(name="sum")([x, y])), tmp_path, "takes 2 inputs: only a chai")
     shared = layers.Dense(4, name="shared")
-    with pytest.raises(ConversionError, match="'shared' is used 2 times"):
-        from_model(keras.Model(x, shared(shared(x))))
+    refused(keras.Model(x, shared(shared(x))), tmp_path, "'shared' is used 2 times")
+    drop = layers.Dropout(0.5, name="mc")(y, training=True)
+    refused(keras.Model(x, drop), tmp_path, "'mc' is called with training=True")
+    refused(keras.Model(x, keras.ops.relu(y)), tmp_path, "is a R[eE]LU|is a Relu")
+    not_built = keras.Sequential([layers.Dense(3, name="d")])
+    with pytest.raises(ConversionError, match="'d' has no weights yet"):
+        from_model(not_built)
+
+
+def test_custom_objects_are_refused(keras, tmp_path):
+    class Dense(keras.layers.Dense):
+        def call(self, x):
+            return super().call(x) * 2
+
+    class Net(keras.Sequential):
+        def call(self, x):
+            return super().call(x) * 2
+
+    def relu(x):
+        return keras.ops.relu(x) * 2
+
+    parts = [keras.Input((4,)), keras.layers.Dense(3, name="d")]
+    model = keras.Sequential([keras.Input((4,)), Dense(3, name="d")])
+    for convert in list(three_ways(model, tmp_path))[:2]:  # .h5 keeps the class's name alone
+        with pytest.raises(ConversionError, match="'d' is a custom Dense"):
+            convert()
+    with pytest.raises(ConversionError, match="is a Net: only Sequential"):
+        from_model(Net(parts))
+    model = keras.Sequential([*parts, keras.layers.Activation(relu, name="mine")])
+    with pytest.raises(ConversionError, match="'mine' has the custom activation 'relu'"):
+        from_model(model)
+    model = keras.Sequential([*parts, keras.layers.Activation(lambda v: v * 2, name="mine")])
+    with pytest.raises(ConversionError, match="'mine'"):
+        from_model(model)
+
+    @keras.saving.register_keras_serializable("mine")
+    def gelu(x):
+        return x
+
+    refused(keras.Sequential([*parts, keras.layers.Dense(2, gelu, name="e")]), tmp_path,
+            "'e' has the (custom )?activation")
+
+
+def two_heads(keras, as_dict=False):
+    x = keras.Input((6,), name="observation")
+    hidden = keras.layers.Dense(8, "tanh", name="hidden")(x)
+    heads = {"pi": keras.layers.Dense(2, "tanh", name="actions")(hidden),
+             "v": keras.layers.Dense(1, name="values")(hidden)}
+    return randomize(keras.Model(x, heads if as_dict else list(heads.values()), name="policy"))
+
+
+@pytest.mark.parametrize("as_dict", [False, True])
+def test_two_outputs_are_never_chosen_silently(keras, tmp_path, as_dict):
+    model = two_heads(keras, as_dict)
+    x = np.random.default_rng(1).normal(size=(20, 6)).astype("f")
+    wanted = model.predict(x, verbose=0)
+    wanted = list(wanted.values()) if as_dict else wanted
+    refused(model, tmp_path, "'policy' has 2 outputs .*" + ("'pi', 'v'" if as_dict else
+                             "'actions', 'values'") + ".*--output NAME")
+    refused(model, tmp_path, "no output 'critic'", output="critic")
+    for convert in three_ways(model, tmp_path):
+        for i, names in enumerate((("actions", "pi"), ("values", "v"))):
+            for name in names[:1 + as_dict]:
+                agree(convert(output=name), x, wanted[i])
+    outer = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3, name="end")])
+    for convert in three_ways(outer, tmp_path):
+        assert convert(output="end").outputs == 3
+    refused(outer, tmp_path, "no output 'x': it has 'end'", output="x")
+
+
+def test_two_inputs_are_refused(keras, tmp_path):
+    a, b = keras.Input((3,), name="a"), keras.Input((2,), name="b")
+    model = keras.Model([a, b], [keras.layers.Dense(2, name="p")(a),
+                                 keras.layers.Dense(2, name="q")(b)])
+    refused(model, tmp_path, "has 2 outputs")
+    assert importer.convert(model, output="q").inputs == 2
+    both = keras.layers.Concatenate(name="both")([a, b])
+    refused(keras.Model([a, b], keras.layers.Dense(1)(both)), tmp_path, "has 2 inputs .a, b.")
+
+
+def test_layers_of_nested_models_may_share_names(keras, tmp_path):
+    def inner(name):
+        return keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, "tanh", name="same")],
+                                name=name)
+
+    model = randomize(keras.Sequential([keras.Input((4,)), inner("one"), inner("two")]))
+    x = np.random.default_rng(1).normal(size=(20, 4)).astype("f")
+    for convert in three_ways(model, tmp_path):
+        agree(convert(), x, model.predict(x, verbose=0))
+
+
+def quantizable(keras):
+    layers = keras.layers
+    return randomize(keras.Sequential([
+        keras.Input((40,)), layers.Dense(32, "relu", name="first"),
+        layers.Dense(3, use_bias=False, name="second")]))
+
+
+def test_quantized_by_keras(keras, tmp_path):
+    """Codes are never taken for weights: int8 is taken back to float, other modes refused."""
+    x = np.random.default_rng(1).normal(size=(50, 40)).astype("f")
+    model = quantizable(keras)
+    first, second = (np.asarray(w, float) for w in model.get_weights()[::2])
+    first_bias = np.asarray(model.get_weights()[1], float)
+    model.quantize("int8")
+    codes = [np.clip(np.round(w * (127 / np.abs(w).max(axis=0))), -127, 127)
+             * np.abs(w).max(axis=0) / 127 for w in (first, second)]
+    wanted = np.maximum(x @ codes[0] + first_bias, 0) @ codes[1]
+    for convert in three_ways(model, tmp_path):
+        with pytest.warns(UserWarning, match="rounded to int8 .*first, second"):
+            agree(convert(), x, wanted)
+    for mode in ("int4", "float8"):
+        model = quantizable(keras)
+        model.quantize(mode)
+        refused(model, tmp_path, f"'first' was quantized by Keras .{mode}.*before model.quantize")
+
+
+@pytest.mark.parametrize("quantized", [False, True])
+def test_lora(keras, tmp_path, quantized):
+    x = np.random.default_rng(1).normal(size=(50, 40)).astype("f")
+    model = quantizable(keras)
+    if quantized:
+        model.quantize("int8")
+    for layer in model.layers:
+        layer.enable_lora(2, lora_alpha=3)
+        layer.lora_kernel_b.assign(np.ones(layer.lora_kernel_b.shape))
+    wanted = model.predict(x, verbose=0)
+    for convert in three_ways(model, tmp_path):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            found = convert()(x)
+        span = np.abs(wanted).max()
+        assert np.abs(found - wanted).max() < (0.03 if quantized else 1e-5) * span
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16", "bfloat16",
+                                    "float64"])
+def test_precision(keras, tmp_path, policy):
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = quantizable(keras)
+        weights = [keras.ops.convert_to_numpy(keras.ops.cast(w, "float64")) for w in model.weights]
+        x = np.random.default_rng(1).normal(size=(50, 40)).astype("f")
+        wanted = np.maximum(x @ weights[0] + weights[1], 0) @ weights[2]
+        for convert in three_ways(model, tmp_path):
+            agree(convert(), x, wanted)
+    finally:
+        keras.config.set_dtype_policy("float32")
 
 
 def test_damaged_files(keras, tmp_path):

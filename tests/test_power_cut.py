@@ -15,6 +15,7 @@ from aifes_host.boards.board import SerialBoard
 from aifes_host.boards.transport import BoardError, Connection
 from bench.instructions import network
 from boards.pico_board import Pico, build
+from boards.start import TOOLS
 from conftest import CACHE, alone, build_native, need
 from test_deploy import tutorial
 
@@ -27,7 +28,7 @@ CHECK = f"import aifes\nprint(aifes.load('line.aifes').predict({X}))"
 
 @pytest.fixture(scope="module")
 def firmware():
-    need("node")
+    need(*TOOLS["pico"])
     build_native("armv6m")
     with alone():
         return build(CACHE)

@@ -33,7 +33,7 @@ def exact_table(kind, alpha, shift, zero_point, out_shift, out_zero):
                 y, unit = _real(kind, alpha, n, shift, e, one)
                 y, unit = _scaled(y, out_shift), _scaled(unit, -out_shift)
                 table[n + zero_point + 128] = saturate(ratio(y, unit) + out_zero) & 255
-        e = e * down + (one >> 1) >> BITS
+        e = e * down + (one >> 1) >> BITS or 1  # never 0: which side of a tie counts
     return bytes(table)
 
 

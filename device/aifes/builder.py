@@ -102,14 +102,14 @@ def fuse_map(ops, n, table):
     ops[-1] = Op(*(op[:14] + (bytes(table),) + op[15:]))
 
 
-def fuse_relu(ops, n, zero_point):
-    """max(x, zero_point) on the result of the last op: a clamp if it is dense without a table."""
+def fuse_clamp(ops, n, low, high):
+    """The result of the last op within low..high: by the op itself if it is dense, no table."""
     op = ops[-1] if ops else None
     if op is None or op.opcode != DENSE or op.table:
-        fuse_map(ops, n, bytes([max(v, zero_point) & 255 for v in range(-128, 128)]))
+        fuse_map(ops, n, bytes([min(max(v, low), high) & 255 for v in range(-128, 128)]))
     else:
-        low = max(op.low, zero_point)
-        ops[-1] = Op(*(op[:4] + (low, max(op.high, low)) + op[6:]))
+        ends = [min(max(v, low), high) for v in (op.low, op.high)]
+        ops[-1] = Op(*(op[:4] + tuple(ends) + op[6:]))
 
 
 def plan_arena(n_in, results):

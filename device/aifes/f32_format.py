@@ -1,5 +1,6 @@
 """Models of float32: their ops, checked as format.decode does; loaded for such models only."""
 import struct
+import sys
 
 from .format import OP, OP_SIZE, OPS_AT, ModelError, Op, _check, _inside, size
 from .format import OP_NAMES as OP_NAMES_INT8
@@ -50,14 +51,33 @@ def _floats(buf, at, n, low, high, i):
 def engine(name):
     """The Engine of this name for float32 models; None if there is no such name."""
     if name == "native":
-        from .f32_native import Engine
-    elif name == "viper":
+        return _native()
+    if name == "viper":
         from .f32_viper import Engine
     elif name == "python":
         from .f32_python import Engine
     else:
         return None
     return Engine
+
+
+def _native():
+    """The engine in C: a file _aifes_f32.mpy, or a part of the firmware, as model._native()."""
+    # its files are those of ESP32, but it has no FPU: the code would stop at the first float
+    if "S2" in getattr(sys.implementation, "_machine", "").rpartition("ESP32")[2][:3]:
+        raise ImportError("no FPU")
+    try:
+        from ._aifes_f32 import load
+    except ImportError:
+        from _aifes_f32 import load
+
+    def make(buf, plan, arena):
+        try:
+            return load(buf, arena)  # modaifes_f32.c
+        except ValueError as e:
+            raise ModelError(str(e))
+
+    return make
 
 
 def view(arena, need):

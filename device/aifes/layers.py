@@ -80,7 +80,7 @@ class _Activation:
         shift, zero = q
         out = activations.OUT_SCALE.get(self.kind, q)
         if self.kind == "relu":
-            builder.fuse_relu(ops, n, zero)
+            builder.fuse_clamp(ops, n, zero, 127)
         elif exact:
             builder.fuse_map(ops, n, activations.exact_table(
                 self.kind, _real_alpha(self.alpha), shift, zero, *out))

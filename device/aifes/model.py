@@ -1,9 +1,18 @@
-"""Load a model and run it: the part of the package that every program needs."""
+"""Load a model and run it: the part of the package that every program needs.
+
+The engines all execute the same plan with the same results to the last bit.
+Engine(buf, plan, arena) makes a net, which is called:
+    net(x, y, 0)    runs all samples of x into y, as Model.run() describes them; 0: done
+    net(0)          runs the sample that lies in the arena
+    net(a, b)       runs the ops a to b - 1 only (float32 models)
+A result > 0 is to be given instead of the 0 to go on; < 0: x and y do not fit the model.
+"""
+import sys
 from array import array
 
-import aifes.engines as engines
-
 from .format import FLOAT32, ModelError, decode, size
+
+_found = {}  # engines by name, those for float32 by f32_NAME
 
 
 def load(source, arena=None, engine=None):
@@ -25,7 +34,7 @@ def load(source, arena=None, engine=None):
     try:
         return Model(read(source), arena, engine)
     except (OSError, ModelError) as error:
-        from .previous import load_previous
+        from .seldom import load_previous
 
         return load_previous(source, arena, engine, error)
 
@@ -69,6 +78,57 @@ def _part(arena, tensor):
     return arena[tensor.offset:tensor.offset + size(tensor.shape)]
 
 
+def choose_engine(name, floats=False):
+    """The name and the Engine of this name, or those of the fastest one for None.
+
+    floats: of the engines for float32 models.
+    """
+    for candidate in ("native", "viper", "python") if name is None else (name,):
+        key = "f32_" + candidate if floats else candidate
+        if key not in _found:
+            _found[key] = _engine(candidate, floats)
+        if _found[key]:
+            return candidate, _found[key]
+    if name is None:
+        raise ModelError("no engine for this model here: `aifes deploy` brings the right one")
+    raise ModelError(f"no engine {name} here: leave it out and the fastest one is taken, or bring "
+                     "all with `aifes deploy --all`")
+
+
+def _engine(name, floats):
+    try:
+        if name == "viper" and sys.implementation.name != "micropython":
+            return None
+        if floats:
+            from .f32_format import engine
+
+            return engine(name)
+        if name == "native":
+            return _native()
+        if name == "viper":
+            from .engine_viper import Engine
+        elif name == "python":
+            from .engine_python import Engine
+        else:
+            return None
+        return Engine
+    except (ImportError, SyntaxError):  # no such file; no viper in this firmware
+        return None
+    except ValueError as e:
+        raise ModelError(f"the {name} engine is for another board or firmware ({e}): copy the "
+                         "right file with `aifes deploy`, or delete it")
+
+
+def _native():
+    """The engine in C: a file _aifes.mpy, beside this one or in /lib, or a part of the firmware."""
+    try:
+        from ._aifes import load
+    except ImportError:
+        from _aifes import load
+    # modaifes.c; only a long sample comes back from it between two layers
+    return lambda buf, plan, arena: load(buf, arena)
+
+
 class Model:
     """A network that runs. The attributes follow OpenMV's ml.Model, for one input and one output.
 
@@ -98,7 +158,7 @@ class Model:
         if arena is None:
             arena = _allocate(lambda n: array(chr(dtype), bytes(n)), plan.arena, "the arena")
         arena = view(arena, plan.arena)
-        self.engine, make = engines.choose(engine, dtype == FLOAT32)
+        self.engine, make = choose_engine(engine, dtype == FLOAT32)
         self._net = make(buf, plan, arena)
         self.input = part(arena, plan.input)
         self.output = part(arena, plan.output)
@@ -124,7 +184,7 @@ class Model:
         at = self._net(x, y, 0)
         while at:
             if at < 0:
-                from .refusal import refuse
+                from .seldom import refuse
 
                 refuse(x, y, self._plan)
             at = self._net(x, y, at)
@@ -169,7 +229,7 @@ class Model:
 
         Raises OSError if it cannot be written, ModelError if the flash does not give it back.
         """
-        from .saving import save
+        from .seldom import save
 
         save(self, path)
 

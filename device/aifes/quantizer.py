@@ -18,7 +18,7 @@ import aifes.builder as builder
 import aifes.q7 as q7
 import aifes.scales as scales
 
-from .f32_format import ACTIVATION_F32, ACTIVATIONS, DENSE_F32
+from .f32_format import ACTIVATION_F32, ACTIVATIONS, DENSE_F32, SOFTMAX_F32
 from .format import OP_SIZE, OPS_AT, ModelError, size
 from .model import Model
 from .quantizer_data import BINS, Data, Seen
@@ -128,7 +128,7 @@ class Quantizer:
             if self._ops[i].opcode == DENSE_F32:
                 self._dense(i, per_feature)
             else:
-                self._activation(self._ops[i])
+                self._activation(i)
             found.append(self._scale)
         return self._assemble(self._metadata(found))
 
@@ -216,7 +216,8 @@ class Quantizer:
         alpha = struct.unpack_from("<f", self._net._buf, op.table)[0] if op.table else 0
         return ACTIVATIONS[op.flags], alpha
 
-    def _activation(self, op):
+    def _activation(self, i):
+        op = self._ops[i]
         shift, zero = self._scale
         ops, n = self._ops_found, op.n_in
         if op.opcode != ACTIVATION_F32:
@@ -228,14 +229,31 @@ class Quantizer:
         kind, alpha = self._activation_of(op)
         out = activations.OUT_SCALE.get(kind, self._scale)
         if kind == "relu":
-            builder.fuse_relu(ops, n, zero)
+            builder.fuse_clamp(ops, n, zero, 127)
         elif self._exact:
+            if kind not in activations.OUT_SCALE:
+                out = self._table_scale(kind, alpha, n)
             builder.fuse_map(ops, n, activations.exact_table(kind, alpha, shift, zero, *out))
         else:
             a_shift, a_zero = q7.params(-abs(alpha), abs(alpha))
             scalar = q7.quantize(alpha, a_shift, a_zero), a_shift, a_zero
             builder.fuse_map(ops, n, activations.aifes_table(kind, scalar, shift, zero))
         self._scale = out
+
+    def _table_scale(self, kind, alpha, n):
+        """(shift, zero point) for the results of an activation on those of the ops so far."""
+        data, (shift, zero) = self._data, self._scale
+        model = self._assemble() if self._ops_found else None
+        counts = array("I", bytes(1024))
+        y = array("b", bytes(n))
+        for _ in data.each():
+            if model:
+                model.run(data.x, y)
+            for k in range(n):
+                q = y[k] if model else q7.saturate(q7.fixed(data.x[k], shift) + zero)
+                counts[q + 128] += 1
+        return scales.table_scale(counts, scales.behind(kind, alpha, scales.table_bits(shift)),
+                                  self._scale)
 
     def _is_worth(self):
         """Whether scales for each input and each output may be better: they are compared then."""
@@ -274,4 +292,9 @@ class Quantizer:
                 "made": f"aifes {__version__}, method {self.method}, on the board"}
         if given.get("labels"):
             meta["labels"] = given["labels"]
+        last = self._ops[-1]
+        if last.n_out == 1:
+            probability = last.opcode == SOFTMAX_F32 or (
+                last.opcode == ACTIVATION_F32 and ACTIVATIONS[last.flags] == "sigmoid")
+            meta["boundary"] = given.get("boundary", 0.5 if probability else 0)
         return bytes(json.dumps(meta), "utf-8")

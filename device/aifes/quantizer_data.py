@@ -130,6 +130,7 @@ class Seen:
     def best_scale(self, kind, alpha):
         """(shift, zero point) that loses least behind the activation that follows, if any."""
         value = scales.behind(kind, alpha, self.first + scales.UNIT)
+        start = 0 if kind == "relu" else None
         centre = (self.low_bin << scales.BIN) + (1 << scales.BIN - 1)
         for i in range(len(self.pages)):  # what each bin should give
             if self.pages[i]:
@@ -158,7 +159,8 @@ class Seen:
                             return total
             return total
 
-        return scales.best_scale(self.first, self.centred, self.low_bin, self.high_bin, kind, loss)
+        return scales.best_scale(self.first, self.centred, self.low_bin, self.high_bin, kind,
+                                 start, loss)
 
 
 def _floor(value, bits):

@@ -18,25 +18,71 @@ ERROR_BITS = 8  # of an output in its error, behind its own step
 MARGIN = 0.25  # headroom for inputs outside the samples; measured: costs nothing in range
 FEW = 32  # samples; with fewer, means are not corrected
 BETTER = 8  # tenths of the error that scales for each element must leave to be taken
+# activations behind which much of a layer's range may make no difference
+CUTTING = (None, "relu", "sigmoid", "tanh", "softsign", "clamp", "hard_sigmoid")
 
 
-def best_scale(first, centred, low_bin, high_bin, kind, loss, finer=0):
+def best_scale(first, centred, low_bin, high_bin, kind, start, loss, finer=0):
     """(shift, zero point) of a layer's results that loses least behind what follows.
 
-    first, centred: q7.params of the range; kind: of the activation that follows, or None.
-    loss(shift, zero_point, limit): the sum of squared errors, any sum beyond `limit` if that is
-    exceeded. finer: added to the best shift, for which the best zero point is taken.
+    first, centred: q7.params of the range; kind: of the activation that follows, or None. start: a
+    number below which it needs nothing, or None. loss(shift, zero_point, limit): the sum of squared
+    errors, any sum beyond `limit` if that is exceeded. finer: added to the best shift, for which
+    the best zero point is taken.
     """
     best = None
+    # what is cut off before the others comes out wrong, and data do not hold all that will come
+    tenths = 10 if kind in CUTTING else 5
     for shift in range(first, min(first + FINER, 32) + 1):
-        best = _best_zero(first, shift, centred, low_bin, high_bin, kind, loss, best)
+        found = _best_zero(first, shift, centred, low_bin, high_bin, start, loss, best)
+        if best is None or 10 * found[0] < tenths * best[0]:
+            best = found
     if finer:
-        best = _best_zero(first, min(best[1] + finer, 32), centred, low_bin, high_bin, kind, loss,
+        best = _best_zero(first, min(best[1] + finer, 32), centred, low_bin, high_bin, start, loss,
                           None)
     return best[1:]
 
 
-def _best_zero(first, shift, centred, low_bin, high_bin, kind, loss, best):
+def table_bits(shift):
+    """Of the units in which a table of inputs with this shift is judged."""
+    return min(shift + 12, 38)
+
+
+def table_scale(counts, value, scale):
+    """(shift, zero point) of a table's results: that of the inputs, or of the results' range.
+
+    The one that loses less, by what it cuts and what it rounds. counts: how often the data give
+    each of the 256 inputs; scale: theirs. value: the function, from units of 2**-bits to such
+    units, for bits = table_bits(shift).
+    """
+    shift, zero = scale
+    bits = table_bits(shift)
+    up = bits - shift
+    results = [value(i - 128 - zero << up) if counts[i] else 0 for i in range(256)]
+    low, high = min(results), max(results)
+    low, high = min(low, 0), max(high, 0)
+    if low == high:
+        return scale
+    e = max(bits - 24, 0)
+    while 1 << e <= high - low:
+        e += 1
+    if bits + 8 - e < -32:
+        raise ModelError("the results of an activation are too large: scale the data down")
+    own = bits + 8 - e, min(ratio((1 << e) - low - high << 7, 1 << e) - 128, 127)
+    losses = []
+    for shift, zero in (scale, own):
+        down = bits + 8 - shift
+        total = 0
+        for i in range(256):
+            if counts[i]:
+                y = results[i] << 8
+                q = saturate(ratio(y, 1 << down) + zero)
+                total += counts[i] * ((q - zero << down) - y) ** 2
+        losses.append(total)
+    return own if losses[1] < losses[0] else scale
+
+
+def _best_zero(first, shift, centred, low_bin, high_bin, start, loss, best):
     """(loss, shift, zero point): the best one with this shift, or `best` if that is not worse."""
     zeros = [centred]
     if shift != first:  # 17 windows from one end of the range to the other
@@ -45,8 +91,8 @@ def _best_zero(first, shift, centred, low_bin, high_bin, kind, loss, best):
         spare = (high_bin + 1 << BIN) - low - 256 * step
         zeros = [max(-128, min(127, -ratio(16 * low + i * spare, 16 * step) - 128))
                  for i in range(17)]
-    if kind == "relu":
-        zeros.append(-128)
+    if start is not None:
+        zeros.append(max(-128, min(127, -128 - fixed(start, shift))))
     last = None
     for zero in sorted(zeros):
         if zero != last:

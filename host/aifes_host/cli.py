@@ -12,6 +12,7 @@ from .cli_app import (
     Json,
     Model,
     Network,
+    Output,
     app,
     command,
     console,
@@ -23,7 +24,7 @@ from .cli_app import (
 )
 from .cli_quantize import Name, quantize  # noqa: F401  the first command of --help
 from .float32 import float_model
-from .graph import ConversionError
+from .graph import ConversionError, check_columns
 from .layout import TARGETS, arrange
 from .predictions import Outputs
 from .simulator import Simulator
@@ -37,10 +38,11 @@ def convert(
     network: Network,
     output: Annotated[Optional[Path], typer.Option("-o", help="Default: NAME.aifes")] = None,
     name: Name = None,
+    which: Output = None,
     json: Json = False,
 ):
     """Write a float network as a float32 model: run it so, or quantize it on the board itself."""
-    graph = read_network(network, name)
+    graph = read_network(network, name, which)
     model = float_model(graph)
     output = output or default_output(graph.name, ".aifes")
     writers.write_aifes(model, output)
@@ -105,16 +107,14 @@ def simulate(
     buffer = model.read_bytes()
     simulator = Simulator(buffer)
     x = read_data(input)
-    n = int(np.prod(simulator.plan.input.shape))
-    if x.shape[1] != n:
-        raise ConversionError(f"{input} has {x.shape[1]} columns, the network has {n} inputs")
+    check_columns(x.shape[1], int(np.prod(simulator.plan.input.shape)))
     y = simulator(x)
     outputs = Outputs(buffer, simulator.plan)
     found = {"outputs": y.tolist(), "names": outputs.headings()}
     if outputs.labels:
         found["predictions"] = outputs.predictions(y)
     if labels is not None:
-        found["accuracy"] = outputs.accuracy(y, read_labels(labels))
+        found["accuracy"] = outputs.accuracy(y, read_labels(labels, len(y)))
     if output is not None:
         write_outputs(y, output)
 
@@ -153,6 +153,7 @@ def export(
     byte_order: Annotated[Literal["little", "big"], typer.Option(help="Of aifes-...")] = "little",
     transposed: Annotated[bool, typer.Option(
         help="aifes-...: weights for AIfES's DENSE_WT layers.")] = False,
+    which: Output = None,
     json: Json = False,
 ):
     """Write a model as Python module or C array, or as AIfES's parameter buffer."""
@@ -163,8 +164,8 @@ def export(
     else:
         if data is None:
             raise ConversionError(f"--to {to} quantizes by AIfES's rule: give --data too")
-        buffer = aifes_tools.graph_flatbuffer_q7(read_network(model), read_data(data), align,
-                                                 byte_order, transposed)
+        buffer = aifes_tools.graph_flatbuffer_q7(read_network(model, None, which), read_data(data),
+                                                 align, byte_order, transposed)
     if to == "aifes-buffer":
         output.write_bytes(buffer)
     elif to == "python":

@@ -4,7 +4,7 @@ import json as json_module
 import re
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Optional
 
 import aifes
 import numpy as np
@@ -38,6 +38,9 @@ Model = Annotated[Path, typer.Argument(help="An .aifes file.")]
 Network = Annotated[str, typer.Argument(
     help=".keras, .h5, .onnx, .pt2 (torch.export.save), .json, or FILE.py:NAME, a variable: a "
          "model of Keras, PyTorch, ONNX or scikit-learn, or a list of layers.")]
+Output = Annotated[Optional[str], typer.Option(
+    "--output", metavar="NAME", help="Which output of the network to convert, if it has several "
+                                     "(ONNX, PyTorch).")]
 Data = Annotated[Path, typer.Option(
     help="Representative inputs: .npy, .npz, .csv, or FILE.py:NAME, an array or a function that "
          "returns one.")]

@@ -19,7 +19,7 @@ from .boards.devices import open_board
 from .boards.transport import BoardError
 from .cli_app import Json, Model, command, console, fail, show, write_outputs
 from .float32 import same
-from .graph import ConversionError
+from .graph import check_columns
 from .layout import arrange
 from .simulator import Simulator, dequantize_values, quantize_values
 from .sources import read_data
@@ -141,9 +141,7 @@ def run(model: Model,
         _need_serial(board)
         plan, _, engine = _deploy(board, model, to, True)
         simulator = Simulator(plan.model)
-        n = simulator.plan.ops[0].n_in
-        if x.shape[1] != n:
-            raise ConversionError(f"{input} has {x.shape[1]} columns, the network has {n} inputs")
+        check_columns(x.shape[1], simulator.plan.ops[0].n_in)
         with _progress(len(x), "computing", json) as advance:
             got = measure.run(board, plan, x, advance)
     if simulator.is_float:

@@ -11,6 +11,7 @@ from .cli_app import (
     Data,
     Json,
     Network,
+    Output,
     command,
     console,
     default_output,
@@ -44,7 +45,8 @@ Target = Annotated[Literal["any", "cortex-m0", "cortex-m4"], typer.Option(
 Test = Annotated[Optional[Path], typer.Option(
     help="Inputs for the final comparison; default: the same data.")]
 Labels = Annotated[Optional[Path], typer.Option(
-    help="Classes of the test inputs, for the accuracy.")]
+    help="Classes of the test inputs, numbers or names, for the accuracy: .csv, .txt, .npy, .npz "
+         "or FILE.py:NAME.")]
 Name = Annotated[Optional[str], typer.Option(help="Name kept in the file; default: the file's.")]
 
 
@@ -59,21 +61,21 @@ class Job:
     tested: bool  # x are other samples than those that decided
 
 
-def run(network, data, name, method, search, finetune, target, test, labels, json):
+def run(network, which, data, name, method, search, finetune, target, test, labels, json):
     """Quantize as the options say: a Job."""
     if search and finetune is not None:
         raise ConversionError("give --search or --finetune, not both")
-    graph = read_network(network, name)
+    graph = read_network(network, name, which)
     calibration = read_data(data)
-    wanted = None if labels is None else read_labels(labels)
+    x = calibration if test is None else read_data(test)
+    wanted = None if labels is None else read_labels(labels, len(x))
     if search:
         result = search_choices(graph, calibration, method, lambda v: track(json, v, "searching"))
     elif finetune is not None:
-        result = finetune_graph(graph, calibration, read_targets(finetune), method,
-                                progress=lambda v: track(json, v, "training"))
+        result = finetune_graph(graph, calibration, read_targets(finetune, len(calibration)),
+                                method, progress=lambda v: track(json, v, "training"))
     else:
         result = quantize_graph(graph, calibration, method)
-    x = calibration if test is None else read_data(test)
     return Job(result, arrange(result.model, target), x, wanted, test is not None)
 
 
@@ -89,10 +91,11 @@ def quantize(
     name: Name = None,
     test: Test = None,
     labels: Labels = None,
+    which: Output = None,
     json: Json = False,
 ):
     """Quantize a float network to int8 (AIfES's Q7), and say what it lost, and where."""
-    job = run(network, data, name, method, search, finetune, target, test, labels, json)
+    job = run(network, which, data, name, method, search, finetune, target, test, labels, json)
     result = job.result
     comparison = result.compare(job.x, job.labels)
     losses = {stage.title: stage.loss for stage in stages(result, result.graph.samples(job.x))}

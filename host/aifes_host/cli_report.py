@@ -5,7 +5,7 @@ from typing import Annotated, Optional
 import typer
 
 from . import cli_quantize as options
-from .cli_app import Json, command, default_output, say, show
+from .cli_app import Json, Output, command, default_output, say, show
 from .graph import ConversionError
 from .report import write_report
 from .report_model import describe
@@ -26,6 +26,7 @@ def report(
     target: options.Target = "any",
     test: options.Test = None,
     name: Annotated[Optional[str], typer.Option(help="Name in the report.")] = None,
+    which: Output = None,
     json: Json = False,
 ):
     """Write a report as HTML: fit for use or not, errors by layer, memory, cost on boards."""
@@ -34,15 +35,16 @@ def report(
             raise ConversionError(f"{network} is quantized already: give the float network for "
                                   "--search, --finetune, --target and --method")
         source = test or data
+        x = None if source is None else read_data(source)
         output = output or Path(network).with_suffix(".html")
-        facts = describe(Path(network).read_bytes(), output,
-                         None if source is None else read_data(source),
-                         None if labels is None else read_labels(labels), name)
+        wanted = None if labels is None else read_labels(labels, None if x is None else len(x))
+        facts = describe(Path(network).read_bytes(), output, x, wanted, name)
     else:
         if data is None:
             raise ConversionError("give --data, representative inputs: a float network is "
                                   "quantized with them")
-        job = options.run(network, data, name, method, search, finetune, target, test, labels, json)
+        job = options.run(network, which, data, name, method, search, finetune, target, test,
+                          labels, json)
         output = output or default_output(job.result.graph.name, ".html")
         facts = write_report(job.result, job.x, output, job.labels, job.model, job.tested)
     show(json, dict(facts, output=str(output)), lambda: say(f"{output}: open it in a browser"))

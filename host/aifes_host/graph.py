@@ -8,8 +8,12 @@ import numpy as np
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "sigmoid", "tanh", "softsign", "clamp", "hard_sigmoid",
                "hard_swish", "gelu", "gelu_tanh", "silu", "selu", "celu", "softplus", "mish",
                "log_sigmoid", "softmax", "log_softmax")
+LARGEST = float(np.finfo(np.float32).max)
 PROBABILITIES = ("sigmoid", "hard_sigmoid", "softmax")  # what these give, 0.5 divides
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805  # arXiv 1706.02515
+
+CLASS_COLUMN = ("Save the inputs without it, and the classes in a file of their own, for --labels "
+                "or --finetune")
 
 
 class ConversionError(ValueError):
@@ -31,9 +35,13 @@ class Dense:
             raise ConversionError(
                 f"dense layer {self.name!r}: weights {self.weights.shape} and bias "
                 f"{self.bias.shape} must be [inputs, outputs] and [outputs]")
-        if not (np.isfinite(self.weights).all() and np.isfinite(self.bias).all()):
-            raise ConversionError(f"dense layer {self.name!r} has parameters that are not finite: "
-                                  "train again with a smaller learning rate")
+        largest = max(np.abs(self.weights).max(initial=0), np.abs(self.bias).max(initial=0))
+        if not largest <= LARGEST:  # NaN neither
+            raise ConversionError(f"dense layer {self.name!r} has parameters that are not finite "
+                                  "as float32: train again with a smaller learning rate")
+        if not self.weights.size:
+            raise ConversionError(f"dense layer {self.name!r} has {self.weights.shape[0]} inputs "
+                                  f"and {self.weights.shape[1]} outputs: it needs one of each")
 
     kind = "dense"
 
@@ -60,9 +68,16 @@ class Activation:
         if self.kind not in ACTIVATIONS:
             raise ConversionError(f"layer {self.name or self.kind!r} is of kind {self.kind!r}, "
                                   f"which is not one of dense, {', '.join(ACTIVATIONS)}")
-        ends = (self.alpha, self.beta)
-        wrong = np.isnan(ends).any() if self.kind == "clamp" else not np.isfinite(ends).all()
-        if wrong or self.kind == "clamp" and self.alpha > self.beta:
+        ends = np.array((self.alpha, self.beta), float)
+        if self.kind == "clamp":  # an end may be open
+            wrong = not self.alpha <= self.beta or (np.abs(ends).min() > LARGEST
+                                                    and self.alpha * self.beta > 0)
+        else:
+            wrong = not (np.abs(ends) <= LARGEST).all()
+        if self.kind == "celu" and not self.alpha > 0:
+            raise ConversionError(f"layer {self.name or self.kind!r} has alpha {self.alpha}: a "
+                                  "CELU takes one above 0")
+        if wrong:
             raise ConversionError(f"layer {self.name or self.kind!r} has parameters that are not "
                                   f"finite or not in order: {self.alpha}, {self.beta}")
 
@@ -145,30 +160,45 @@ class Graph:
                                           f"{layer.weights.shape[0]} inputs but gets {n}")
                 n = layer.weights.shape[1]
         self.outputs = n
+        self.labels = _names(self.labels, n)
+        if not isinstance(self.name, str):
+            raise ConversionError(f"the network's name must be text, not {shortened(self.name)}")
 
     @property
     def boundary(self):
         """What a single output must exceed to mean the second class; None for several outputs.
 
-        0.5 for a probability; 0 for a logit, the sum before a sigmoid that is not in the network.
+        0.5 for a probability, its logarithm for that of one; 0 for a logit, the sum before a
+        sigmoid that is not in the network.
         """
+        last = self.layers[-1]
         if self.outputs > 1:
             return None
-        return 0.5 if self.layers[-1].kind in PROBABILITIES else 0.0
+        if last.kind == "log_sigmoid":
+            return math.log(0.5)
+        zero_to_one = last.kind == "clamp" and (last.alpha, last.beta) == (0, 1)
+        return 0.5 if last.kind in PROBABILITIES or zero_to_one else 0
 
     def samples(self, x):
         """x as float64 [samples, inputs]; raises ConversionError if it does not fit."""
         try:
-            x = np.asarray(x, np.float64)
-        except (TypeError, ValueError):
-            raise ConversionError("the data are not numbers")
-        x = x.reshape(len(x), -1) if x.ndim != 1 else x.reshape(-1, self.inputs) \
-            if self.inputs == 1 or x.size == self.inputs else x[None]
-        if x.shape[1] != self.inputs or not len(x):
-            raise ConversionError(f"the data have {x.shape[1]} columns, the network has "
-                                  f"{self.inputs} inputs")
-        if not np.isfinite(x).all():
-            raise ConversionError("the data contain values that are not finite: remove those rows")
+            x = np.asarray(x)
+            if x.dtype.kind not in "biufO":
+                raise TypeError
+            x = x.astype(np.float64)
+        except (TypeError, ValueError, OverflowError):
+            raise ConversionError("the data are not numbers, or rows of different lengths")
+        if x.ndim < 2:
+            x = x.reshape(-1, self.inputs) if self.inputs == 1 or x.size == self.inputs \
+                else x.reshape(1, -1)
+        if not x.size:
+            raise ConversionError("the data have no rows or no columns")
+        x = x.reshape(len(x), -1)
+        check_columns(x.shape[1], self.inputs)
+        wrong = np.flatnonzero(~(np.abs(x) <= LARGEST).all(axis=1))
+        if len(wrong):
+            raise ConversionError(f"the data contain values that are not finite as float32, first "
+                                  f"in row {wrong[0] + 1}: remove those rows")
         return x
 
     def results(self, x):
@@ -193,3 +223,40 @@ class Graph:
                          if layer.kind == "dense")
         return f"Graph({self.name!r}, {' -> '.join([str(self.inputs), *steps])}, " \
                f"{parameters} parameters{labels if names else ''})"
+
+
+def check_columns(columns, inputs):
+    """ConversionError unless data of so many columns fit a network of so many inputs."""
+    if columns == inputs:
+        return
+    found = f"the data have {columns} columns, the network has {inputs} inputs"
+    if columns == inputs + 1:
+        found = f"{columns} columns, {inputs} inputs: is the last one the class? {CLASS_COLUMN}"
+    elif columns == 2 * inputs:
+        found += ": are these decimal commas? Write numbers with a decimal point"
+    raise ConversionError(found)
+
+
+def shortened(value):
+    """A value as Python writes it, on one short line, for messages."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}..."
+
+
+def _names(labels, outputs):
+    """The names of the outputs, as text; none, or one for each; two for a single output."""
+    if isinstance(labels, np.ndarray):
+        labels = labels.tolist()
+    if not isinstance(labels, (list, tuple)):
+        raise ConversionError(f"labels must be a list of names, not {shortened(labels)}")
+    for label in labels:
+        if not isinstance(label, (str, int, np.integer, np.str_)):
+            raise ConversionError(f"the label {shortened(label)} is no name: give text")
+    names = [str(v) for v in labels]
+    if names and len(names) != outputs and (outputs, len(names)) != (1, 2):
+        raise ConversionError(f"the network has {outputs} outputs and {len(names)} labels: give "
+                              "one for each, or two for a single output")
+    if len(set(names)) < len(names):
+        twice = next(v for v in names if names.count(v) > 1)
+        raise ConversionError(f"the label {shortened(twice)} stands twice: names must differ")
+    return names

@@ -6,12 +6,13 @@ each output's weights, means corrected in the bias, rounding to nearest, exact a
 if it helps by a fifth or more, a scale for each input (features of very different ranges).
 """
 import json
+import math
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from aifes import ModelError, __version__, activations, builder, q7, scales
 
-from . import calibration
+from . import calibration, tables
 from .graph import Activation, ConversionError
 from .scales import best_scale, element_scales, nearest, result_shifts, weight_shifts
 from .simulator import Simulator, dequantize_values, quantize_values, simulate
@@ -178,7 +179,9 @@ class _Builder:
         if per_feature:
             self.scale = element_scales(x, scales.MARGIN)
         else:
-            self.scale = self._range(x.min(), x.max(), scales.MARGIN)
+            first = graph.layers[0]
+            seen = first(x) if first.kind == "clamp" else x  # what it cuts needs no range
+            self.scale = self._range(seen.min(), seen.max(), scales.MARGIN)
         self.per_feature = per_feature
         self.input_scale = self.scale
         self.q = quantize_values(x, *self.scale)
@@ -193,11 +196,12 @@ class _Builder:
     def result(self):
         following = [*self.graph.layers[1:], None]
         for i, (layer, after, real) in enumerate(zip(self.graph.layers, following, self.real)):
-            behind = after if isinstance(after, Activation) and after.kind != "softmax" else None
+            behind = after if isinstance(after, Activation) and "softmax" not in after.kind \
+                else None
             if layer.kind == "dense":
                 self._dense(layer, real, behind, after is None, self.choices.get(i, Choice()))
             else:
-                self._activation(layer)
+                self._activation(layer, real)
             op = self.ops[-1]
             model = self._assemble(b"")
             self.q = Simulator(model).run(quantize_values(self.x, *self.input_scale))
@@ -266,26 +270,40 @@ class _Builder:
             nearest(real, bits).sum(0).tolist(), (inputs @ w.astype(np.int64)).tolist(),
             acc_shift)]
 
-    def _activation(self, layer):
+    def _activation(self, layer, real):
         shift, zero = self.scale
         n = self.q.shape[1]
-        if isinstance(shift, np.ndarray):
-            raise ConversionError(f"layer {layer.name!r} cannot follow the input directly")
         out = activations.OUT_SCALE.get(layer.kind, self.scale)
-        if layer.kind == "softmax":
+        if "softmax" in layer.kind:
             make = (activations.exact_softmax_table if self.exact
                     else activations.aifes_softmax_table)
             self.ops.append(builder.softmax_op(n, make(shift), self.exact))
+            if layer.kind == "log_softmax":
+                out = self._log(real)
         elif layer.kind == "relu":
-            builder.fuse_relu(self.ops, n, zero)
+            builder.fuse_clamp(self.ops, n, zero, 127)
+        elif layer.kind == "clamp":
+            builder.fuse_clamp(self.ops, n, *(q7.quantize(v, shift, zero)
+                                              for v in (layer.alpha, layer.beta)))
         elif self.exact:
-            builder.fuse_map(self.ops, n, activations.exact_table(
-                layer.kind, layer.alpha, shift, zero, *out))
+            if layer.kind not in activations.OUT_SCALE:
+                out = tables.result_scale(layer, self.q, self.scale)
+            builder.fuse_map(self.ops, n, tables.exact_table(layer, self.scale, out))
         else:
             a_shift, a_zero = q7.params(-abs(layer.alpha), abs(layer.alpha))
             alpha = q7.quantize(layer.alpha, a_shift, a_zero), a_shift, a_zero
             builder.fuse_map(self.ops, n, activations.aifes_table(layer.kind, alpha, shift, zero))
         self.scale = out
+
+    def _log(self, real):
+        """Take the logarithm of the softmax; its scale. What softmax rounded to 0 gets the mean
+        of the samples there."""
+        p = Simulator(self._assemble(b"")).run(quantize_values(self.x, *self.input_scale))
+        gone = real[p == -128]
+        lowest = float(gone.mean()) if gone.size else math.log(tables.LOWEST)
+        shift, zero = best_scale(np.minimum(np.maximum(real, lowest), 0))
+        builder.fuse_map(self.ops, p.shape[1], tables.log_table(shift, zero, lowest))
+        return shift, zero
 
     def _report(self, name, kind, parameters, real, behind=None):
         behind = behind or (lambda values: values)

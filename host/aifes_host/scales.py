@@ -4,12 +4,16 @@ import functools
 import numpy as np
 from aifes import q7, scales
 
+from . import tables
+from .graph import LARGEST, Activation
 from .simulator import dequantize_values, quantize_values
 
 
 @functools.lru_cache(maxsize=256)
-def _behind(kind, alpha, bits):
-    return functools.cache(scales.behind(kind, alpha, bits))
+def _behind(kind, alpha, beta, bits):
+    value = scales.behind(None, 0, bits) if kind is None else tables.behind(
+        Activation(kind, alpha, beta), bits)
+    return functools.cache(value)
 
 
 def best_scale(real, activation=None, finer=0):
@@ -18,7 +22,8 @@ def best_scale(real, activation=None, finer=0):
     real: float32 results [samples, outputs]; activation: the layer that follows, elementwise;
     finer: added to the best shift, for which the best zero point is taken.
     """
-    kind, alpha = (activation.kind, activation.alpha) if activation else (None, 0)
+    kind, alpha, beta = ((activation.kind, float(activation.alpha), float(activation.beta))
+                         if activation else (None, 0.0, 0.0))
     first, centred = q7.params(float(real.min()), float(real.max()), min_shift=-32)
     bins = np.floor(np.ldexp(real.astype(float), first + scales.UNIT - scales.BIN)).astype(int)
     low = int(bins.min())
@@ -26,7 +31,7 @@ def best_scale(real, activation=None, finer=0):
     filled = np.flatnonzero(counts)
     counts = counts[filled]
     centres = (filled + low << scales.BIN) + (1 << scales.BIN - 1)
-    value = _behind(kind, float(alpha), first + scales.UNIT)
+    value = _behind(kind, alpha, beta, first + scales.UNIT)
     wanted = np.array([value(int(c)) for c in centres])
 
     def loss(shift, zero, _):
@@ -34,10 +39,10 @@ def best_scale(real, activation=None, finer=0):
         q = np.clip((centres + (1 << bits >> 1) >> bits) + zero, -128, 127)
         least = int(q.min())
         seen = np.array([value((v - zero) << bits) for v in range(least, int(q.max()) + 1)])
-        return int((counts * (seen[q - least] - wanted) ** 2).sum())
+        return (counts * (seen[q - least] - wanted) ** 2).sum().item()
 
-    return scales.best_scale(first, centred, low, int(bins.max()), kind, loss,
-                             finer)
+    start = {"relu": 0.0, "clamp": max(alpha, -LARGEST)}.get(kind)
+    return scales.best_scale(first, centred, low, int(bins.max()), kind, start, loss, finer)
 
 
 def element_scales(values, margin=0.0):

@@ -48,8 +48,10 @@ def results(graph, x):
             x = dense(x, layer.weights.astype(F), layer.bias.astype(F))
         elif layer.kind == "softmax":
             x = softmax(x)
-        else:
+        elif layer.kind in ACTIVATIONS:
             x = activation(layer.kind, F(layer.alpha), x)
+        else:  # no float32 model has it
+            x = layer(x.astype(np.float64)).astype(F)
         found.append(x)
     return found
 

@@ -3,10 +3,16 @@ import os
 import tempfile
 from pathlib import Path
 
+from .graph import ConversionError
+from .scripts import RUNNING
+
 
 def write_aifes(model, path):
     """Write a file whole or not at all: beside its place first, then renamed."""
     path = Path(path)
+    if RUNNING in os.environ and path.exists():
+        raise ConversionError(f"{path} was there before: a script that `aifes` runs for its "
+                              "variables cannot overwrite it")
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     try:
         with os.fdopen(handle, "wb") as file:

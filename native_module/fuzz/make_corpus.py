@@ -26,9 +26,11 @@ def main():
         if len(model) < 2500:
             models[f"float {number}"] = model
             number += 1
-    for name, model in models.items():
-        # fields are tried with length and magic repaired, floats in and out
-        (folder / name.replace(" ", "_")).write_bytes(bytes([0x34, 0, 0, 0]) + model)
+    for i, (name, model) in enumerate(models.items()):
+        # fields are tried with length and magic repaired, floats in and out; every other one with
+        # an op whose x and y are neighbours or overlap, and with x and y in the arena
+        choices = 0x34 | (i & 1) * (0x80 | 3 << 24 | i << 15)
+        (folder / name.replace(" ", "_")).write_bytes(choices.to_bytes(4, "little") + model)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
     python tests/bench/control_loop.py [PORT]       default: an emulated Raspberry Pi Pico
 """
 import json
-import os
 import sys
 import tempfile
 from array import array
@@ -97,7 +96,7 @@ def run(port, steps=STEPS):
 
 
 def main():
-    from boards.start import start
+    from boards.start import CACHE, start
     from rich.console import Console
     from rich.table import Table
 
@@ -105,8 +104,7 @@ def main():
         if len(sys.argv) > 1:
             said, _, _, robots = run(sys.argv[1])
         else:
-            cache = os.environ.get("AIFES_CACHE") or Path.home() / ".cache" / "aifes"
-            with start("pico", cache, Path(folder)) as board:
+            with start("pico", CACHE, Path(folder)) as board:
                 said, _, _, robots = run(board.port)
     done, engine, least, median, most, heap = said
     table = Table(title="the line follower on the board, its world on the PC", show_header=False)

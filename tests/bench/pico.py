@@ -1,5 +1,4 @@
 """Cycles of run() and heap on an emulated Raspberry Pi Pico: `make bench` prints the table."""
-import os
 import subprocess
 import sys
 import tempfile
@@ -59,7 +58,7 @@ def measure_run(board, model, engine, kind):
 
 def main():
     from boards.interface import Remote
-    from boards.start import start
+    from boards.start import CACHE, start
     from rich.console import Console
     from rich.table import Table
 
@@ -68,8 +67,7 @@ def main():
     for title in ("network", "buffers", "engine", "cycles", "at most", "heap", "at most"):
         table.add_column(title, justify="right")
     with tempfile.TemporaryDirectory() as folder:
-        cache = os.environ.get("AIFES_CACHE") or Path.home() / ".cache" / "aifes"
-        with start("pico", cache, Path(folder)) as emulated:
+        with start("pico", CACHE, Path(folder)) as emulated:
             (Path(folder) / "a.aifes").write_bytes(network("A")[0])
             begin = time.monotonic()
             subprocess.run([Path(sys.executable).parent / "aifes", "deploy",

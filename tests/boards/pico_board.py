@@ -13,6 +13,9 @@ import time
 import tty
 from pathlib import Path
 
+from .process import EMULATOR
+from .process import build as run_build
+
 HERE = Path(__file__).parent
 GONE = (OSError, TypeError, ValueError)  # of a closed socket or terminal
 DISK = 0xA0000, 0x160000  # offset and length of the file system in the flash
@@ -29,8 +32,9 @@ def build(cache, c_module=False):
     out = Path(cache) / f"pico-{key}"
     if not out.exists():
         modules = [NATIVE / "micropython.cmake"] if c_module else []
-        subprocess.run([HERE / "pico" / "build.sh", out, *modules], check=True,
-                       env=dict(os.environ, PYTHON=sys.executable))
+        # npm's own cache would be in HOME, which may be read-only
+        run_build([HERE / "pico" / "build.sh", out, *modules],
+                  dict(os.environ, PYTHON=sys.executable, npm_config_cache=f"{cache}/npm"))
     return out
 
 
@@ -42,10 +46,14 @@ class Pico:
     """
 
     def __init__(self, folder, flash, journal=None):
-        command = ["node", Path(folder) / "emulator.mjs", flash] + ([journal] if journal else [])
+        command = [*EMULATOR, "node", Path(folder) / "emulator.mjs", flash]
+        command += [journal] if journal else []
         self._flash = Path(flash)
         self._process = subprocess.Popen(command, text=True, stdout=subprocess.PIPE)
-        self._address = ("127.0.0.1", int(self._process.stdout.readline().split()[1]))
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("node does not start the emulator of the Pico")
+        self._address = ("127.0.0.1", int(line.split()[1]))
         self._master, self._slave = pty.openpty()
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import serial
 
+from .process import EMULATOR
+from .process import build as run_build
+
 HERE = Path(__file__).parent
 MPS2 = "no flash, caches or wait states; code runs from 4 MB of RAM"
 
@@ -37,8 +40,7 @@ def build(cache):
     key = hashlib.sha256(b"".join(p.read_bytes() for p in inputs)).hexdigest()[:16]
     out = Path(cache) / f"qemu-{key}"
     if not out.exists():
-        subprocess.run([HERE / "qemu" / "build.sh", out], check=True,
-                       env=dict(os.environ, PYTHON=sys.executable))
+        run_build([HERE / "qemu" / "build.sh", out], dict(os.environ, PYTHON=sys.executable))
     return out
 
 
@@ -50,7 +52,7 @@ class Qemu:
 
     def __init__(self, folder, name, disk=None):
         machine, place, _ = MACHINES[name]
-        command = machine.split() + [
+        command = [*EMULATOR, *machine.split()] + [
             "-serial", "pty", "-nographic", "-monitor", "null", "-semihosting",
             "-kernel", Path(folder) / f"{name}.elf"]
         if disk:
@@ -59,6 +61,7 @@ class Qemu:
                                          stderr=subprocess.STDOUT, text=True)
         line = self._process.stdout.readline()
         if not (port := re.search(r"redirected to (\S+)", line)):
+            self.kill()
             raise RuntimeError(f"qemu does not start: {line}")
         self.port = port[1]
         # kept open: qemu looks for a new reader of a closed terminal only once in a second

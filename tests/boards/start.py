@@ -1,15 +1,32 @@
 """The emulated boards by name: build their firmware, start them, say what is not modelled."""
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+
 from . import image, pico_board, qemu_board
 
+CACHE = Path(os.environ.get("AIFES_CACHE") or Path(
+    os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aifes")
 PICO = "flash and USB take no time; no flash wait states, no second core"
 NOT_MODELLED = {"pico": PICO, "pico-c": PICO + "; the C engine is in the firmware",
                 **{name: limits for name, (_, _, limits) in qemu_board.MACHINES.items()}}
-# what a test needs on this machine to build and to run it
-TOOLS = {name: ("node", "npm", "cmake", "ninja", "arm-none-eabi-g++")
+# what it takes on this machine to build and to run it: names in needs.py
+TOOLS = {name: ("debian", "node", "npm", "cmake", "ninja", "arm-none-eabi-gcc", "arm-none-eabi-g++")
          if name.startswith("pico") else (
-             qemu_board.MACHINES[name][0].split()[0], "make",
+             qemu_board.MACHINES[name][0].split()[0],
              "riscv64-unknown-elf-gcc" if name == "rv32" else "arm-none-eabi-gcc")
          for name in NOT_MODELLED}
+TOOLS = {name: ("patch", "xz", *tools) for name, tools in TOOLS.items()}
+
+
+@contextlib.contextmanager
+def alone():
+    """Only one of several processes builds at a time."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def start(name, cache, folder, files=None):

@@ -4,7 +4,7 @@ from array import array
 from binascii import unhexlify
 
 import aifes
-import aifes.engines as engines
+import aifes.model as model
 
 DATA = "."
 ENGINE = None
@@ -15,9 +15,9 @@ def use_engine(name):
     global ENGINE
     ENGINE = name
     for prefix, floats in (("", False), ("f32_", True)):
-        _, found = engines.choose(name, floats)
+        _, found = model.choose_engine(name, floats)
         for other in ("native", "viper", "python"):
-            engines._found[prefix + other] = found if other == name else None
+            model._found[prefix + other] = found if other == name else None
 
 
 def records(name):

@@ -2,10 +2,15 @@
 
     [("dense", weights, bias), "tanh", ("dense", weights, bias), ("leaky_relu", 0.01)]
     {"name": "...", "labels": [...], "layers": [...]}      weights: [inputs][outputs]
-"""
-from ..graph import Activation, ConversionError, Dense, Graph
 
-DEFAULT_ALPHA = {"leaky_relu": 0.01, "elu": 1.0}
+Activations are those of graph.ACTIVATIONS, "relu6" and "hard_tanh"; with parameters: leaky_relu,
+elu, celu (alpha), clamp (its two ends), hard_sigmoid (slope and offset).
+"""
+from ..graph import ACTIVATIONS, Activation, ConversionError, Dense, Graph, shortened
+
+# the parameters of an activation that gives none
+DEFAULTS = {"leaky_relu": (0.01,), "elu": (1.0,), "celu": (1.0,), "hard_sigmoid": (1 / 6, 0.5)}
+CLAMPS = {"relu6": (0.0, 6.0), "hard_tanh": (-1.0, 1.0)}
 
 
 def convert(description):
@@ -21,7 +26,7 @@ def convert(description):
         raise ConversionError("the description has no dense layer: give a list such as "
                               '[("dense", weights, bias), "tanh"]')
     return Graph(len(first.weights), layers, description.get("name", "network"),
-                 list(description.get("labels", [])))
+                 description.get("labels", []))
 
 
 def _layer(i, spec):
@@ -30,10 +35,20 @@ def _layer(i, spec):
         if kind == "dense":
             weights, bias = parameters
             return Dense(weights, bias, f"dense_{i}")
-        alpha, = parameters or [DEFAULT_ALPHA.get(kind, 0.0)]
-        return Activation(kind, float(alpha), name=f"{kind}_{i}")
+        if not isinstance(kind, str):
+            raise TypeError
+        given = [float(v) for v in parameters]
     except ConversionError:
         raise
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ConversionError(f'layer {i} must be ("dense", weights, bias) or an activation such '
                               'as "tanh" or ("leaky_relu", 0.01)')
+    name = f"{shortened(kind)[1:-1]}_{i}"
+    if kind in CLAMPS and not given:
+        kind, given = "clamp", CLAMPS[kind]
+    takes = DEFAULTS.get(kind, ())
+    given = given or takes
+    needed = 2 if kind == "clamp" else len(takes)
+    if kind in ACTIVATIONS and len(given) != needed:
+        raise ConversionError(f"layer {i}, {kind}, has {len(given)} parameters, but takes {needed}")
+    return Activation(kind, *given[:needed], name=name)

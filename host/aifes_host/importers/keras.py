@@ -1,186 +1,185 @@
 """Keras 3 and tf.keras 2: .keras and .h5 files, read without TensorFlow or Keras; live models.
 
 All become the same two things: the model's configuration (nested dicts, as Keras saves them) and
-its variables by layer and name. Files are data: nothing in them is run.
+a source of its layers' variables: Live here, or a file's (keras_files.py). What a layer computes
+stands in keras_layers.py.
 """
-import json
-import math
-import re
-import zipfile
+import sys
+import warnings
 from pathlib import Path
 
-import numpy as np
+from ..graph import ConversionError
+from .chain import Chain
+from .keras_layers import LAYERS, Layer, foreign, start
 
-from ..graph import ACTIVATIONS, ConversionError
-from .chain import Chain, batch_norm
-
-# Keras's own defaults where an activation is given by its name
-FUNCTION_ALPHA = {"leaky_relu": 0.2, "elu": 1.0}
-DROPPED = ("Dropout", "AlphaDropout", "GaussianDropout", "GaussianNoise", "SpatialDropout1D",
-           "ActivityRegularization", "Identity")
 MODELS = ("Sequential", "Functional", "Model")
-SAVED = {"Dense": ("kernel", "bias"), "Normalization": ("mean", "variance", "count"),
-         "BatchNormalization": ("gamma", "beta", "moving_mean", "moving_variance")}
 
 
-def convert(model):
-    """A Graph of a live Keras model, of Keras 3 with any backend or of tf.keras 2."""
-    config = {"class_name": _model_class(model), "config": model.get_config()}
-    found = {}
-    for layer in _live_layers(model):
-        for variable in layer.weights:
-            name = variable.name.split("/")[-1].split(":")[0]
-            _add(found, layer.name, name, variable.numpy())
-    return _graph(config, found)
+def convert(model, output=None):
+    """A Graph of a live Keras model, of Keras 3 with any backend or of tf.keras 2.
+
+    output: the name of one of several outputs: its layer's, or its key in a dict of outputs.
+    """
+    kind = _model_class(model)
+    _must_be_chain(kind, getattr(model, "name", kind))
+    try:
+        config = model.get_config()
+    except Exception as error:  # whatever a custom object in it raises
+        raise ConversionError(f"the model {model.name!r} cannot be described by Keras "
+                              f"({type(error).__name__}: {str(error).splitlines()[0]}): use "
+                              "Keras's own layers and activations")
+    return _graph({"class_name": kind, "config": config}, Live(model), output)
 
 
-def read(path):
-    """A Graph of a .keras or .h5 file."""
-    import h5py
+def read(path, output=None):
+    """A Graph of a .keras or .h5 file; output as for convert()."""
+    from .keras_files import open_model
 
     path = Path(path)
     try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                config = json.loads(archive.read("config.json"))
-                with archive.open("model.weights.h5") as file, h5py.File(file, "r") as h5:
-                    found = {}
-                    _archive_variables(config, h5, "", found)
-        else:
-            with h5py.File(path, "r") as h5:
-                if "model_config" not in h5.attrs:
-                    raise ConversionError(f"{path} holds weights only: save the whole model, with "
-                                          "model.save('model.keras')")
-                config = h5.attrs["model_config"]
-                config = json.loads(config if isinstance(config, str) else config.decode())
-                found = _h5_variables(h5["model_weights"])
-        graph = _graph(config, found)
+        with open_model(path) as (config, source):
+            return _graph(config, source, output)
     except ConversionError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile,
-            RuntimeError, IndexError) as error:
+    except Exception as error:  # a damaged file: h5py, json and zipfile raise whatever they meet
         if isinstance(error, OSError) and error.errno and not path.is_file():
             raise
+        words = (str(error).splitlines() or [""])[0][:200]
         raise ConversionError(f"{path} is not a whole Keras model ({type(error).__name__}: "
-                              f"{error}): save it again with model.save('model.keras')")
-    return graph
+                              f"{words}): save it again with model.save('model.keras')")
+
+
+class Live:
+    """Variables of a model in memory."""
+
+    def __init__(self, model):
+        self.model = model
+        root = next(c.__module__ for c in type(model).__mro__ if not foreign(c.__module__))
+        root = sys.modules[root.split(".")[0]]
+        self.version = getattr(root, "__version__", "2")
+
+    def variables(self, trail, layer):
+        """[(name, array)] of a layer inside the models named in trail."""
+        found = self.model
+        for name in (*trail, _name(layer)):
+            found = found.get_layer(name)
+        activation = getattr(found, "activation", None)
+        if hasattr(activation, "__name__") and foreign(getattr(activation, "__module__", "")):
+            raise ConversionError(f"layer {_name(layer)!r} has the custom activation "
+                                  f"{activation.__name__!r}: use one of Keras's own")
+        return [(v.name.split("/")[-1].split(":")[0], v.numpy()) for v in found.weights]
 
 
 def _model_class(model):
-    names = [c.__name__ for c in type(model).__mro__]  # a subclass counts as what it extends
+    """A subclass counts as what it extends, unless it computes something else."""
+    kinds = type(model).__mro__
+    caller = next((c for c in kinds if "call" in vars(c)), kinds[0])
+    names = [c.__name__ for c in kinds]
+    if foreign(caller.__module__):
+        return names[0]
     return next((n for n in ("Sequential", "Functional") if n in names), names[0])
 
 
-def _live_layers(model):
-    for layer in model.layers:
-        if hasattr(layer, "layers"):
-            yield from _live_layers(layer)
-        else:
-            yield layer
-
-
-def _add(found, layer, name, value):
-    variables = found.setdefault(layer, {})
-    if name in variables:
-        raise ConversionError(f"two layers are called {layer!r}: give them names of their own")
-    variables[name] = np.asarray(value, np.float64)
-
-
-def _h5_variables(group):
-    """Of the older format: .../LAYER/VARIABLE or .../LAYER/VARIABLE:0."""
-    import h5py
-
-    found = {}
-
-    def visit(path, item):
-        if isinstance(item, h5py.Dataset):
-            *_, layer, name = ["", *path.split("/")]
-            _add(found, layer, name.split(":")[0], item[()])
-
-    group.visititems(visit)
-    return found
-
-
-def _archive_variables(model, h5, prefix, found):
-    """Of .keras: layers/CLASS_COUNTER/vars/NUMBER, in the order of the model's layers."""
-    counters = {}
-    for layer in model["config"]["layers"]:
-        kind = _snake(layer["class_name"])
-        count = counters.get(kind, 0)
-        counters[kind] = count + 1
-        key = f"{kind}_{count}" if count else kind
-        base = next((p for p in (f"{prefix}layers/{key}", f"{prefix}_layer_checkpoint_dependencies/"
-                                 f"{key}") if p in h5), None)
-        if base is None:
-            continue
-        if layer["class_name"] in MODELS:
-            _archive_variables(layer, h5, base + "/", found)
-            continue
-        names = SAVED.get(layer["class_name"], ())
-        if layer["class_name"] == "BatchNormalization":
-            names = [n for n in names if n not in ("gamma", "beta")
-                     or layer["config"]["scale" if n == "gamma" else "center"]]
-        if f"{base}/vars" in h5:
-            for name, i in zip(names, sorted(h5[f"{base}/vars"], key=int)):
-                _add(found, _name(layer), name, h5[f"{base}/vars/{i}"][()])
-
-
-def _snake(name):
-    """Keras's own rule for the names of classes in files."""
-    name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
-
-
 def _name(layer):
-    return layer["config"].get("name") or layer.get("name") or layer["class_name"]
+    config = layer["config"]
+    inner = config.get("name") if isinstance(config, dict) else None
+    return inner or layer.get("name") or layer["class_name"]
 
 
-def _graph(config, found):
-    chain = Chain()
-    _walk(config, found, chain)
+def _graph(config, source, output):
+    chain, taken_back = Chain(), []
+    _walk(config, (), source, chain, output, taken_back)
+    if taken_back:
+        warnings.warn("weights that Keras had rounded to int8 are taken as they are "
+                      f"({', '.join(taken_back)}): better convert the model as it was before "
+                      "model.quantize()", stacklevel=4)
     return chain.graph(_name(config))
 
 
-def _walk(model, found, chain):
-    if model["class_name"] not in MODELS:
-        raise ConversionError(f"the model {_name(model)!r} is a {model['class_name']}: only "
-                              "Sequential and linear Functional models can be converted")
-    layers = model["config"]["layers"]
-    for layer in layers if model["class_name"] == "Sequential" else _in_order(model["config"]):
-        if layer["class_name"] in MODELS:
-            _walk(layer, found, chain)
-        else:
-            _layer(layer["class_name"], layer["config"], _name(layer),
-                   found.get(_name(layer), {}), chain)
+def _must_be_chain(kind, name):
+    if kind not in MODELS:
+        raise ConversionError(f"the model {name!r} is a {kind}: only Sequential and linear "
+                              "Functional models can be converted")
 
 
-def _in_order(config):
-    """The layers of a Functional model from its input to its output; it must be one chain."""
+def _walk(model, trail, source, chain, output, taken_back):
+    _must_be_chain(model["class_name"], _name(model))
+    config = model["config"]
+    if isinstance(config, list):  # a Sequential of Keras 2.0 to 2.2
+        config = {"layers": config}
+    if model["class_name"] == "Sequential":
+        layers = config["layers"]
+        if not layers:
+            raise ConversionError(f"the model {_name(model)!r} has no layers")
+        _choose({_name(layers[-1]): _name(layers[-1])}, output, _name(model), trail)
+    else:
+        layers = _in_order(config, output, _name(model), trail)
+    for layer in layers:
+        kind, name = layer["class_name"], _name(layer)
+        if kind in MODELS:
+            _walk(layer, (*trail, name), source, chain, None, taken_back)
+            continue
+        known = Layer(kind, layer["config"], name, source.version,
+                      lambda layer=layer: source.variables(trail, layer))
+        known.check(layer)
+        start(known.config, chain)
+        LAYERS[kind](known, chain)
+        if known.taken_back:
+            taken_back.append(name)
+
+
+def _choose(outputs, output, model, trail):
+    """The layer of the output to take; outputs: {name that the user may give: layer}."""
+    names = ", ".join(repr(n) for n in outputs)
+    if output is None:
+        if len(outputs) != 1:
+            raise ConversionError(f"the model {model!r} has {len(outputs)} outputs ({names}): " + (
+                "only a chain of layers can be converted" if trail else
+                "choose one with --output NAME, in Python with output=NAME"))
+        return next(iter(outputs.values()))
+    found = [layer for name, layer in outputs.items() if output in (name, layer)]
+    if len(found) != 1:
+        raise ConversionError(f"the model {model!r} has no output {output!r}: it has {names}")
+    return found[0]
+
+
+def _in_order(config, output, model, trail):
+    """The layers of a Functional model from its input to an output; they must be one chain."""
     by_name = {_name(layer): layer for layer in config["layers"]}
-    following = {}
-    for name, layer in by_name.items():
-        nodes = layer.get("inbound_nodes", [])
+    ends = config["output_layers"]
+    if isinstance(ends, dict):
+        outputs = {key: _histories(end)[0] for key, end in ends.items()}
+    else:
+        layers = _histories(ends)
+        outputs = {layer if layers.count(layer) == 1 else f"{layer}:{i}": layer
+                   for i, layer in enumerate(layers)}
+    name = _choose(outputs, output, model, trail)
+    inputs = _histories(config.get("input_layers") or [])
+    inputs = [n for n in inputs if n in by_name]
+    if len(inputs) > 1 and output is None:
+        raise ConversionError(f"the model {model!r} has {len(inputs)} inputs "
+                              f"({', '.join(inputs)}): it must have one")
+    ordered = []
+    while name is not None:
+        if len(ordered) > len(by_name):
+            raise ConversionError("the layers of the model do not form one chain")
+        layer = by_name[name]
+        ordered.append(layer)
+        nodes = layer.get("inbound_nodes") or []
         if len(nodes) > 1:
             raise ConversionError(f"layer {name!r} is used {len(nodes)} times: only a chain of "
                                   "layers can be converted")
-        before = [n for n in _histories(nodes) if n in by_name]
+        before = _histories(nodes)
         if len(before) > 1:
             raise ConversionError(f"layer {name!r} ({layer['class_name']}) takes {len(before)} "
                                   "inputs: only a chain of layers can be converted")
-        for source in before:
-            if source in following:
-                raise ConversionError(f"layer {source!r} feeds both {following[source]!r} and "
-                                      f"{name!r}: only a chain of layers can be converted")
-            following[source] = name
-    starts = [n for n, layer in by_name.items() if not layer.get("inbound_nodes")]
-    if len(starts) != 1:
-        raise ConversionError(f"the model has {len(starts)} inputs: it must have one")
-    ordered = [starts[0]]
-    while ordered[-1] in following and len(ordered) <= len(by_name):
-        ordered.append(following[ordered[-1]])
-    if len(ordered) != len(by_name):
-        raise ConversionError("the layers of the model do not form one chain")
-    return [by_name[name] for name in ordered]
+        if _trains(nodes):
+            raise ConversionError(f"layer {name!r} is called with training=True: build the model "
+                                  "without it")
+        if not before and layer["class_name"] != "InputLayer":
+            raise ConversionError(f"layer {name!r} has no input: the model must be one chain")
+        name = before[0] if before else None
+    return ordered[::-1]
 
 
 def _histories(node):
@@ -197,110 +196,8 @@ def _histories(node):
     return [] if history is None else [history[0].name]
 
 
-def _layer(kind, config, name, variables, chain):
-    shape = config.get("batch_input_shape") or config.get("batch_shape")
-    if shape is not None and chain.shape is None and not chain.layers:
-        chain.start(None if None in shape[1:] else shape[1:])
-    if kind == "InputLayer" or kind in DROPPED:
-        return
-    if kind == "Dense":
-        if "kernel" not in variables:
-            raise ConversionError(f"layer {name!r} has no weights of 32 bits: build the model, and "
-                                  "do not quantize it in Keras")
-        chain.dense(variables["kernel"], variables.get("bias"), name)
-        _function(config.get("activation"), name, chain, inside=True)
-    elif kind == "Activation":
-        _function(config.get("activation"), name, chain)
-    elif kind == "ReLU":
-        if config.get("max_value") is not None or config.get("threshold"):
-            raise ConversionError(f"layer {name!r} is a ReLU with max_value or threshold: use a "
-                                  "plain ReLU")
-        slope = float(_number(config.get("negative_slope") or 0.0))
-        chain.activation("leaky_relu" if slope else "relu", name, slope)
-    elif kind == "LeakyReLU":
-        chain.activation("leaky_relu", name,
-                         _number(config.get("negative_slope", config.get("alpha", 0.3))))
-    elif kind == "ELU":
-        chain.activation("elu", name, _number(config.get("alpha", 1.0)))
-    elif kind == "Softmax":
-        _last_axis(config.get("axis", -1), name, chain)
-        chain.activation("softmax", name)
-    elif kind == "Flatten":
-        chain.flatten(name)
-    elif kind == "Reshape":
-        chain.reshape(config["target_shape"], name)
-    elif kind == "Rescaling":
-        chain.affine(_number(config["scale"]), _number(config.get("offset", 0.0)), name)
-    elif kind == "BatchNormalization":
-        slope, offset = batch_norm(variables.get("gamma"), variables.get("beta"),
-                                   variables["moving_mean"], variables["moving_variance"],
-                                   config["epsilon"])
-        axes = config.get("axis", -1)
-        chain.affine(*(_spread(v, axes, chain) for v in (slope, offset)), name)
-    elif kind == "Normalization":
-        _normalization(config, variables, name, chain)
-    else:
-        raise ConversionError(
-            f"layer {name!r} is a {kind}, which has no Q7 kernel: use Dense, Activation, ReLU, "
-            "LeakyReLU, ELU, Softmax, Dropout, Flatten, Normalization, Rescaling, "
-            "BatchNormalization")
-
-
-def _normalization(config, variables, name, chain):
-    mean = variables.get("mean", config.get("mean"))
-    variance = variables.get("variance", config.get("variance"))
-    if mean is None or variance is None:
-        raise ConversionError(f"layer {name!r} has not seen data: call its adapt() first")
-    deviation = np.maximum(np.sqrt(np.asarray(_number(variance), float)), 1e-7)  # Keras's epsilon
-    mean = np.asarray(_number(mean), float)
-    slope, offset = 1 / deviation, -mean / deviation
-    if config.get("invert"):
-        slope, offset = deviation, mean
-    axes = config.get("axis", -1)
-    if axes is None or slope.size == 1:
-        slope, offset = slope.ravel()[0], offset.ravel()[0]
-    chain.affine(*(_spread(v, axes, chain) for v in (slope, offset)), name)
-
-
-def _spread(values, axes, chain):
-    """Values along some axes of the tensor (batch counted) in a shape that broadcasts to it."""
-    values = np.asarray(values, float)
-    if not values.ndim or chain.shape is None:
-        return values.ravel() if values.ndim else values
-    rank = len(chain.shape) + 1
-    kept = [a % rank for a in (axes if isinstance(axes, (list, tuple)) else [axes])]
-    shape = [d if i + 1 in kept else 1 for i, d in enumerate(chain.shape)]
-    return values.reshape(shape) if math.prod(shape) == values.size else values
-
-
-def _last_axis(axis, name, chain):
-    axis = axis[0] if isinstance(axis, (list, tuple)) and len(axis) == 1 else axis
-    if axis not in (-1, 1 if chain.shape is None else len(chain.shape)):
-        raise ConversionError(f"layer {name!r} is a softmax over axis {axis}: use axis=-1")
-
-
-def _number(value):
-    """A number or list as it is, or out of the dict in which Keras 2 saves an array."""
-    if isinstance(value, dict):
-        value = value["config"]["value"] if "config" in value else value["value"]
-    return np.asarray(value, float)
-
-
-def _function(activation, name, chain, inside=False):
-    """An activation given as name, serialized object or live function; inside: of a dense layer."""
-    if isinstance(activation, dict):
-        config = activation.get("config")
-        activation = activation.get("class_name") if isinstance(config, dict) else config
-        if isinstance(config, dict):  # a layer as activation
-            if activation in ("LeakyReLU", "ReLU", "ELU", "Softmax"):
-                _layer(activation, config, f"{name}/{activation}" if inside else name, {}, chain)
-                return
-            activation = config.get("name", activation)
-    activation = getattr(activation, "__name__", activation)
-    if activation in (None, "linear"):
-        return
-    if activation not in ACTIVATIONS:
-        raise ConversionError(f"layer {name!r} has the activation {activation!r}, which has no Q7 "
-                              f"kernel: use one of linear, {', '.join(ACTIVATIONS)}")
-    alpha = FUNCTION_ALPHA.get(activation, 0.0)
-    chain.activation(activation, f"{name}/{activation}" if inside else name, alpha)
+def _trains(node):
+    """Whether a call asks for what a layer does in training, such as a dropout that stays."""
+    if isinstance(node, dict):
+        return node.get("training") in (True, 1) or any(_trains(v) for v in node.values())
+    return isinstance(node, (list, tuple)) and any(_trains(v) for v in node)

@@ -1,4 +1,5 @@
 """ONNX: files and ModelProtos of PyTorch, tf2onnx, skl2onnx and others."""
+import math
 from pathlib import Path
 
 import numpy as np
@@ -6,109 +7,166 @@ import onnx
 from onnx.reference import ReferenceEvaluator
 
 from ..graph import ConversionError
-from .chain import batch_norm
-from .nodes import Node, Ref, X, arithmetic, build, unknown
+from . import classifiers, elementwise, shapes
+from .chain import MOST, Chain, batch_norm
+from .nodes import Node, Ref, X, build, unknown
+from .onnx_tensors import Tensors, dimensions
 
-ALLOWED = ("Gemm, MatMul, Add, Sub, Mul, Div with constants, BatchNormalization, Relu, LeakyRelu, "
-           "Elu, Sigmoid, Tanh, Softsign, Softmax, Flatten, Reshape, Identity")
-ACTIVATIONS = {"Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softsign": "softsign",
-               "softsign": "softsign"}
-ALPHA = {"LeakyRelu": ("leaky_relu", 0.01), "Elu": ("elu", 1.0)}
-PASSED = ("Identity", "Dropout", "ZipMap")
-# the order of inputs and outputs of these: ONNX's operator documentation
-SCORES = {"LinearClassifier": 1}
+# operators that users may have in their files
+TAKEN = ("Gemm", "MatMul", "Add", "Sub", "Mul", "Div", "Neg", "BatchNormalization", "Relu",
+         "LeakyRelu", "PRelu", "Elu", "Celu", "Selu", "Gelu", "Swish", "Mish", "Sigmoid",
+         "HardSigmoid", "HardSwish", "Tanh", "Softsign", "Softplus", "Softmax", "LogSoftmax",
+         "Clip", "Min", "Max", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Dropout",
+         "Cast", "Scaler", "Normalizer", "LinearClassifier", "LinearRegressor", "ZipMap")
+ALLOWED = (*TAKEN, "each with constants")
+
+# ONNX's operator: that of elementwise.py, and after its inputs the attributes, (name, default)
+ELEMENTWISE = {
+    "Relu": ("relu",), "Sigmoid": ("sigmoid",), "Tanh": ("tanh",), "Softsign": ("softsign",),
+    "Mish": ("mish",), "HardSwish": ("hard_swish",), "PRelu": ("leaky_relu",),
+    "LeakyRelu": ("leaky_relu", ("alpha", 0.01)), "Celu": ("celu", ("alpha", 1.0)),
+    "Elu": ("scaled_elu", ("alpha", 1.0), 1.0, 1.0),
+    "Selu": ("scaled_elu", ("alpha", 1.67326319217681884765625),
+             ("gamma", 1.05070102214813232421875), 1.0),
+    "HardSigmoid": ("hard_sigmoid", ("alpha", 0.2), ("beta", 0.5)),
+    "Softplus": ("softplus", 1.0, np.inf), "Swish": ("swish", ("alpha", 1.0)),
+    "ThresholdedRelu": ("threshold", ("alpha", 1.0), 0.0),
+    "Add": ("add",), "Sub": ("sub",), "Mul": ("mul",), "Div": ("div",), "Neg": ("neg",),
+    "Abs": ("abs",), "Exp": ("exp",), "Log": ("log",), "Sqrt": ("sqrt",), "Pow": ("pow",),
+    "Reciprocal": ("reciprocal",), "Erf": ("erf",), "Where": ("where",), "Greater": ("gt",),
+    "Less": ("lt",), "GreaterOrEqual": ("ge",), "LessOrEqual": ("le",), "Not": ("not",),
+    "Identity": ("identity",), "Dropout": ("identity",), "ZipMap": ("identity",)}
+FLOATS = (1, 10, 11, 16)  # of TensorProto.DataType
+DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
+# computed by ONNX's own reference where their inputs are constants; none makes more than it gets
+FOLDED = ("Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Concat", "Gather", "Slice",
+          "Cast", "Shape", "Constant", "Equal")
 
 
-def read(path):
+def read(path, output=None):
     """A Graph of an .onnx file, with its weights in a file of their own beside it or not."""
     path = Path(path)
+    if path.stat().st_size > 16 * MOST:
+        raise ConversionError(f"{path} is larger than any network for a board")
     try:
-        model = onnx.load(str(path))
+        model = onnx.load(str(path), load_external_data=False)
     except OSError:
         raise
-    except Exception as error:  # protobuf's DecodeError, onnx's checker
+    except Exception as error:  # protobuf's DecodeError and others
         raise ConversionError(f"{path} is not an ONNX file ({type(error).__name__}): export it "
                               "again")
-    return convert(model, path.stem)
+    return convert(model, path.stem, output, path.parent)
 
 
-def convert(model, name=None):
-    """A Graph of an onnx.ModelProto."""
+def convert(model, name=None, output=None, folder=None):
+    """A Graph of an onnx.ModelProto; folder: where files with its weights may be."""
     try:
-        return _convert(model, name or model.graph.name or "network")
-    except ConversionError:
+        return _convert(model, name or model.graph.name or "network", output, folder)
+    except (ConversionError, OSError):
         raise
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise ConversionError(f"the ONNX model is damaged ({type(error).__name__}: {error}): "
-                              "export it again")
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, ArithmeticError,
+            RecursionError) as error:
+        raise ConversionError(f"the ONNX model is damaged ({type(error).__name__}: "
+                              f"{str(error)[:200]}): export it again")
 
 
-def _convert(model, name):
+def _convert(model, name, output, folder):
     graph = model.graph
-    constants = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
-    inputs = [i for i in graph.input if i.name not in constants]
-    if len(inputs) != 1:
-        raise ConversionError(f"the model has {len(inputs)} inputs: it must have one")
-    dims = [d.dim_value or -1 for d in inputs[0].type.tensor_type.shape.dim]
-    shape = dims[1:] if len(dims) > 1 else dims
-    shape = shape if shape and -1 not in shape else None
-    nodes = [_node(n) for n in graph.node]
-    end, labels = _output(graph, constants)
-    end = _second_class(nodes, constants, end)
-    opset = [o for o in model.opset_import if o.domain == ""] or [onnx.helper.make_opsetid("", 17)]
-    chain = build(nodes, constants, inputs[0].name, shape, end,
-                  lambda node: _fold(node, opset), _apply, _measure)
-    if len(labels) not in (0, chain.shape[0], 2 * chain.shape[0]):
+    constants = Tensors(graph, folder)
+    inputs = {i.name: i for i in graph.input if i.name not in constants}
+    if not inputs:
+        raise ConversionError("the model has no input: export it again")
+    opset = [o for o in model.opset_import if o.domain in DOMAINS]
+    version = max((o.version for o in opset if o.domain != "ai.onnx.ml"), default=17)
+    if version > onnx.defs.onnx_opset_version():
+        raise ConversionError(f"the model is of ONNX's operator set {version}, newer than the "
+                              f"installed onnx package: pip install -U onnx")
+    nodes = [node for n in graph.node for node in _node(n, version)]
+    end, labels = classifiers.output(graph, constants, output)
+    end = classifiers.second_class(nodes, constants, end)
+
+    def chain(start):
+        kind = inputs[start].type.tensor_type
+        if kind.elem_type not in FLOATS and not all(
+                n.op_type == "Cast" for n in graph.node if start in n.input):
+            raise ConversionError(f"the input {start!r} is not of floats: export the float network")
+        dims = dimensions(inputs[start])
+        if dims is None:
+            return Chain(None)
+        if len(dims) < 2:  # one sample without a batch
+            return Chain(None if None in dims else dims, 1, 0)
+        return Chain(None if None in dims[1:] else dims[1:], dims[0])
+
+    chain = build(nodes, constants.get, list(inputs), chain, end, lambda n: _fold(n, opset),
+                  _apply, _measure, ALLOWED)
+    if len(labels) not in (chain.outputs, 2 * chain.outputs):
         labels = ()
     return chain.graph(name, labels)
 
 
-def _node(proto):
+def _node(proto, opset):
+    """The Node of an operator, or those of one with many inputs."""
     attributes = {a.name: onnx.helper.get_attribute_value(a) for a in proto.attribute}
-    output = proto.output[SCORES.get(proto.op_type, 0)]
-    args = [Ref(i) if i else None for i in proto.input]
-    return Node(proto.op_type, args, attributes, output, proto.name or output, proto)
+    attributes["opset"] = opset
+    op, args = proto.op_type, [Ref(i) if i else None for i in proto.input]
+    layer = proto.name or (proto.output[0] if proto.output else op)
+    for i, name in enumerate(proto.output):
+        if i and op in classifiers.CLASSIFIERS:  # the scores; the class itself is not a number
+            yield Node(op, args, attributes, name, layer, proto)
+        elif i:
+            continue
+        elif op in classifiers.CLASSIFIERS:
+            yield Node(f"class of a {op}", args, {}, name, layer, proto)
+        elif proto.domain not in DOMAINS and (proto.domain, op) != ("com.microsoft", "Gelu"):
+            yield Node(f"{proto.domain}.{op}", args, attributes, name, layer, proto)
+        elif op in ("Min", "Max", "Sum") and len(args) > 1:
+            kind = {"Min": "min", "Max": "max", "Sum": "add"}[op]
+            for j, other in enumerate(args[1:]):
+                last = j == len(args) - 2
+                made = name if last else f"{name}/{j}"
+                yield Node(kind, [args[0] if j == 0 else Ref(f"{name}/{j - 1}"), other], {}, made,
+                           layer, proto)
+        else:
+            yield _operation(op, args, attributes, name, layer, proto)
 
 
-def _output(graph, constants):
-    """The value to compute, and the labels of a classifier: (name, labels)."""
-    made = {o: n for n in graph.node for o in n.output}
-    labels = ()
-    for node in graph.node:
-        for a in node.attribute:
-            if a.name.startswith("classlabels_"):
-                labels = labels or [v.decode() if isinstance(v, bytes) else v
-                                    for v in onnx.helper.get_attribute_value(a)]
-        if node.op_type == "ArrayFeatureExtractor" and node.input[0] in constants:
-            labels = labels or constants[node.input[0]].ravel().tolist()
-    names = [o.name for o in graph.output]
-    # a classifier's first output is its label, made of the other one
-    chosen = next((n for n in names if "prob" in n.lower()), names[-1] if len(names) == 2 else
-                  names[0] if len(names) == 1 else None)
-    if chosen is None:
-        raise ConversionError(f"the model has {len(names)} outputs: it must have one")
-    while chosen in made and made[chosen].op_type in ("ZipMap", "Identity"):
-        chosen = made[chosen].input[0]
-    return chosen, labels
-
-
-def _second_class(nodes, constants, end):
-    """[1 - p, p] of a classifier with two classes is p, the probability of the second."""
-    by_name = {n.name: n for n in nodes}
-    concat = by_name.get(end)
-    if concat is not None and concat.op == "Concat" and len(concat.args) == 2:
-        first, p = concat.args
-        sub = by_name.get(first)
-        if sub is not None and sub.op == "Sub" and sub.args[1] == p and np.all(
-                constants.get(sub.args[0], 0) == 1):
-            return p
-    return end
+def _operation(op, args, a, name, layer, proto):
+    known = ELEMENTWISE.get(op)
+    if op == "Gelu":
+        known = ("gelu_tanh" if a.get("approximate") == b"tanh" else "gelu",)
+    elif op == "Cast" and a.get("to") in FLOATS:
+        known = ("identity",)
+    elif op == "Clip":
+        ends = [args[i] if len(args) > i and args[i] is not None else a.get(key, default)
+                for i, key, default in ((1, "min", -np.inf), (2, "max", np.inf))]
+        return Node("clamp", [args[0], *ends], {}, name, layer, proto)
+    if known is None:
+        return Node(op, args, a, name, layer, proto)
+    if known[0] == "identity":
+        args = args[:1]
+    parameters = [a.get(*p) if isinstance(p, tuple) else p for p in known[1:]]
+    return Node(known[0], args + parameters, {}, name, layer, proto)
 
 
 def _fold(node, opset):
-    """Compute a node whose inputs are constants with ONNX's own reference."""
+    """Compute a node whose inputs are constants, with ONNX's own reference."""
+    if node.op in elementwise.FUNCTIONS:
+        value = elementwise.fold(node)
+        integers = all(np.asarray(a).dtype.kind in "iu" for a in node.args)
+        return np.trunc(value).astype(np.int64) if node.op == "div" and integers else value
+    if node.op in ("ConstantOfShape", "Expand"):
+        return _repeated(node)
+    if node.op not in FOLDED:
+        raise unknown(node, ALLOWED)
     proto = node.source
+    if node.op == "Constant":
+        return _constant(node, proto)
     known = {n: np.asarray(v) for n, v in zip(proto.input, node.args) if n}
+    sizes = [v.size for v in known.values()]
+    if node.op == "Gather" and len(sizes) == 2 and math.prod(sizes) > MOST or any(
+            v.dtype.kind not in "fiub" for v in known.values()):
+        raise ConversionError(f"layer {node.layer!r} ({node.op}) makes a constant that no board "
+                              "holds")
     info = [onnx.helper.make_tensor_value_info(
         n, onnx.helper.np_dtype_to_tensor_dtype(v.dtype), v.shape) for n, v in known.items()]
     graph = onnx.helper.make_graph(
@@ -117,7 +175,28 @@ def _fold(node, opset):
         return ReferenceEvaluator(onnx.helper.make_model(graph, opset_imports=opset)).run(
             None, known)[0]
     except Exception as error:  # of any operator of ONNX
-        raise ConversionError(f"layer {node.layer!r} ({node.op}) cannot be computed: {error}")
+        raise ConversionError(f"layer {node.layer!r} ({node.op}) cannot be computed: "
+                              f"{str(error)[:200]}")
+
+
+def _constant(node, proto):
+    a = node.options
+    for key in ("value_float", "value_int", "value_floats", "value_ints"):
+        if key in a:
+            return np.asarray(a[key], float if "float" in key else np.int64)
+    return Tensors.array(a["value"], node.layer)
+
+
+def _repeated(node):
+    shape = np.asarray(node.args[-1 if node.op == "Expand" else 0])
+    shape = tuple(int(d) for d in shape.ravel())
+    value = node.args[0] if node.op == "Expand" else Tensors.array(
+        node.options["value"], node.layer).ravel()[0] if "value" in node.options else np.float32(0)
+    whole = np.broadcast_shapes(np.shape(value), shape) if min(shape, default=0) >= 0 else (MOST, 2)
+    if math.prod(whole) > MOST:
+        raise ConversionError(f"layer {node.layer!r} ({node.op}) makes a constant of shape "
+                              f"{shape}: more than a board holds")
+    return np.broadcast_to(value, whole).copy()
 
 
 def _measure(node, shape):
@@ -129,45 +208,48 @@ def _measure(node, shape):
 
 def _apply(chain, node):
     op, a, args = node.op, node.options, node.args
-    rank = 1 if chain.shape is None else len(chain.shape)
-    if op in PASSED or op == "Cast" and a["to"] in (1, 11):  # to float32, float64
-        return
+    rank = chain.lead + (1 if chain.shape is None else len(chain.shape))
     if op == "MatMul":
         if args[0] is not X or args[1] is X:
             raise ConversionError(f"layer {node.layer!r} multiplies weights by its input from the "
                                   "left: use x @ weights")
-        chain.dense(args[1], None, node.layer)
+        _dense(chain, args[1], None, node)
     elif op == "Gemm":
         _gemm(chain, node)
-    elif op in ("Add", "Sub", "Mul", "Div"):
-        arithmetic(chain, node, op.lower())
     elif op == "BatchNormalization":
         slope, offset = batch_norm(*args[1:5], a.get("epsilon", 1e-5))
-        chain.affine(*(v.reshape((-1,) + (1,) * (rank - 1)) for v in (slope, offset)), node.layer)
-    elif op in ACTIVATIONS:
-        chain.activation(ACTIVATIONS[op], node.layer)
-    elif op in ALPHA:
-        kind, alpha = ALPHA[op]
-        chain.activation(kind, node.layer, a.get("alpha", alpha))
-    elif op == "Softmax":
-        if a.get("axis", -1) not in (-1, rank):
-            raise ConversionError(f"layer {node.layer!r} is a Softmax over axis {a['axis']}, not "
-                                  f"over the outputs: use axis={rank}")
-        chain.activation("softmax", node.layer)
-    elif op == "Flatten" and a.get("axis", 1) == 1:
-        chain.flatten(node.layer)
+        chain.affine(*(v.reshape((-1,) + (1,) * (rank - chain.lead - 1))
+                       for v in (slope, offset)), node.layer)
+    elif op in ("Softmax", "LogSoftmax"):
+        old = a["opset"] < 13
+        shapes.softmax(chain, "softmax" if op == "Softmax" else "log_softmax",
+                       a.get("axis", 1 if old else -1), node.layer, old)
+    elif op == "Flatten":
+        axis = a.get("axis", 1)
+        if axis % rank != chain.lead:
+            raise ConversionError(f"layer {node.layer!r} is a Flatten at axis {axis}, which mixes "
+                                  f"the samples of a batch: use axis={chain.lead}")
+        shapes.flatten(chain, chain.lead, -1, node.layer)
     elif op == "Reshape":
-        shape = [int(d) for d in args[1]]
-        keeps_batch = len(shape) > 1 and (shape[0] in (-1, 0, 1) or shape[1:] != [-1])
-        chain.reshape(shape[1:] if keeps_batch else shape, node.layer)
+        target = [int(d) for d in np.ravel(args[1])]
+        if not a.get("allowzero") and chain.shape is not None:
+            known = [-1 if chain.batch is None else chain.batch] * chain.lead + list(chain.shape)
+            target = [d or known[i] for i, d in enumerate(target)]
+        shapes.view(chain, target, node.layer)
     elif op in ("Squeeze", "Unsqueeze"):
-        chain.flatten(node.layer)
+        axes = args[1] if len(args) > 1 else a.get("axes")
+        axes = None if axes is None else [int(v) for v in np.ravel(axes)]
+        (shapes.squeeze if op == "Squeeze" else shapes.unsqueeze)(chain, axes, node.layer)
+    elif op in ("Gather", "ArrayFeatureExtractor") and args[0] is X:
+        axis = a.get("axis", 0) if op == "Gather" else -1
+        classifiers.pick(chain, args[1], axis % rank if axis < 0 else axis, node)
     elif op == "Scaler":
         scale, offset = np.array(a["scale"], float), np.array(a["offset"], float)
         chain.affine(scale, -offset * scale, node.layer)
     elif op in ("LinearClassifier", "LinearRegressor"):
-        _linear(chain, node)
-    elif op == "Normalizer" and a.get("norm") == b"L1" and chain.layers[-1].kind == "softmax":
+        classifiers.linear(chain, node)
+    elif op == "Normalizer" and a.get("norm") == b"L1" and chain.layers and \
+            chain.layers[-1].kind == "softmax":
         return  # the sum is 1 already
     else:
         raise unknown(node, ALLOWED)
@@ -177,25 +259,13 @@ def _gemm(chain, node):
     a, (x, weights, *bias) = node.options, node.args
     if x is not X or a.get("transA"):
         raise ConversionError(f"layer {node.layer!r} transposes its input: use transA=0")
-    weights = np.asarray(weights, float) * a.get("alpha", 1.0)
-    n = weights.shape[0 if a.get("transB") else 1]
-    bias = None if not bias or bias[0] is None else np.broadcast_to(
-        np.ravel(bias[0]) * a.get("beta", 1.0), n)
-    chain.dense(weights.T if a.get("transB") else weights, bias, node.layer)
+    weights = np.asarray(weights) * a.get("alpha", 1.0)
+    bias = None if not bias or bias[0] is None else np.asarray(bias[0]) * a.get("beta", 1.0)
+    _dense(chain, weights.T if a.get("transB") else weights, bias, node)
 
 
-def _linear(chain, node):
-    """scikit-learn's linear models, as skl2onnx writes them."""
-    a = node.options
-    bias = np.array(a.get("intercepts", (0.0,)), float)
-    weights = np.array(a["coefficients"], float).reshape(len(bias), -1).T
-    after = a.get("post_transform", b"NONE").decode()
-    if after == "LOGISTIC" and len(bias) == 2:  # the first class is the second one's negative
-        weights, bias = weights[:, 1:], bias[1:]
-    chain.dense(weights, bias, node.layer)
-    if after == "LOGISTIC":
-        chain.activation("sigmoid", node.layer + "/sigmoid")
-    elif after == "SOFTMAX":
-        chain.activation("softmax", node.layer + "/softmax")
-    elif after != "NONE":
-        raise ConversionError(f"layer {node.layer!r} ends with {after}, which has no Q7 kernel")
+def _dense(chain, weights, bias, node):
+    if np.asarray(weights).dtype.kind != "f" or bias is X:
+        raise ConversionError(f"layer {node.layer!r} has weights that are not float constants: "
+                              "export the float network")
+    shapes.dense(chain, weights, bias, node.layer)

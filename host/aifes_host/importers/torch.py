@@ -1,101 +1,139 @@
-"""PyTorch: a module that torch.export can trace, an ExportedProgram, a .pt2 file.
-
-A .pt2 file is read as what it is, a zip of JSON and raw weights: PyTorch is not needed for it, and
-nothing in it is unpickled.
-"""
+"""PyTorch: a module that torch.export can trace, an ExportedProgram, a .pt2 file (pt2.py)."""
 import json
 import operator
-import zipfile
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from ..graph import ConversionError
-from .chain import batch_norm
-from .nodes import Node, Ref, X, arithmetic, build, unknown
+from . import elementwise, outputs, shapes
+from .chain import MOST, Chain, batch_norm
+from .nodes import Node, Ref, X, build, unknown
 
-ALLOWED = ("Linear, BatchNorm1d, ReLU, LeakyReLU, ELU, Sigmoid, Tanh, Softsign, Softmax, Dropout, "
-           "Flatten, and + - * / with constants")
-ACTIVATIONS = ("relu", "sigmoid", "tanh", "softsign")
-PASSED = ("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "alias", "detach",
-          "detach_", "clone", "contiguous", "to", "_to_copy", "identity", "lift_fresh_copy",
-          "_assert_tensor_metadata", "getitem")
-DTYPES = {6: "<f2", 7: "<f4", 8: "<f8", 5: "<i8", 4: "<i4"}  # of PyTorch's export schema
+# what users may write, by PyTorch's public names
+TAKEN = (
+    "torch.nn.Linear", "torch.nn.BatchNorm1d", "torch.nn.ReLU", "torch.nn.ReLU6",
+    "torch.nn.LeakyReLU", "torch.nn.PReLU", "torch.nn.RReLU", "torch.nn.ELU", "torch.nn.CELU",
+    "torch.nn.SELU", "torch.nn.GELU", "torch.nn.SiLU", "torch.nn.Mish", "torch.nn.Sigmoid",
+    "torch.nn.LogSigmoid", "torch.nn.Hardsigmoid", "torch.nn.Hardswish", "torch.nn.Hardtanh",
+    "torch.nn.Tanh", "torch.nn.Softsign", "torch.nn.Softplus", "torch.nn.Softmax",
+    "torch.nn.LogSoftmax", "torch.nn.Dropout", "torch.nn.Flatten", "torch.nn.Identity",
+    "torch.clamp", "torch.minimum", "torch.maximum", "torch.squeeze", "torch.unsqueeze",
+    "torch.reshape")
+ALLOWED = (*(name.rpartition(".")[2] for name in TAKEN), "+ - * / with constants")
+
+# PyTorch's operation: that of elementwise.py, and after X its parameters, (name, default) or fixed
+ELEMENTWISE = {
+    **{op: (op,) for op in ("relu", "sigmoid", "tanh", "softsign", "selu", "silu", "mish",
+                            "log_sigmoid", "neg", "abs", "exp", "expm1", "log", "log1p", "sqrt",
+                            "erf", "reciprocal")},
+    "log_sigmoid_forward": ("log_sigmoid",), "hardswish": ("hard_swish",),
+    "hardsigmoid": ("hard_sigmoid", 1 / 6, 0.5), "relu6": ("clamp", 0.0, 6.0),
+    "hardtanh": ("clamp", ("min_val", -1.0), ("max_val", 1.0)),
+    "clamp": ("clamp", ("min", -np.inf), ("max", np.inf)),
+    "clip": ("clamp", ("min", -np.inf), ("max", np.inf)),
+    "clamp_min": ("max", ("min", None)), "clamp_max": ("min", ("max", None)),
+    "minimum": ("min", ("other", None)), "maximum": ("max", ("other", None)),
+    "leaky_relu": ("leaky_relu", ("negative_slope", 0.01)),
+    "prelu": ("leaky_relu", ("weight", None)), "_prelu_kernel": ("leaky_relu", ("weight", None)),
+    "elu": ("scaled_elu", ("alpha", 1.0), ("scale", 1.0), ("input_scale", 1.0)),
+    "celu": ("celu", ("alpha", 1.0)), "softplus": ("softplus", ("beta", 1.0), ("threshold", 20.0)),
+    "threshold": ("threshold", ("threshold", None), ("value", None)),
+    "pow": ("pow", ("exponent", None)), "square": ("pow", 2.0), "rsqrt": ("pow", -0.5),
+    "where": ("where", ("self", None), ("other", None)), "logical_not": ("not",),
+    **{op: (op, ("other", None)) for op in ("add", "sub", "mul", "div", "gt", "lt", "ge", "le")},
+    **{op: ("identity",) for op in (
+        "dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "native_dropout",
+        "alias", "detach", "clone", "contiguous", "to", "_to_copy", "identity",
+        "lift_fresh_copy")}}
+FLOATS = (None, "torch.float32", "torch.float64", "torch.float16", "torch.bfloat16",
+          6, 7, 8, 13)  # of live programs, of PyTorch's export schema
 
 
-def convert(model):
+def convert(model, output=None):
     """A Graph of a torch.nn.Module or of a torch.export.ExportedProgram."""
     import torch
 
     name = type(model).__name__
     if not hasattr(model, "graph_signature"):
         model = _export(model, torch)
-    constants = {}
-    signature, start = model.graph_signature, None
+    tensors, starts, signature = {}, {}, model.graph_signature
     for spec in signature.input_specs:
-        kind = spec.kind.name
-        if kind == "USER_INPUT":
-            if start is not None:
-                raise ConversionError("the module takes several inputs: it must take one tensor")
-            start = spec.arg.name
-        else:
+        if spec.kind.name == "USER_INPUT":
+            starts[spec.arg.name] = None
+        elif hasattr(spec.arg, "name"):
             tensor = model.state_dict.get(spec.target)
-            if tensor is None:
-                tensor = model.constants[spec.target]
-            constants[spec.arg.name] = tensor.detach().cpu().double().numpy()
-    nodes, shape = [], None
+            tensors[spec.arg.name] = model.constants.get(spec.target) if tensor is None else tensor
+    nodes, dimensions = [], {}
     for node in model.graph.nodes:
-        if node.op == "placeholder" and node.name == start:
-            shape = [_dimension(d) for d in node.meta["val"].shape]
-        elif node.op == "call_function":
+        value = node.meta.get("val")
+        dimensions[node.name] = [_dimension(d) for d in value.shape] if isinstance(
+            value, torch.Tensor) else None
+        if node.op == "call_function":
             nodes.append(_live_node(node, torch))
-        elif node.op == "output":
-            ends = node.args[0]
-    if start is None or len(ends) != 1:
-        raise ConversionError("the module must take one tensor and return one")
-    return _graph(nodes, constants, start, shape, ends[0].name, name)
-
-
-def read(path):
-    """A Graph of a .pt2 file, as torch.export.save() of PyTorch 2.9 and newer writes it."""
-    path = Path(path)
+    starts = {s: dimensions[s] for s in starts if dimensions.get(s) is not None}
+    ends = [getattr(s.arg, "name", "") for s in signature.output_specs
+            if s.kind.name == "USER_OUTPUT"]
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = {name.partition("/")[2]: name for name in archive.namelist()}
-            if "models/model.json" not in names:
-                raise ConversionError(f"{path} was not written by torch.export.save() of PyTorch "
-                                      "2.9 or newer; a pickle (.pt, .pth) can run any code and is "
-                                      "not opened: load it in a train.py of your own and give "
-                                      "train.py:model")
-            model = json.loads(archive.read(names["models/model.json"]))["graph_module"]
-            weights = json.loads(archive.read(names["data/weights/model_weights_config.json"]))
-            fixed = json.loads(archive.read(names["data/constants/model_constants_config.json"]))
-            constants, start = {}, None
-            for spec in model["signature"]["input_specs"]:
-                (kind, value), = spec.items()
-                if kind == "user_input":
-                    if start is not None:
-                        raise ConversionError("the module takes several inputs: it must take one")
-                    start = value["arg"]["as_tensor"]["name"]
-                elif kind in ("parameter", "buffer", "tensor_constant"):
-                    key = value[f"{kind}_name"]
-                    folder, entry = ("weights", weights["config"].get(key)) \
-                        if key in weights["config"] else ("constants", fixed["config"].get(key))
-                    constants[value["arg"]["name"]] = _tensor(archive, names, folder, entry, key)
-        graph = model["graph"]
-        nodes = [_saved_node(node) for node in graph["nodes"]]
-        shape = [s.get("as_int", -1) for s in graph["tensor_values"][start]["sizes"]]
-        if len(graph["outputs"]) != 1:
-            raise ConversionError("the module must return one tensor")
-        return _graph(nodes, constants, start, shape,
-                      graph["outputs"][0]["as_tensor"]["name"], path.stem)
-    except ConversionError:
-        raise
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError,
-            zipfile.BadZipFile) as error:
-        raise ConversionError(f"{path} cannot be read as a .pt2 file ({type(error).__name__}: "
-                              f"{error}): write it with torch.export.save()")
+        spec = json.loads(torch.utils._pytree.treespec_dumps(model.call_spec.out_spec))[1]
+    except Exception:  # of a class that PyTorch cannot write down
+        spec = None
+
+    def constant(name):
+        return None if tensors.get(name) is None else _array(tensors[name], name)
+
+    return graph(nodes, constant, starts, ends, dimensions, spec, output, name)
+
+
+def read(path, output=None):
+    """A Graph of a .pt2 file."""
+    from . import pt2
+
+    return pt2.read(path, output)
+
+
+def _array(tensor, name):
+    if tensor.numel() > MOST:
+        raise ConversionError(f"the tensor {name!r} has {tensor.numel()} numbers: more than a "
+                              "board holds")
+    if tensor.is_complex() or tensor.is_quantized:
+        raise ConversionError(f"the tensor {name!r} is of type {tensor.dtype}: save the model in "
+                              "float32")
+    tensor = tensor.detach().cpu()
+    return (tensor.double() if tensor.is_floating_point() else tensor).numpy()
+
+
+def graph(nodes, constant, starts, ends, dimensions, spec, output, name):
+    """The Graph of a program: its nodes, inputs and outputs, and the shapes of those by name.
+
+    spec: PyTorch's description of what forward() returns, or None.
+    """
+    names = _leaves(spec, "")
+    if len(names) != len(ends):
+        names = [str(i) for i in range(len(ends))]
+    end = outputs.choose([outputs.Output(n or "0", value, outputs.shape(dimensions[value]))
+                          for n, value in zip(names, ends) if dimensions.get(value) is not None],
+                         output).value
+
+    def chain(start):
+        shape = dimensions[start]
+        if len(shape) < 2:  # one sample without a batch
+            return Chain(None if -1 in shape else shape, 1, 0)
+        return Chain(None if -1 in shape[1:] else shape[1:], None if shape[0] < 0 else shape[0])
+
+    return build(nodes, constant, list(starts), chain, end, _fold, _apply, _measure,
+                 ALLOWED).graph(name)
+
+
+def _leaves(spec, prefix):
+    """Names of what forward() returns: keys of dicts, numbers in tuples and lists."""
+    if not isinstance(spec, dict) or spec.get("type") is None:
+        return [prefix]
+    children = spec["children_spec"]
+    keys = json.loads(spec["context"]) if str(spec["type"]).lower().endswith("dict") else None
+    if not isinstance(keys, list) or len(keys) != len(children):
+        keys = range(len(children))
+    return [leaf for key, child in zip(keys, children)
+            for leaf in _leaves(child, f"{prefix}.{key}" if prefix else str(key))]
 
 
 def _export(model, torch):
@@ -128,8 +166,6 @@ def _dimension(d):
 
 def _live_node(node, torch):
     layer = next(reversed((node.meta.get("nn_module_stack") or {"": ("", "")}).values()))[0]
-    if node.target is operator.getitem:
-        return Node("getitem", [Ref(node.args[0].name)], {}, node.name, layer or node.name)
 
     def plain(value):
         if isinstance(value, torch.fx.Node):
@@ -138,73 +174,60 @@ def _live_node(node, torch):
             return [plain(v) for v in value]
         return value if isinstance(value, (int, float, bool, type(None))) else str(value)
 
+    if node.target is operator.getitem:  # of an operation with several results: the first is X
+        first = node.args[1] == 0
+        return Node("identity" if first else "getitem", [plain(node.args[0])], {}, node.name,
+                    layer or node.name)
     schema = getattr(node.target, "_schema", None)
     names = [a.name for a in schema.arguments] if schema is not None else []
     options = dict(zip(names, map(plain, node.args)))
     options.update({k: plain(v) for k, v in node.kwargs.items()})
-    return _node(str(node.target), options, node.name, layer)
+    return operation(str(node.target), options, node.name, layer)
 
 
-def _saved_node(node):
-    options = {i["name"]: _saved(i["arg"]) for i in node["inputs"]}
-    stack = node.get("metadata", {}).get("nn_module_stack", "")
-    layer = stack.split(";")[-1].split(",")[1] if "," in stack else ""
-    output = next(iter(node["outputs"][0].values()))
-    name = output[0]["name"] if isinstance(output, list) else \
-        output.get("name", output.get("as_name", ""))
-    return _node(node["target"].removeprefix("torch.ops."), options, name, layer)
-
-
-def _saved(argument):
-    (kind, value), = argument.items()
-    if kind in ("as_tensor", "as_name"):
-        return Ref(value["name"] if isinstance(value, dict) else value)
-    if kind in ("as_sym_int", "as_sym_ints"):
-        return [_saved(v) for v in value] if isinstance(value, list) else _saved(value)
-    return None if kind == "as_none" else value
-
-
-def _tensor(archive, names, folder, entry, key):
-    if entry is None or entry.get("use_pickle"):
-        raise ConversionError(f"the tensor {key!r} is kept as a pickle, which is not opened")
-    meta = entry["tensor_meta"]
-    sizes, strides = ([d["as_int"] for d in meta[k]] for k in ("sizes", "strides"))
-    if meta["dtype"] not in DTYPES:
-        raise ConversionError(f"the tensor {key!r} is of an element type that cannot be converted: "
-                              "save the model in float32")
-    flat = np.frombuffer(archive.read(names[f"data/{folder}/{entry['path_name']}"]),
-                         DTYPES[meta["dtype"]])[meta["storage_offset"]["as_int"]:]
-    last = sum((d - 1) * s for d, s in zip(sizes, strides))
-    if min(strides, default=0) < 0 or min(sizes, default=1) < 1 or last >= len(flat):
-        raise ConversionError(f"the tensor {key!r} is truncated")
-    return np.lib.stride_tricks.as_strided(
-        flat, sizes, [s * flat.itemsize for s in strides]).astype(np.float64)
-
-
-def _node(target, options, name, layer):
+def operation(target, options, name, layer):
+    """A Node from PyTorch's name of an operation, such as aten.relu.default, and its arguments."""
     op = target.split(".")[1] if target.startswith("aten.") else target
     if op.endswith("_") and not op.startswith("_"):
         op = op[:-1]  # the variant in place
-    return Node(op, list(options.values()), options, name, layer or name)
+    args = list(options.values())
+    if not layer or layer.startswith("_empty_nn_module_stack"):  # PyTorch's word for none
+        layer = name
+    known = ELEMENTWISE.get(op)
+    first = args[0] if args else None
+    if op == "gelu":
+        known = ("gelu_tanh" if options.get("approximate") == "tanh" else "gelu",)
+    elif op == "rrelu":
+        known = ("leaky_relu", (options.get("lower", 1 / 8) + options.get("upper", 1 / 3)) / 2)
+    elif op == "rsub":
+        first, known = options["other"], ("sub", options["self"])
+    if known is None or options.get("alpha", 1) != 1 and op in ("add", "sub", "rsub") or \
+            options.get("rounding_mode") or options.get("dtype") not in FLOATS:
+        return Node(op, args, options, name, layer)
+    parameters = [p if not isinstance(p, tuple) else p[1] if options.get(p[0]) is None
+                  else options[p[0]] for p in known[1:]]
+    if None in parameters:  # max over a dimension, not of two values
+        return Node(op, args, options, name, layer)
+    return Node(known[0], [first, *parameters], {}, name, layer)
 
 
-def _graph(nodes, constants, start, shape, end, name):
-    chain = build(nodes, constants, start, shape[1:], end, _fold, _apply, _measure)
-    return chain.graph(name)
+def _full(size, value):
+    if np.prod(size, dtype=float) > MOST:
+        raise ConversionError(f"a constant of shape {size} has more numbers than a board holds")
+    return np.full(size, value)
 
 
 FOLDED = {
-    "t": lambda a: a.T, "numpy_T": lambda a: a.T, "neg": np.negative, "sqrt": np.sqrt,
-    "rsqrt": lambda a: 1 / np.sqrt(a), "reciprocal": np.reciprocal, "exp": np.exp, "abs": np.abs,
-    "permute": lambda a, dims: a.transpose(dims),
+    "t": lambda a: a.T, "numpy_T": lambda a: a.T, "permute": lambda a, dims: a.transpose(dims),
     "transpose": lambda a, i, j: a.swapaxes(i, j), "unsqueeze": np.expand_dims,
-    "add": lambda a, b, *_: a + b, "sub": lambda a, b, *_: a - b, "mul": np.multiply,
-    "div": np.divide, "view": lambda a, s: a.reshape(s), "reshape": lambda a, s: a.reshape(s)}
+    "squeeze": lambda a, dim=None: a.squeeze(None if dim is None else tuple(np.ravel(dim))),
+    "view": lambda a, s: a.reshape(s), "reshape": lambda a, s: a.reshape(s),
+    "full": lambda size, value, *_: _full(size, value), "scalar_tensor": lambda v, *_: np.array(v)}
 
 
 def _fold(node):
-    if node.op in PASSED:
-        return node.args[0]
+    if node.op in elementwise.FUNCTIONS:
+        return elementwise.fold(node)
     if node.op not in FOLDED:
         raise unknown(node, ALLOWED)
     return FOLDED[node.op](*node.args)
@@ -212,65 +235,62 @@ def _fold(node):
 
 def _apply(chain, node):
     op, o = node.op, node.options
-    if op in PASSED:
-        return
     if op == "linear":
-        chain.dense(o["weight"].T, o.get("bias"), node.layer)
-    elif op in ("addmm", "mm", "matmul"):
+        _dense(chain, np.asarray(o["weight"]).T, o.get("bias"), node)
+    elif op in ("addmm", "mm", "matmul", "mv", "addmv"):
         _matmul(chain, node)
-    elif op in ("add", "sub", "mul", "div"):
-        if o.get("alpha", 1) != 1 or o.get("rounding_mode"):
-            raise unknown(node, ALLOWED)
-        arithmetic(chain, node, op)
-    elif op == "rsub" and o.get("alpha", 1) == 1:
-        arithmetic(chain, replace(node, args=node.args[1::-1]), "sub")
     elif op in ("batch_norm", "_native_batch_norm_legit_no_training"):
         mean, variance = o.get("running_mean"), o.get("running_var")
         if mean is None or variance is None:
             raise ConversionError(f"layer {node.layer!r} keeps no running statistics: use "
                                   "track_running_stats=True")
         slope, offset = batch_norm(o.get("weight"), o.get("bias"), mean, variance, o["eps"])
-        if len(chain.shape) > 1:  # one for each channel, the first dimension
+        if chain.shape is not None and len(chain.shape) > 1:  # by channel, the first dimension
             slope, offset = (np.reshape(v, (-1,) + (1,) * (len(chain.shape) - 1))
                              if np.ndim(v) else v for v in (slope, offset))
         chain.affine(slope, offset, node.layer)
-    elif op in ACTIVATIONS:
-        chain.activation(op, node.layer)
-    elif op == "leaky_relu":
-        chain.activation(op, node.layer, o.get("negative_slope", 0.01))
-    elif op == "elu" and o.get("scale", 1) == 1 and o.get("input_scale", 1) == 1:
-        chain.activation(op, node.layer, o.get("alpha", 1))
-    elif op in ("softmax", "_softmax"):
-        if o["dim"] not in (-1, len(chain.shape)):
-            raise ConversionError(f"layer {node.layer!r} is a Softmax(dim={o['dim']}), not over "
-                                  f"the outputs: use dim={len(chain.shape)}")
-        chain.activation("softmax", node.layer)
+    elif op in ("softmax", "_softmax", "log_softmax", "_log_softmax") and \
+            o.get("dtype") in FLOATS:
+        shapes.softmax(chain, op.removeprefix("_"), o["dim"], node.layer)
     elif op == "flatten":
-        if o.get("start_dim", 0) != 1 or o.get("end_dim", -1) not in (-1, len(chain.shape)):
-            raise ConversionError(f"layer {node.layer!r} is a flatten of other dimensions than all "
-                                  "but the first: use flatten(1)")
-        chain.flatten(node.layer)
+        shapes.flatten(chain, o.get("start_dim", 0), o.get("end_dim", -1), node.layer)
     elif op in ("view", "reshape", "_unsafe_view"):
-        chain.reshape((o.get("size") or o.get("shape"))[1:], node.layer)
+        shapes.view(chain, o["size"] if "size" in o else o["shape"], node.layer)
+    elif op == "squeeze":
+        dim = o.get("dim")
+        shapes.squeeze(chain, [dim] if isinstance(dim, int) else dim, node.layer)
+    elif op == "unsqueeze":
+        shapes.unsqueeze(chain, [o["dim"]], node.layer)
+    elif op == "select":
+        shapes.select(chain, o["dim"], o["index"], node.layer)
     else:
         raise unknown(node, ALLOWED)
 
 
 def _measure(node, shape):
-    if node.op == "sym_size":
-        return -1 if node.options["dim"] == 0 else shape[node.options["dim"] - 1]
+    if node.op == "sym_size" and shape is not None:
+        dim = node.options["dim"]
+        return -1 if dim in (0, -1 - len(shape)) else shape[dim - 1 if dim > 0 else dim]
     return None
 
 
 def _matmul(chain, node):
     o = node.options
-    if node.op == "addmm":
-        bias, x, weights = o["self"], o["mat1"], o["mat2"]
-        if bias is X or o.get("alpha", 1) != 1 or o.get("beta", 1) != 1:
-            raise unknown(node, ALLOWED)
+    if node.op in ("addmm", "addmv"):
+        x, weights = (o["mat1"], o["mat2"]) if node.op == "addmm" else (o["mat"], o["vec"])
+        bias, alpha, beta = o["self"], o.get("alpha", 1), o.get("beta", 1)
     else:
-        bias, x, weights = None, o["self"], o.get("mat2", o.get("other"))
-    if x is not X or weights is X:
+        x, weights = o["self"], next(o[k] for k in ("mat2", "other", "vec") if k in o)
+        bias, alpha, beta = None, 1, 1
+    if bias is X or x is not X or weights is X:
         raise ConversionError(f"layer {node.layer!r} multiplies weights by its input from the "
                               "left: use x @ weights")
-    chain.dense(weights, bias, node.layer)
+    _dense(chain, np.asarray(weights) * alpha, None if bias is None else np.asarray(bias) * beta,
+           node)
+
+
+def _dense(chain, weights, bias, node):
+    if weights is X or bias is X or weights.dtype.kind != "f":
+        raise ConversionError(f"layer {node.layer!r} has weights that are not float constants: "
+                              "export the float network")
+    shapes.dense(chain, weights, bias, node.layer)

@@ -1,0 +1,79 @@
+"""What is seldom needed: save() a model, load() the previous one, say why run() refused.
+
+A model is written to the flash as `aifes deploy` does it: PATH.new is written and read back, PATH
+becomes PATH.old, PATH.new becomes PATH. Whenever the power fails, PATH or PATH.old is whole.
+"""
+import os
+from binascii import crc32
+
+from .format import FLOAT32, ModelError, size
+from .model import Model, read
+
+
+def load_previous(path, arena, engine, error):
+    """The Model of PATH.old; raises `error`, what was wrong with PATH, if that does not load."""
+    try:
+        net = Model(read(path + ".old"), arena, engine)
+    except (OSError, ModelError):
+        raise error
+    print(f"aifes: {path} does not load ({error}): the previous model runs")
+    return net
+
+
+def save(model, path):
+    """PATH.new is written and read back, PATH becomes PATH.old, PATH.new becomes PATH.
+
+    load(PATH) takes PATH.old if PATH is not there or not whole.
+    """
+    buf = model._buf[:model._plan.length]
+    new, old = path + ".new", path + ".old"
+    with open(new, "wb") as f:
+        f.write(buf)
+    if _crc(new) != crc32(buf) & 0xFFFFFFFF:
+        raise ModelError(f"{new} is not what was written: free some flash, or it is worn out")
+    if _exists(path):
+        if _exists(old):
+            os.remove(old)
+        os.rename(path, old)
+    os.rename(new, path)
+
+
+def _exists(path):
+    try:
+        os.stat(path)
+    except OSError:
+        return False
+    return True
+
+
+def _crc(path):
+    crc = 0
+    piece = bytearray(256)
+    with open(path, "rb") as f:
+        n = f.readinto(piece)
+        while n:
+            crc = crc32(memoryview(piece)[:n], crc)
+            n = f.readinto(piece)
+    return crc & 0xFFFFFFFF
+
+
+def refuse(x, y, plan):
+    """Raise the ModelError for a run(x, y) that the engine did not take."""
+    n, m = size(plan.input.shape), size(plan.output.shape)
+    try:
+        n_x, n_y = len(x), len(y)
+        x_bytes, y_bytes = len(bytes(memoryview(x))), len(bytes(memoryview(y)))
+    except TypeError:
+        raise ModelError("run(x, y) takes two buffers such as array('f') or array('b'); "
+                         "predict() takes lists")
+    count = n_x // n
+    if not count or count * n != n_x or count * m != n_y:
+        raise ModelError(f"x has {n_x} and y {n_y} elements; a sample has {n} in and {m} out")
+    if plan.input.dtype == FLOAT32:
+        raise ModelError("run(x, y) of a float32 model takes buffers of float32 (array 'f'), y "
+                         "writable")
+    for total, items in ((x_bytes, n_x), (y_bytes, n_y)):
+        if total not in (items, 4 * items):
+            raise ModelError(f"items of {total // items} bytes, give float32 (array 'f') or int8 "
+                             "('b')")
+    raise ModelError("run(x, y) takes buffers of float32 (array 'f') or int8 ('b'), y writable")

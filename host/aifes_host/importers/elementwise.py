@@ -1,0 +1,189 @@
+"""Functions of one number that graphs apply to each element, in a vocabulary of their own.
+
+Importers translate a framework's operations into it. An activation may stand there as itself or as
+the several operations by which exporters write it, such as x * sigmoid(x); what those compute
+together is recognized by its values, whatever way it is written.
+"""
+import math
+
+import numpy as np
+
+from ..graph import FUNCTIONS as KINDS
+from ..graph import SELU_ALPHA, SELU_SCALE, ConversionError
+from .chain import MOST
+
+
+def _kind(name):
+    return lambda x, alpha=0.0, beta=0.0: KINDS[name](x, alpha, beta)
+
+
+def _scaled_elu(x, alpha, scale, stretch):
+    return scale * np.where(x > 0, x, alpha * np.expm1(np.minimum(stretch * x, 0)))
+
+
+def _softplus(x, beta, threshold):
+    return np.where(beta * x > threshold, x, KINDS["softplus"](beta * x, 0, 0) / beta)
+
+
+def _clamp(x, low, high):
+    return np.minimum(np.maximum(x, low), high)
+
+
+ACTIVATIONS = {kind: _kind(kind) for kind in KINDS
+               if kind not in ("softmax", "log_softmax", "softplus", "clamp")}
+FUNCTIONS = {
+    **ACTIVATIONS, "clamp": _clamp, "identity": lambda x: x,
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "neg": np.negative,
+    "min": np.minimum, "max": np.maximum, "abs": np.abs, "exp": np.exp, "expm1": np.expm1,
+    "log": np.log, "log1p": np.log1p, "sqrt": np.sqrt, "pow": np.power,
+    "reciprocal": np.reciprocal, "erf": np.vectorize(math.erf, otypes=[float]),
+    "where": np.where, "gt": np.greater, "lt": np.less, "ge": np.greater_equal,
+    "le": np.less_equal, "not": np.logical_not,
+    "scaled_elu": _scaled_elu, "softplus": _softplus,
+    "swish": lambda x, beta: x * KINDS["sigmoid"](beta * x, 0, 0),
+    "threshold": lambda x, threshold, value: np.where(x > threshold, x, value)}
+ARITHMETIC = ("add", "sub", "mul", "div", "neg", "min", "max", "log", "identity", "clamp")
+
+# where functions are compared; beyond 20, where float32 overflows too, only what is finite is
+_FAR = np.array([25, 30, 40, 60, 80, 1e3, 1e9])
+GRID = np.concatenate([-_FAR[::-1], np.linspace(-20, 20, 641), _FAR])
+_NEAR = np.abs(GRID) <= 20
+_PLAIN = {kind: KINDS[kind](GRID, 0, 0) for kind in (
+    "relu", "sigmoid", "tanh", "softsign", "hard_swish", "gelu", "gelu_tanh", "silu", "softplus",
+    "mish", "log_sigmoid")}
+
+
+def recognize(y):
+    """(function, parameters) of the one whose values at GRID are y, or None."""
+    y = np.asarray(y, float)
+    if y.shape != GRID.shape or not np.isfinite(y[_NEAR]).all():
+        return None
+    finite = np.isfinite(y)
+    for kind, wanted in _PLAIN.items():
+        if _same(y, wanted, finite):
+            return kind, ()
+    at = dict(zip(GRID.tolist(), y.tolist()))
+    below = at[-1] / np.expm1(-1)
+    # parameters that would explain the values at a few places, to be compared with all of them
+    guesses = (
+        ("clamp", (-np.inf if at[-1e9] == -1e9 else at[-1e9],
+                   np.inf if at[1e9] == 1e9 else at[1e9])),
+        ("leaky_relu", (-at[-1],)), ("scaled_elu", (below / (at[1] or 1), at[1], 1.0)),
+        ("celu", (-at[-80],)), ("hard_sigmoid", (16 * (at[1 / 16] - at[0]), at[0])),
+        ("swish", (np.log(at[1] / (1 - at[1])) if 0 < at[1] < 1 else 0.0,)),
+        ("softplus", (np.log(2) / at[0] if at[0] else 1.0, np.inf)))
+    for op, parameters in guesses:
+        if np.isnan(parameters).any() or op == "celu" and not parameters[0]:
+            continue
+        if _same(y, FUNCTIONS[op](GRID, *parameters), finite):
+            return op, parameters
+    return None
+
+
+def _same(y, wanted, finite):
+    error, size = np.abs(y - wanted)[finite], np.abs(wanted)[finite]
+    usual = min(1.0, np.abs(y[np.abs(GRID) <= 1]).max())
+    return bool((error <= 3e-6 * np.maximum(usual, size)).all())
+
+
+def fold(node):
+    """What a node of FUNCTIONS makes of constants."""
+    size = math.prod(np.broadcast_shapes(*(np.shape(a) for a in node.args)))
+    if size > MOST:
+        raise ConversionError(f"layer {node.layer!r} ({node.op}) makes a constant of {size} "
+                              "numbers: more than a board holds")
+    return FUNCTIONS[node.op](*(np.asarray(a) for a in node.args))
+
+
+def layers(chain, op, parameters, name):
+    """Add to the chain a function that recognize() found, or an activation with its parameters."""
+    if op == "scaled_elu":
+        alpha, scale, _ = parameters
+        if np.allclose((alpha, scale), (SELU_ALPHA, SELU_SCALE), 1e-5):
+            chain.activation("selu", name)
+        else:
+            chain.activation("elu", name, alpha)
+            _scale(chain, scale, name)
+    elif op in ("swish", "softplus"):  # f(beta * x) / beta
+        beta = parameters[0] if parameters else 1.0
+        _scale(chain, beta, name)
+        chain.activation("silu" if op == "swish" else op, name)
+        _scale(chain, 1 / beta, name)
+    else:
+        chain.activation(op, name, *parameters)
+
+
+def _scale(chain, factor, name):
+    if abs(factor - 1) > 1e-6:
+        chain.affine(factor, 0, name)
+
+
+def arithmetic(chain, node, x):
+    """One operation of ARITHMETIC on x and constants, numbers or arrays; False: not possible."""
+    op, args = node.op, node.args
+    if sum(a is x for a in args) != 1:
+        return False
+    first = args[0] is x
+    constant = None if len(args) != 2 else fitting(
+        chain, args[1] if first else args[0], node.layer)
+    if op in ("add", "sub"):
+        chain.affine(1 if first or op == "add" else -1,
+                     -constant if first and op == "sub" else constant, node.layer)
+    elif op == "mul":
+        chain.affine(constant, 0, node.layer)
+    elif op == "div" and first:
+        chain.affine(1 / constant, 0, node.layer)
+    elif op == "neg":
+        chain.affine(-1, 0, node.layer)
+    elif op == "min":
+        _clip(chain, -np.inf, constant, node.layer)
+    elif op == "max":
+        _clip(chain, constant, np.inf, node.layer)
+    elif op == "clamp" and first:
+        _clip(chain, *(fitting(chain, v, node.layer) for v in args[1:]), node.layer)
+    elif op == "log":
+        return chain.log(node.layer)
+    elif op != "identity":
+        return False
+    return True
+
+
+def single(chain, value):
+    """An argument as one number, if it is one or the same number for every element; else None."""
+    array = np.asarray(value, np.float64)
+    if array.ndim and (not array.size or array.min() != array.max()
+                       or array.size > 1 and chain.shape is None):
+        return None  # one by one, which also tells an unknown number of inputs
+    return float(array.flat[0])
+
+
+def fitting(chain, value, name):
+    """A constant operand without its batch dimension; it must not make X larger."""
+    constant = np.asarray(value, np.float64)
+    rank = 1 if chain.shape is None else len(chain.shape)
+    while constant.ndim > rank and constant.shape[0] == 1:
+        constant = constant[0]
+    try:
+        fits = np.ndim(value) <= rank + chain.lead and (
+            chain.shape is None or np.broadcast_shapes(constant.shape, chain.shape) == chain.shape)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ConversionError(f"layer {name!r} has parameters of shape {np.shape(value)} for "
+                              f"values of shape {chain.shape}")
+    return constant
+
+
+def _clip(chain, low, high, name):
+    """clamp; where elements have ends of their own, those are moved to -1 and 1."""
+    low, high = np.asarray(low, float), np.asarray(high, float)
+    if low.min() == low.max() and high.min() == high.max():
+        chain.activation("clamp", name, low.flat[0], high.flat[0])
+        return
+    centre, half = (low + high) / 2, (high - low) / 2
+    if not (np.isfinite(half).all() and (half > 0).all()):
+        raise ConversionError(f"layer {name!r} clips each value at ends of its own that are not "
+                              "finite or not in order: use the same ends for all values")
+    chain.affine(1 / half, -centre / half, name)
+    chain.activation("clamp", name, -1, 1)
+    chain.affine(half, centre, name)
