@@ -38,6 +38,8 @@ Search = Annotated[bool, typer.Option(
 Finetune = Annotated[Optional[Path], typer.Option(
     metavar="TARGETS", help="Train on with the rounding in the loop (small MLPs): what the outputs "
                             "should be for each row of --data, or its class.")]
+Targets = Annotated[Optional[Literal["classes", "values"]], typer.Option(
+    help="What --finetune's file holds, if it could be both.")]
 Target = Annotated[Literal["any", "cortex-m0", "cortex-m4"], typer.Option(
     help="Order of the weights that the C engine reads fastest on a chip: cortex-m0 for RP2040 or "
          "SAMD21, cortex-m4 also for M7 and M33 (RP2350, STM32, nRF52). Every engine runs every "
@@ -61,7 +63,7 @@ class Job:
     tested: bool  # x are other samples than those that decided
 
 
-def run(network, which, data, name, method, search, finetune, target, test, labels, json):
+def run(network, which, data, name, method, search, finetune, targets, target, test, labels, json):
     """Quantize as the options say: a Job."""
     if search and finetune is not None:
         raise ConversionError("give --search or --finetune, not both")
@@ -73,7 +75,8 @@ def run(network, which, data, name, method, search, finetune, target, test, labe
         result = search_choices(graph, calibration, method, lambda v: track(json, v, "searching"))
     elif finetune is not None:
         result = finetune_graph(graph, calibration, read_targets(finetune, len(calibration)),
-                                method, progress=lambda v: track(json, v, "training"))
+                                method, progress=lambda v: track(json, v, "training"),
+                                meant=targets)
     else:
         result = quantize_graph(graph, calibration, method)
     return Job(result, arrange(result.model, target), x, wanted, test is not None)
@@ -87,6 +90,7 @@ def quantize(
     method: Method = "mse",
     search: Search = False,
     finetune: Finetune = None,
+    targets: Targets = None,
     target: Target = "any",
     name: Name = None,
     test: Test = None,
@@ -95,7 +99,8 @@ def quantize(
     json: Json = False,
 ):
     """Quantize a float network to int8 (AIfES's Q7), and say what it lost, and where."""
-    job = run(network, which, data, name, method, search, finetune, target, test, labels, json)
+    job = run(network, which, data, name, method, search, finetune, targets, target, test, labels,
+              json)
     result = job.result
     comparison = result.compare(job.x, job.labels)
     losses = {stage.title: stage.loss for stage in stages(result, result.graph.samples(job.x))}
@@ -121,13 +126,11 @@ def _draw(result, comparison, losses, output, model):
         say(warning)
     _draw_improved(result.improved)
     worst = max(losses, key=losses.get)
-    say(f"float against Q7 on {comparison['samples']} samples: mean error "
-        f"{comparison['mean_error']:.5f}, largest {comparison['max_error']:.5f} of a span of "
-        f"{comparison['output_span']:.4g}")
+    error, *accuracy = str(comparison).splitlines()
+    say(error)
     say(f"most is lost in {worst}: alone in Q7 it costs {losses[worst]:.2g} (RMS) at the outputs")
-    if "accuracy_q7" in comparison:
-        say(f"accuracy: float {100 * comparison['accuracy_float']:.2f} %, "
-            f"Q7 {100 * comparison['accuracy_q7']:.2f} %")
+    for line in accuracy:
+        say(line)
     say(f"{output}: {len(model)} bytes, arena {Simulator(model).plan.arena} bytes")
 
 
@@ -142,9 +145,11 @@ def _draw_improved(improved):
         for layer, words in improved["choices"].items():
             say(f"  {layer}: {words}")
     elif improved.get("epoch"):
-        say(f"fine-tuning: loss {improved['loss_before']:.4g} -> "
-                      f"{improved['loss_after']:.4g} on samples held back, epoch "
-                      f"{improved['epoch']}")
+        say(f"fine-tuning: {improved['loss']} {improved['loss_before']:.4g} -> "
+            f"{improved['loss_after']:.4g} on samples held back, epoch {improved['epoch']}")
+        if "accuracy_after" in improved:
+            say(f"accuracy on these: {100 * improved['accuracy_before']:.2f} % -> "
+                f"{100 * improved['accuracy_after']:.2f} %")
     elif improved:
-        say("fine-tuning: no epoch was better than the network as it is, loss "
-                      f"{improved['loss_before']:.4g}, which is kept")
+        say("fine-tuning: no epoch was better than the network as it is, "
+            f"{improved['loss']} {improved['loss_before']:.4g}, which is kept")

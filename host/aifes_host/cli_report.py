@@ -23,6 +23,7 @@ def report(
     method: options.Method = "mse",
     search: options.Search = False,
     finetune: options.Finetune = None,
+    targets: options.Targets = None,
     target: options.Target = "any",
     test: options.Test = None,
     name: Annotated[Optional[str], typer.Option(help="Name in the report.")] = None,
@@ -43,8 +44,8 @@ def report(
         if data is None:
             raise ConversionError("give --data, representative inputs: a float network is "
                                   "quantized with them")
-        job = options.run(network, which, data, name, method, search, finetune, target, test,
-                          labels, json)
+        job = options.run(network, which, data, name, method, search, finetune, targets, target,
+                          test, labels, json)
         output = output or default_output(job.result.graph.name, ".html")
         facts = write_report(job.result, job.x, output, job.labels, job.model, job.tested)
     show(json, dict(facts, output=str(output)), lambda: say(f"{output}: open it in a browser"))
