@@ -1,6 +1,7 @@
 """What the commands of `aifes` share: the app, how errors and results are shown."""
 import functools
 import json as json_module
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Optional
@@ -19,6 +20,19 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_comp
                   help="Neural networks for microcontrollers: quantize on the PC, run anywhere.",
                   context_settings={"help_option_names": ["-h", "--help"]})
 console = Console(highlight=False, soft_wrap=True)
+
+
+def _version(wanted: bool):
+    if wanted:
+        print(f"aifes {aifes.__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def options(version: Annotated[bool, typer.Option(
+        "--version", callback=_version, is_eager=True, help="Show the version.")] = False):
+    pass
+
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 MODEL = 1 << 26  # bytes of an .aifes file
@@ -83,6 +97,11 @@ def print_table(titles, rows, texts=(0,)):
     """Print a table; the columns `texts` are flush left, the others, figures, flush right."""
     for i, line in enumerate(text_table.lines(titles, rows, console.width, texts)):
         say(line, "bold" if i == 0 else None)
+
+
+def default_output(name, suffix):
+    """The file in this folder for a network of this name."""
+    return Path(re.sub(r'[\\/:*?"<>|\0]', "_", name) + suffix)
 
 
 def track(json, items, what):
