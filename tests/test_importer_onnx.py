@@ -171,6 +171,22 @@ def test_files_of_pytorch(onnx, tmp_path, seed, dynamo):
     agree(read_network(path), x.numpy(), model(x).detach().numpy())
 
 
+@pytest.mark.parametrize("dynamo", [False, True])
+@pytest.mark.filterwarnings("ignore")
+def test_activations_of_pytorch(onnx, tmp_path, dynamo):
+    torch = need("torch")
+    need("onnxscript")
+    from test_importer_torch import more
+
+    path, x = str(tmp_path / "net.onnx"), torch.randn(20, 4)
+    for layer in [*more(torch.nn), torch.nn.LogSoftmax(1)]:
+        if dynamo and isinstance(layer, torch.nn.RReLU):
+            continue  # which that exporter does not know
+        model = torch.nn.Sequential(torch.nn.Linear(4, 5), layer, torch.nn.Linear(5, 3)).eval()
+        torch.onnx.export(model, (x,), path, dynamo=dynamo, verbose=False)
+        agree(read_network(path), x.numpy(), model(x).detach().numpy())
+
+
 @pytest.mark.parametrize("zipmap", [True, False])
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("kind", ["mlp", "scaled", "logistic"])
