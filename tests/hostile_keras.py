@@ -44,7 +44,7 @@ def main(source, folder):
     faulthandler.enable()
     read_network(str(source))  # imports what it needs before memory is bounded
     before = peak()
-    resource.setrlimit(resource.RLIMIT_AS, (before + 8 * MEMORY, before + 8 * MEMORY))
+    resource.setrlimit(resource.RLIMIT_AS, (before + 8 * MEMORY, resource.RLIM_INFINITY))
     path = folder / f"damaged{source.suffix}"
     whole = refused = 0
     for number, data in enumerate(copies(source)):
