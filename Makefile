@@ -56,7 +56,7 @@ bundle: venv
 toolchains: tools-test
 
 test: tools-test $(VENV)/.tests
-	$(BIN)/python -m pytest -q -rs -n $$((2 * $$(nproc))) --dist loadgroup
+	$(BIN)/python -m pytest -q -n $$((2 * $$(nproc))) --dist loadgroup
 
 RUNS ?= 1000000
 fuzz: tools-fuzz

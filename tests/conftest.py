@@ -1,4 +1,5 @@
 """What several tests share: the engine in C, built once, and boards of all kinds."""
+import collections
 import functools
 import hashlib
 import os
@@ -59,6 +60,13 @@ def pytest_addoption(parser):
     parser.addoption("--port", help="test a real board at this port instead of all others")
 
 
+def pytest_terminal_summary(terminalreporter):
+    """What was left out, once for each reason."""
+    skipped = terminalreporter.stats.get("skipped", ())
+    for reason, count in sorted(collections.Counter(r.longrepr[2] for r in skipped).items()):
+        terminalreporter.write_line(f"{count} tests left out: {reason.removeprefix('Skipped: ')}")
+
+
 def micropython():
     """The MicroPython of this environment; without it there is nothing to promise."""
     found = shutil.which("micropython", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
@@ -99,6 +107,7 @@ def board(request, data, tmp_path_factory):
     if name.startswith("cpython"):
         before = ""
         if name[7:]:
+            need("gcc")
             floats = shared_library.build(tmp_path_factory.mktemp("floats"), "f32")
             before = cpython_native(request.getfixturevalue("library"), floats)
         yield Local(name, sys.executable, BOARDS[name], [package], data, before)

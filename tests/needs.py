@@ -48,8 +48,7 @@ TOOLS = [
     Tool("chromium", "chromium", "test", "the report in a browser"),
     Tool("clang", "clang libclang-rt-dev", "fuzz", "fuzzing",
          ("clang", "-fsanitize=fuzzer,address", "-xc", "-", "-o", os.devnull), FUZZ),
-    Tool("debian", "", "native boards bench test", "the emulated Pico, the engine in C on ESP32: "
-         "their sources are packages of Debian (apt-get, dpkg-deb, a mirror in /etc/apt)"),
+    Tool("debian", "", "native boards bench test", "the emulated Pico, the engine in C on ESP32"),
 ]
 BY_NAME = {tool.name: tool for tool in TOOLS}
 PARTIAL = ("boards", "bench", "test")  # these go on with what is there
@@ -89,8 +88,11 @@ def missing(name):
 def why_missing(name):
     """One line: what is missing, where Debian has it, what is left out."""
     tool = BY_NAME[name]
-    packages = f" (Debian: {', '.join(tool.packages.split())})" if tool.packages else ""
-    return f"{tool.name} is missing{packages}, left out: {tool.without}"
+    if name == "debian":
+        what = "this is not Debian, whose mirror has the sources"
+    else:
+        what = f"{name} is missing (Debian: {', '.join(tool.packages.split())})"
+    return f"{what}, left out: {tool.without}"
 
 
 def say(*words):
@@ -142,8 +144,8 @@ class Apt:
 
 
 def size(plan):
-    """(bytes to download, bytes on disk) as apt writes them."""
-    load = re.search(r"Need to get (?:[^/\n]*/)?([\d.,]+ \w+) of archives", plan)
+    """What is to be downloaded, and what it takes on the disk, as apt writes them."""
+    load = re.search(r"Need to get ([\d.,]+ \w+)", plan)
     disk = re.search(r"After this operation, ([\d.,]+ \w+) of additional disk space", plan)
     return f"{load[1] if load else '0 B'} to download, {disk[1] if disk else '0 B'} of disk"
 

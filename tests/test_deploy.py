@@ -13,7 +13,7 @@ import make_device_data
 import numpy as np
 import pytest
 from aifes_host import Simulator
-from aifes_host.boards import deploy
+from aifes_host.boards import deploy, runtime
 from aifes_host.boards.board import SerialBoard
 from aifes_host.boards.transport import BoardError, Connection
 from aifes_host.layout import arrange
@@ -80,7 +80,7 @@ def test_journey(name, boards, model, tmp_path):
     print(first)
     assert first["engine"] == "native" and first["verified"]
     assert ("firmware" in first["why"]) == (name == "pico-c")
-    assert "/line.aifes" in first["written"] and len(first["written"]) > 12
+    assert "/line.aifes" in first["written"] and len(first["written"]) <= 12
     again = command("deploy", model, "--port", port, "--json")
     assert again["written"] == [] and again["verified"] and again["uploaded_bytes"] == 0
     model.write_bytes(network("A")[0])
@@ -154,8 +154,13 @@ def test_drive(model, tmp_path):
     assert command("deploy", model, "--port", drive, "--json")["written"] == ["/line.aifes"]
     assert (drive / "line.aifes.old").read_bytes() == old
     names = {p.name for p in (drive / "lib" / "aifes").iterdir()}
+    assert names == {f"{name}.py" for name in runtime.modules("python", False) + runtime.NAMED}
+    everything = command("deploy", model, "--port", drive, "--all", "--json")
+    assert "lib/aifes/layers.py" in everything["written"]
+    names = {p.name for p in (drive / "lib" / "aifes").iterdir()}
     assert names == {p.name for p in (ROOT / "device" / "aifes").glob("*.py")} - {
-        "engine_native.py", "engine_viper.py", "f32_native.py", "f32_viper.py"}
+        "engine_viper.py", "f32_viper.py"}
+    assert command("deploy", model, "--port", drive, "--json")["written"] == []
     done = subprocess.run(
         [sys.executable, "-S", "-c", "import aifes; print(aifes.load('line.aifes').engine)"],
         cwd=drive, env={"PYTHONPATH": str(drive / "lib")}, capture_output=True, text=True)
@@ -200,7 +205,7 @@ def alive(port, expected="ok"):
 def test_wrong_native_file(boards, model):
     """For another architecture, of another version: a sentence, and deploy repairs it."""
     port = boards().port
-    command("deploy", model, "--port", port)
+    command("deploy", model, "--port", port, "--all")
     good = (PREBUILT / "armv6m_6.3" / "_aifes.mpy").read_bytes()
     other = (PREBUILT / "xtensawin_6.3" / "_aifes.mpy").read_bytes()
     for wrong in (other, good[:1] + b"\x05" + good[2:], good[:2] + b"\x12" + good[3:]):
@@ -222,7 +227,8 @@ def test_wrong_native_file(boards, model):
         with pytest.raises(BoardError, match="incompatible .mpy file"):
             board.execute("import aifes")
     repaired = command("deploy", model, "--port", port, "--json")
-    assert sorted(repaired["written"]) == ["_aifes.mpy", "model.mpy"] and repaired["verified"]
+    assert repaired["written"] == ["lib/aifes/model.mpy", "lib/aifes/_aifes.mpy"]
+    assert repaired["verified"]
 
 
 def test_too_large(boards, model, tmp_path):

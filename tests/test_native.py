@@ -23,6 +23,7 @@ ARCHITECTURES = ("x64", "armv6m", "armv7m", "armv7emsp", "armv7emdp", "rv32imc",
 
 def test_structs_are_those_of_the_format(tmp_path):
     """Offsets and sizes in aifes.h, from the struct strings of format.py."""
+    need("gcc")
     op = ("opcode flags zero_point weight_zero low high shift reserved x y n_in n_out weights bias "
           "shifts table interleave group reserved2 reserved3")
     tensor = "dtype rank shift zero_point offset features dims[0] dims[1] dims[2]"

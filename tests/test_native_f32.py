@@ -145,6 +145,7 @@ def test_alignment(arithmetic):
 
 
 def test_constants_are_those_of_the_format(tmp_path):
+    need("gcc")
     lines = ['#include "f32.h"']
     values = {"DENSE": f32_format.DENSE_F32, "ACTIVATION": f32_format.ACTIVATION_F32,
               "SOFTMAX": f32_format.SOFTMAX_F32,

@@ -51,6 +51,8 @@ def quantize(
         help="Order of the weights that the C engine reads fastest on a chip: cortex-m0 for RP2040 "
              "or SAMD21, cortex-m4 also for M7 and M33 (RP2350, STM32, nRF52). Every engine runs "
              "every order, with the same results.")] = "any",
+    targets: Annotated[Optional[Literal["classes", "values"]], typer.Option(
+        help="What --finetune's file holds, if it could be both.")] = None,
     name: Annotated[Optional[str], typer.Option(help="Name kept in the file.")] = None,
     test: Annotated[Optional[Path], typer.Option(
         help="Inputs for the final comparison; default: the same data.")] = None,
@@ -72,7 +74,7 @@ def quantize(
     elif finetune is not None:
         result = finetune_graph(graph, calibration, read_targets(finetune, len(calibration)),
                                 method,
-                                progress=lambda v: track(json, v, "training"))
+                                progress=lambda v: track(json, v, "training"), meant=targets)
     else:
         result = quantize_graph(graph, calibration, method)
     comparison = result.compare(x, wanted)
@@ -102,14 +104,12 @@ def _draw(result, comparison, losses, output, model):
         console.print(f"[yellow]warning:[/] {escape(warning)}")
     _draw_improved(result.improved)
     worst = max(losses, key=losses.get)
-    console.print(f"float against Q7 on {comparison['samples']} samples: mean error "
-                  f"{comparison['mean_error']:.5f}, largest {comparison['max_error']:.5f} "
-                  f"of a span of {comparison['output_span']:.4g}")
+    error, *accuracy = str(comparison).splitlines()
+    console.print(error)
     console.print(f"most is lost in {worst}: alone in Q7 it costs {losses[worst]:.2g} (RMS) at the "
                   "outputs", markup=False)
-    if "accuracy_q7" in comparison:
-        console.print(f"accuracy: float {100 * comparison['accuracy_float']:.2f} %, "
-                      f"Q7 {100 * comparison['accuracy_q7']:.2f} %")
+    for line in accuracy:
+        console.print(line)
     console.print(f"{output}: {len(model)} bytes, arena {Simulator(model).plan.arena} bytes",
                   markup=False)
 
@@ -125,12 +125,15 @@ def _draw_improved(improved):
         for layer, words in improved["choices"].items():
             console.print(f"  {layer}: {words}", markup=False)
     elif improved.get("epoch"):
-        console.print(f"fine-tuning: loss {improved['loss_before']:.4g} -> "
+        console.print(f"fine-tuning: {improved['loss']} {improved['loss_before']:.4g} -> "
                       f"{improved['loss_after']:.4g} on samples held back, epoch "
                       f"{improved['epoch']}")
+        if "accuracy_after" in improved:
+            console.print(f"accuracy on these: {100 * improved['accuracy_before']:.2f} % -> "
+                          f"{100 * improved['accuracy_after']:.2f} %")
     elif improved:
-        console.print("fine-tuning: no epoch was better than the network as it is, loss "
-                      f"{improved['loss_before']:.4g}, which is kept")
+        console.print("fine-tuning: no epoch was better than the network as it is, "
+                      f"{improved['loss']} {improved['loss_before']:.4g}, which is kept")
 
 
 @command

@@ -11,6 +11,7 @@ import rich.progress
 import typer
 from rich.console import Console
 
+from . import text_table
 from .graph import ConversionError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
@@ -58,6 +59,17 @@ def show(json, data, draw):
         print(json_module.dumps(data, indent=2))
     else:
         draw()
+
+
+def say(text, style=None):
+    """Print text as it is: brackets in a file's name are no markup."""
+    console.print(text, style=style, markup=False)
+
+
+def print_table(titles, rows, texts=(0,)):
+    """Print a table; the columns `texts` are flush left, the others, figures, flush right."""
+    for i, line in enumerate(text_table.lines(titles, rows, console.width, texts)):
+        say(line, "bold" if i == 0 else None)
 
 
 def track(json, items, what):

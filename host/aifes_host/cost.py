@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from aifes.format import DENSE, SOFTMAX
 
-from .boards.deploy import HEAP, NATIVE, OP_HEAP
+from .boards.deploy import HEAP, OP_HEAP
+from .boards.runtime import NATIVE
 from .layout import arrange
 from .simulator import Simulator
 

@@ -192,8 +192,8 @@ class Graph:
             raise ConversionError("the data have no rows or no columns")
         x = x.reshape(len(x), -1)
         check_columns(x.shape[1], self.inputs)
-        wrong = np.flatnonzero(~(np.abs(x) <= LARGEST).all(axis=1))
-        if len(wrong):
+        if not fits_float32(x):
+            wrong = np.flatnonzero(~(np.abs(x) <= LARGEST).all(axis=1))
             raise ConversionError(f"the data contain values that are not finite as float32, first "
                                   f"in row {wrong[0] + 1}: remove those rows")
         return x
@@ -208,6 +208,11 @@ class Graph:
 
     def __call__(self, x):
         return self.results(self.samples(x))[-1]
+
+
+def fits_float32(values):
+    """Whether all are finite as float32."""
+    return bool(values.min() >= -LARGEST and values.max() <= LARGEST)  # with a NaN both are NaN
 
 
 def check_columns(columns, inputs):

@@ -5,7 +5,7 @@ import numpy as np
 
 from . import csv_files
 from .files import KINDS, NUMBERS, TEXT, check_file, read_array, read_json
-from .graph import LARGEST, ConversionError
+from .graph import LARGEST, ConversionError, fits_float32
 from .importers import SUFFIXES, from_file, from_model
 from .scripts import script
 
@@ -47,10 +47,12 @@ def read_data(source):
     if data.dtype.kind not in "biuf":
         raise ConversionError(f"{source} cannot be read as numbers: it holds "
                               f"{KINDS.get(data.dtype.kind, data.dtype)}")
-    data = np.atleast_1d(data).astype(np.float64)
+    data = np.atleast_1d(data).astype(np.float64, copy=False)
     if not data.size:
         raise ConversionError(f"{source} holds no data")
     data = data.reshape(len(data), -1)
+    if fits_float32(data):
+        return data
     # NaN and infinity are left: `simulate` shows what the board makes of them
     large = np.flatnonzero((np.isfinite(data) & (np.abs(data) > LARGEST)).any(axis=1))
     if len(large):

@@ -97,8 +97,8 @@ def pick(chain, index, axis, node):
     if axis != chain.lead + len(chain.shape or (0,)) - 1 or index.dtype.kind not in "iu" or \
             not index.size or index.min() < -n or index.max() >= n or index.size > n or \
             not chain.pick(index.ravel()):
-        raise ConversionError(f"layer {node.layer!r} ({node.op}) takes a part of the values: leave "
-                              "that to the program around the network")
+        raise ConversionError(f"layer {node.layer!r} ({node.called}) takes a part of the values: "
+                              "leave that to the program around the network")
     if not index.ndim:
         chain.shape = chain.shape[:-1]
 
