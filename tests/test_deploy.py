@@ -2,6 +2,7 @@
 import json
 import os
 import pty
+import re
 import select
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import aifes
 import make_device_data
 import numpy as np
 import pytest
-from aifes_host import Simulator
+from aifes_host import Simulator, from_model, quantize
 from aifes_host.boards import deploy, runtime
 from aifes_host.boards.board import SerialBoard
 from aifes_host.boards.transport import BoardError, Connection
@@ -114,6 +115,58 @@ def test_what_is_printed(boards, model):
     assert found["float"][1] > 5 * found["native"]["run"][1]
     layers = [layer[3] for layer in found["native"]["layers"]]
     assert sum(layers) == found["native"]["forward"][1]
+
+
+def test_what_it_takes(boards, model, tmp_path):
+    """Few files and blocks of flash; a model of another kind adds what it needs, --all the rest."""
+    port = boards().port
+
+    def free():
+        with SerialBoard(port) as board:
+            return board.info.flash_free
+
+    before = free()
+    first = command("deploy", model, "--port", port, "--json")
+    print(first)
+    assert len(first["written"]) <= 12 and first["flash_bytes"] <= 49152
+    # os.statvfs counts the blocks of a folder twice: two for /lib, two for /lib/aifes
+    assert before - free() == first["flash_bytes"] + 4 * 4096
+    floats = tmp_path / "floats.aifes"
+    net = aifes.Sequential([aifes.Input(2), aifes.Dense(2, (1, 2, 3, 4), (0, 1)), aifes.Tanh()],
+                           dtype="f")
+    floats.write_bytes(net.to_bytes())
+    second = command("deploy", floats, "--port", port, "--json")
+    assert second["written"] == ["lib/aifes/f32_format.mpy", "lib/aifes/_aifes_f32.mpy",
+                                 "/floats.aifes"]
+    with SerialBoard(port) as board:
+        with pytest.raises(BoardError, match="aifes.layers is not on this board: `aifes deploy "
+                                             "--all` with any model brings it"):
+            board.execute("import aifes\naifes.Sequential")
+        assert board.execute("print(aifes.load('line.aifes').engine, "
+                             "aifes.load('floats.aifes').engine)") == "native native\n"
+    assert command("deploy", model, "--port", port, "--all", "--json")["verified"]
+    assert command("deploy", floats, "--port", port, "--json")["written"] == []
+    with SerialBoard(port) as board:
+        assert "Dense" in board.execute("import aifes\nprint(aifes.Sequential, aifes.Dense(3))")
+
+
+def test_run_shows_classes(boards, tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(30, 2))
+    np.savetxt(tmp_path / "x.csv", x, delimiter=",")
+    result = quantize(from_model({"name": "n", "labels": ["rest", "move"], "layers": [
+        ("dense", [[1, -1], [1, -1]], [0, 0]), "softmax"]}), x)
+    (tmp_path / "n.aifes").write_bytes(result.model)
+    names = np.array(["rest", "move"])[Simulator(result.model)(x).argmax(1)]
+    names[0] = "move" if names[0] == "rest" else "rest"
+    (tmp_path / "labels.csv").write_text("\n".join(names) + "\n")
+    port = boards().port
+    arguments = ("run", tmp_path / "n.aifes", "-i", tmp_path / "x.csv", "--port", port)
+    out = command(*arguments, "--labels", tmp_path / "labels.csv")
+    assert re.search(r"^sample +rest +move +predicted$", out, re.M), out
+    assert "accuracy: 96.67 % of 30 samples" in out and "bit by bit" in out
+    found = command(*arguments, "--json")
+    assert found["predictions"][1:] == names[1:].tolist() and "accuracy" not in found
 
 
 def test_ampy(boards, model, tmp_path):

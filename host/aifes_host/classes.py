@@ -16,8 +16,8 @@ def class_numbers(known, outputs, labels, samples):
     """The classes' numbers (int array) of the labels of so many samples.
 
     known: the names of a network's classes, or nothing; outputs: how many it has. labels: these
-    names, as text or numbers; of a network without names the numbers 0, 1, .., and for a single
-    output also -1 and 1.
+    names, as text or numbers; where the names are no numbers, also 0, 1, ..; where there are none,
+    for a single output also -1 and 1.
     """
     try:
         labels = np.asarray(labels)
@@ -36,10 +36,10 @@ def class_numbers(known, outputs, labels, samples):
         names.setdefault(_key(name), i)
     for i, name in enumerate(known):  # what is equal letter by letter comes first
         names[str(name)] = i
-    if not names:
-        names = {str(i): i for i in range(count)}
-        if outputs == 1 and "-1" in {_key(v) for v in values}:
-            names = {"-1": 0, "1": 1}
+    if not any(_is_number(name) for name in known):
+        names.update({str(i): i for i in range(count)})
+    if not len(known) and outputs == 1 and "-1" in {_key(v) for v in values}:
+        names = {"-1": 0, "1": 1}
     found = [names.get(str(v), names.get(_key(v))) for v in values]
     if None in found:
         wrong = values[found.index(None)]
@@ -55,11 +55,17 @@ def class_numbers(known, outputs, labels, samples):
     return found
 
 
+def _is_number(name):
+    try:
+        float(name)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
+
+
 def _key(label):
     """A label as text; 1, 1.0, True, "1" and "1.0" are the same."""
     text = str(label).strip()
-    try:
-        number = float(label)
-    except (TypeError, ValueError, OverflowError):
-        return text
-    return str(int(number)) if number.is_integer() else text
+    if _is_number(label) and float(label).is_integer():
+        return str(int(float(label)))
+    return text

@@ -102,10 +102,10 @@ def _are_classes(graph, targets, column):
     if column and (graph.outputs > 1 or graph.labels or targets.dtype.kind not in "iuf"):
         return True
     found = set(np.unique(targets).tolist()) if targets.dtype.kind in "biuf" else set()
-    if not (column and found <= {0, 1} or column and found <= {-1, 1} or _one_hot(targets)):
-        return column and _whole(found)
-    if not (last.kind in SOFTMAX or last.kind in PROBABILITIES or graph.labels
-            or column and found <= set(_ends(last) or ())):
+    probable = last.kind in SOFTMAX or last.kind in PROBABILITIES
+    if not (column and (found <= {0, 1} or found <= {-1, 1}) or _one_hot(targets)):
+        return column and not probable and _whole(found)
+    if not (probable or graph.labels or column and found <= set(_ends(last) or ())):
         _ask()
     return True
 

@@ -70,6 +70,9 @@ class Quantized:
     warnings: list = field(default_factory=list)
     improved: dict = field(default_factory=dict)
 
+    def __repr__(self):
+        return f"Quantized({self.graph!r}, method {self.method!r}, {len(self.model)} bytes)"
+
     def compare(self, x, labels=None):
         """Float against Q7 on data: a Comparison of errors and, with labels, accuracies."""
         x = self.graph.samples(x)
