@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 
 from aifes_host.boards.board import circuitpython
-from aifes_host.boards.deploy import RUNTIME, choose_engine, runtime_files
+from aifes_host.boards.deploy import RUNTIME
+from aifes_host.boards.runtime import choose_engine, runtime_files
 
 DEVICE = Path(__file__).parent
 EXAMPLES = ("aifes_simpletest.py",)

@@ -5,7 +5,7 @@ import zlib
 import aifes
 import cases
 import test_nets
-from aifes_host.boards.deploy import TARGETS
+from aifes_host.boards.runtime import TARGETS
 from aifes_host.layout import arrange
 from golden_file import ENGINES, HEAD
 

@@ -56,6 +56,14 @@ def test_robot_follows_the_edge_and_stops(examples, model):
     assert "stopped at the red mark" in demo.verdict(drive)
 
 
+def test_picture_of_the_readme_is_this_drive(model, tmp_path):
+    """docs/robot.png is `make demo`'s picture of what this model does now."""
+    (tmp_path / "line.aifes").write_bytes(model)
+    facts = demo.facts(demo.drive(tmp_path / "line.aifes", MICROPYTHON))
+    picture = (demo.DEVICE.parent / "docs" / "robot.png").read_bytes()
+    assert facts.encode() in picture, "copy demo/path.png to docs/robot.png"
+
+
 def test_noise_does_not_stop_it(examples, model):
     """Seeds 19 and 111 stopped on the line's edge when half speed already counted as off."""
     from line_demo import run

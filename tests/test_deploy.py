@@ -2,6 +2,7 @@
 import json
 import os
 import pty
+import re
 import select
 import shutil
 import subprocess
@@ -12,8 +13,8 @@ import aifes
 import make_device_data
 import numpy as np
 import pytest
-from aifes_host import Simulator
-from aifes_host.boards import deploy
+from aifes_host import Simulator, from_model, quantize
+from aifes_host.boards import deploy, runtime
 from aifes_host.boards.board import SerialBoard
 from aifes_host.boards.transport import BoardError, Connection
 from aifes_host.layout import arrange
@@ -80,7 +81,7 @@ def test_journey(name, boards, model, tmp_path):
     print(first)
     assert first["engine"] == "native" and first["verified"]
     assert ("firmware" in first["why"]) == (name == "pico-c")
-    assert "/line.aifes" in first["written"] and len(first["written"]) > 12
+    assert "/line.aifes" in first["written"] and len(first["written"]) <= 12
     again = command("deploy", model, "--port", port, "--json")
     assert again["written"] == [] and again["verified"] and again["uploaded_bytes"] == 0
     model.write_bytes(network("A")[0])
@@ -114,6 +115,58 @@ def test_what_is_printed(boards, model):
     assert found["float"][1] > 5 * found["native"]["run"][1]
     layers = [layer[3] for layer in found["native"]["layers"]]
     assert sum(layers) == found["native"]["forward"][1]
+
+
+def test_what_it_takes(boards, model, tmp_path):
+    """Few files and blocks of flash; a model of another kind adds what it needs, --all the rest."""
+    port = boards().port
+
+    def free():
+        with SerialBoard(port) as board:
+            return board.info.flash_free
+
+    before = free()
+    first = command("deploy", model, "--port", port, "--json")
+    print(first)
+    assert len(first["written"]) <= 12 and first["flash_bytes"] <= 49152
+    # os.statvfs counts the blocks of a folder twice: two for /lib, two for /lib/aifes
+    assert before - free() == first["flash_bytes"] + 4 * 4096
+    floats = tmp_path / "floats.aifes"
+    net = aifes.Sequential([aifes.Input(2), aifes.Dense(2, (1, 2, 3, 4), (0, 1)), aifes.Tanh()],
+                           dtype="f")
+    floats.write_bytes(net.to_bytes())
+    second = command("deploy", floats, "--port", port, "--json")
+    assert second["written"] == ["lib/aifes/f32_format.mpy", "lib/aifes/_aifes_f32.mpy",
+                                 "/floats.aifes"]
+    with SerialBoard(port) as board:
+        with pytest.raises(BoardError, match="aifes.layers is not on this board: `aifes deploy "
+                                             "--all` with any model brings it"):
+            board.execute("import aifes\naifes.Sequential")
+        assert board.execute("print(aifes.load('line.aifes').engine, "
+                             "aifes.load('floats.aifes').engine)") == "native native\n"
+    assert command("deploy", model, "--port", port, "--all", "--json")["verified"]
+    assert command("deploy", floats, "--port", port, "--json")["written"] == []
+    with SerialBoard(port) as board:
+        assert "Dense" in board.execute("import aifes\nprint(aifes.Sequential, aifes.Dense(3))")
+
+
+def test_run_shows_classes(boards, tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(30, 2))
+    np.savetxt(tmp_path / "x.csv", x, delimiter=",")
+    result = quantize(from_model({"name": "n", "labels": ["rest", "move"], "layers": [
+        ("dense", [[1, -1], [1, -1]], [0, 0]), "softmax"]}), x)
+    (tmp_path / "n.aifes").write_bytes(result.model)
+    names = np.array(["rest", "move"])[Simulator(result.model)(x).argmax(1)]
+    names[0] = "move" if names[0] == "rest" else "rest"
+    (tmp_path / "labels.csv").write_text("\n".join(names) + "\n")
+    port = boards().port
+    arguments = ("run", tmp_path / "n.aifes", "-i", tmp_path / "x.csv", "--port", port)
+    out = command(*arguments, "--labels", tmp_path / "labels.csv")
+    assert re.search(r"^sample +rest +move +predicted$", out, re.M), out
+    assert "accuracy: 96.67 % of 30 samples" in out and "bit by bit" in out
+    found = command(*arguments, "--json")
+    assert found["predictions"][1:] == names[1:].tolist() and "accuracy" not in found
 
 
 def test_ampy(boards, model, tmp_path):
@@ -154,8 +207,13 @@ def test_drive(model, tmp_path):
     assert command("deploy", model, "--port", drive, "--json")["written"] == ["/line.aifes"]
     assert (drive / "line.aifes.old").read_bytes() == old
     names = {p.name for p in (drive / "lib" / "aifes").iterdir()}
+    assert names == {f"{name}.py" for name in runtime.modules("python", False) + runtime.NAMED}
+    everything = command("deploy", model, "--port", drive, "--all", "--json")
+    assert "lib/aifes/layers.py" in everything["written"]
+    names = {p.name for p in (drive / "lib" / "aifes").iterdir()}
     assert names == {p.name for p in (ROOT / "device" / "aifes").glob("*.py")} - {
-        "engine_native.py", "engine_viper.py", "f32_native.py", "f32_viper.py"}
+        "engine_viper.py", "f32_viper.py"}
+    assert command("deploy", model, "--port", drive, "--json")["written"] == []
     done = subprocess.run(
         [sys.executable, "-S", "-c", "import aifes; print(aifes.load('line.aifes').engine)"],
         cwd=drive, env={"PYTHONPATH": str(drive / "lib")}, capture_output=True, text=True)
@@ -200,7 +258,7 @@ def alive(port, expected="ok"):
 def test_wrong_native_file(boards, model):
     """For another architecture, of another version: a sentence, and deploy repairs it."""
     port = boards().port
-    command("deploy", model, "--port", port)
+    command("deploy", model, "--port", port, "--all")
     good = (PREBUILT / "armv6m_6.3" / "_aifes.mpy").read_bytes()
     other = (PREBUILT / "xtensawin_6.3" / "_aifes.mpy").read_bytes()
     for wrong in (other, good[:1] + b"\x05" + good[2:], good[:2] + b"\x12" + good[3:]):
@@ -222,7 +280,8 @@ def test_wrong_native_file(boards, model):
         with pytest.raises(BoardError, match="incompatible .mpy file"):
             board.execute("import aifes")
     repaired = command("deploy", model, "--port", port, "--json")
-    assert sorted(repaired["written"]) == ["_aifes.mpy", "model.mpy"] and repaired["verified"]
+    assert repaired["written"] == ["lib/aifes/model.mpy", "lib/aifes/_aifes.mpy"]
+    assert repaired["verified"]
 
 
 def test_too_large(boards, model, tmp_path):

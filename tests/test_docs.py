@@ -223,6 +223,36 @@ def test_host_api_is_complete():
         assert re.search(rf"`[^`]*{name}\b[^`]*`", text), name
 
 
+def test_tables_of_commands_name_their_options():
+    """All options of a command stand in its table, and no other ones."""
+    text = (ROOT / "docs" / "host_api.md").read_text()
+    tables = re.findall(r"^\| `aifes (\w+)` \|.*\n\|---\|---\|\n((?:\|.*\n)+)", text, re.M)
+    assert len(tables) == 6
+    for name, table in tables:
+        known = {min(p.opts, key=len) if p.opts[0] == "-o" else max(p.opts, key=len)
+                 for p in CLI.commands[name].params if p.opts[0].startswith("-")}
+        cells = "".join(line.split("|")[1] for line in table.splitlines())
+        given = set(re.findall(r"`(--?[a-z][\w-]*)`", cells)) - {"-i"}
+        assert given == known - {"--json", "--help"}, name
+
+
+def test_options_in_sentences_exist():
+    """An option that stands alone in a page is one of some command."""
+    known = {o for c in CLI.commands.values() for p in c.params for o in p.opts}
+    known |= {"--help", "--version"}
+    for page in PAGES:
+        for option in re.findall(r"`(--[a-z][\w-]*)[^`]*`", STEP.sub("", page.read_text())):
+            assert option in known, f"{page.name}: {option}"
+
+
+def test_boards_of_the_readme():
+    """The table of boards and engines has the architectures that are built, all of them."""
+    table = re.findall(r"^\|.*\| C for `(\w+)` \|.*\|$", README, re.M)
+    built = {p.name.rpartition("_")[0] for p in (ROOT / "host/aifes_host/native").iterdir()}
+    assert set(table) == built - {"x64", "armv7m"}
+    assert len(README.splitlines()) <= 140
+
+
 def messages():
     """Every string of the code as a user may read it, … for what is put in."""
     found = set()

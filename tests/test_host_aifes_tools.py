@@ -4,6 +4,7 @@ import re
 import struct
 import subprocess
 import sys
+from array import array
 from pathlib import Path
 
 import aifes
@@ -132,13 +133,36 @@ def test_c_array_holds_the_bytes(capsys):
     assert bytes(int(v, 16) for v in re.findall(r"0x(\w\w),", text)) == buffer
 
 
-def test_c_array_compiles(tmp_path):
+@pytest.mark.parametrize("align", [None, 1, 2, 4])
+def test_c_array_compiles(align, tmp_path):
     need("gcc")
-    data = bytes(range(256))
-    (tmp_path / "a.c").write_text(writers.c_array(data, "bytes") + "#include <stdio.h>\n"
-                                  "int main(void) { fwrite(bytes, 1, sizeof bytes, stdout); }\n")
+    data, size = bytes(range(256)), "sizeof bytes" if align is None else "bytes_size"
+    text = writers.c_array(data, "bytes") if align is None else \
+        writers.aifes_c_array(data, "bytes", align)
+    assert max(map(len, text.splitlines())) <= 99
+    (tmp_path / "a.c").write_text(text + "#include <stdio.h>\n"
+                                  f"int main(void) {{ fwrite(bytes, 1, {size}, stdout); }}\n")
     subprocess.run(["gcc", "-o", tmp_path / "a", tmp_path / "a.c"], check=True)
     assert subprocess.run([tmp_path / "a"], capture_output=True, check=True).stdout == data
+
+
+@pytest.mark.parametrize("order", ["little", "big"])
+@pytest.mark.parametrize("align, typecode", [(1, "B"), (2, "H"), (4, "I")])
+def test_words_for_aifes_are_the_buffer(align, typecode, order):
+    """What AIfES reads; and, pasted into Python as an array, what Sequential takes."""
+    buffer = aifes_tools.create_flatbuffer_q7(*tutorial(False), align, order)
+    text = writers.aifes_c_array(buffer, "line", align, order)
+    words = [int(v, 16) for v in re.findall(r"0x(\w+),", text)]
+    assert b"".join(w.to_bytes(align, order) for w in words) == buffer
+    assert f"const uint32_t line_size = {len(buffer)};" in text
+    assert f"const uint{8 * align}_t line[{len(buffer) // align}] = {{" in text
+    if order == sys.byteorder:
+        net = aifes.Sequential([aifes.Input(3), aifes.Dense(3), aifes.LeakyReLU((1, 7, 0)),
+                                aifes.Dense(2), aifes.Sigmoid()])
+        net.load_parameters(array(typecode, words), align)
+        bytewise = net.to_bytes()
+        net.load_parameters(buffer, align)
+        assert net.to_bytes() == bytewise
 
 
 def test_python_module_under_micropython(tmp_path):

@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 from aifes_host import ConversionError, finetune, from_model, quantize, search, simulate
-from aifes_host.finetune import _slope
 from aifes_host.graph import ACTIVATIONS, Activation
+from aifes_host.slopes import slope
 from aifes_host.stages import stages
 
 RNG = np.random.default_rng(3)
@@ -75,11 +75,19 @@ def test_search_gains_or_keeps():
         search(network(), X, "aifes")
 
 
-@pytest.mark.parametrize("kind", [k for k in ACTIVATIONS if k != "softmax"])
-def test_gradients(kind):
-    layer, x = Activation(kind, 0.3), np.linspace(-3, 3, 41) + 0.01
+@pytest.mark.parametrize("kind", [k for k in ACTIVATIONS if "softmax" not in k])
+@pytest.mark.parametrize("alpha, beta", [(0.3, 0.6), (2.0, 2.5)])
+def test_gradients(kind, alpha, beta):
+    layer, x = Activation(kind, alpha, beta), np.linspace(-5, 5, 41) + 0.01
     numeric = (layer(x + 1e-6) - layer(x - 1e-6)) / 2e-6
-    assert np.allclose(_slope(layer, x, layer(x)), numeric, atol=1e-4)
+    assert np.allclose(slope(layer, x, layer(x)), numeric, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["softmax", "log_softmax"])
+def test_softmax_in_the_middle_is_not_trained(kind):
+    graph = from_model([("dense", np.eye(3), np.zeros(3)), kind, ("dense", np.eye(3), np.zeros(3))])
+    with pytest.raises(ConversionError, match="softmax in the middle"):
+        finetune(graph, X, X)
 
 
 def test_finetune_learns_what_quantization_lost():

@@ -244,3 +244,18 @@ def test_wrong_data_is_refused():
             quantize(graph, data)
     with pytest.raises(ConversionError, match="unknown"):
         quantize(graph, [[0, 0, 0]], "nope")
+
+
+def test_repr_fits_a_screen():
+    rng = np.random.default_rng(0)
+    layers = [v for _ in range(30) for v in (("dense", rng.normal(size=(40, 40)), np.zeros(40)),
+                                             "relu")]
+    graph = from_model({"layers": layers, "name": "deep", "labels": [f"class {i}" for i in
+                                                                      range(40)]})
+    assert repr(from_model(layers[:3])) == \
+        "Graph('network', 40 -> 40 -> relu -> 40, 3280 parameters)"
+    text = repr(graph)
+    assert len(text) < 500 and "49200 parameters" in text and "class 7, .." in text
+    assert repr(graph.layers[0]) == "Dense(40 -> 40, 'dense_0')"
+    result = quantize(from_model(layers[:3]), rng.normal(size=(50, 40)))
+    assert repr(result).endswith(f"method 'mse', {len(result.model)} bytes)")

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from aifes_host import ConversionError, from_model, read_network
-from aifes_host.importers import keras as importer
 from aifes_host.importers import keras_layers
 from frameworks import agree, need
 
@@ -83,11 +82,11 @@ def test_files_of_keras_2(name, suffix):
 
 def three_ways(model, folder):
     """The model converted live, from .keras and from .h5, each as a function to call."""
-    yield lambda **options: importer.convert(model, **options)
+    yield lambda **options: from_model(model, **options)
     for suffix in (".keras", ".h5"):
         path = folder / f"net{suffix}"
         model.save(path)
-        yield lambda path=path, **options: importer.read(path, **options)
+        yield lambda path=path, **options: read_network(str(path), **options)
 
 
 def randomize(model, seed=0):
@@ -223,7 +222,7 @@ def test_two_inputs_are_refused(keras, tmp_path):
     model = keras.Model([a, b], [keras.layers.Dense(2, name="p")(a),
                                  keras.layers.Dense(2, name="q")(b)])
     refused(model, tmp_path, "has 2 outputs")
-    assert importer.convert(model, output="q").inputs == 2
+    assert from_model(model, output="q").inputs == 2
     both = keras.layers.Concatenate(name="both")([a, b])
     refused(keras.Model([a, b], keras.layers.Dense(1)(both)), tmp_path, "has 2 inputs .a, b.")
 

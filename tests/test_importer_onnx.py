@@ -30,6 +30,48 @@ def run(model, x):
     return session.run(None, {session.get_inputs()[0].name: x})[-1]
 
 
+# activations as exporters write them: functions of x, of what adds an operator, of what adds a
+# constant, and of the number of elements
+WRITTEN = {
+    "clip": lambda x, add, c, n: add("Clip", x, c(-0.5), c(1.5)),
+    "clip below": lambda x, add, c, n: add("Clip", x, "", c(0.5)),
+    "clip each": lambda x, add, c, n: add("Min", add("Max", x, c(np.full(n, -1))), c(np.ones(n))),
+    "clip apart": lambda x, add, c, n: add(
+        "Min", add("Max", c(-0.1 * np.arange(1, n + 1)), x), c(np.linspace(0.5, 1, n))),
+    "relu6": lambda x, add, c, n: add("Min", add("Relu", x), c(6)),
+    "hard sigmoid": lambda x, add, c, n: add("HardSigmoid", x, alpha=0.3, beta=0.4),
+    "hard sigmoid 6": lambda x, add, c, n: add(
+        "Div", add("Clip", add("Add", x, c(3)), c(0), c(6)), c(6)),
+    "hard swish": lambda x, add, c, n: add("HardSwish", x),
+    "hard swish 6": lambda x, add, c, n: add(
+        "Mul", x, add("HardSigmoid", x, alpha=1 / 6, beta=0.5)),
+    "gelu": lambda x, add, c, n: add("Gelu", x),
+    "gelu tanh": lambda x, add, c, n: add("Gelu", x, approximate="tanh"),
+    "gelu erf": lambda x, add, c, n: add("Mul", add("Mul", x, add("Add", add(
+        "Erf", add("Div", x, c(np.sqrt(2)))), c(1))), c(0.5)),
+    "gelu pow": lambda x, add, c, n: add("Mul", add("Mul", c(0.5), x), add("Add", c(1), add(
+        "Tanh", add("Mul", c(np.sqrt(2 / np.pi)), add("Add", x, add("Mul", c(0.044715), add(
+            "Pow", x, c(3)))))))),
+    "selu": lambda x, add, c, n: add("Selu", x),
+    "selu of its own": lambda x, add, c, n: add("Selu", x, alpha=1.2, gamma=0.7),
+    "celu": lambda x, add, c, n: add("Celu", x, alpha=0.6),
+    "softplus": lambda x, add, c, n: add("Softplus", x),
+    "softplus exp": lambda x, add, c, n: add("Log", add("Add", add("Exp", x), c(1))),
+    "mish": lambda x, add, c, n: add("Mish", x),
+    "mish tanh": lambda x, add, c, n: add("Mul", x, add("Tanh", add("Softplus", x))),
+    "silu": lambda x, add, c, n: add("Mul", x, add("Sigmoid", x)),
+    "swish": lambda x, add, c, n: add("Mul", x, add("Sigmoid", add("Mul", x, c(1.702)))),
+    "log sigmoid": lambda x, add, c, n: add("Neg", add("Softplus", add("Neg", x))),
+    "prelu": lambda x, add, c, n: add("PRelu", x, c([0.2])),
+    "prelu each": lambda x, add, c, n: add("PRelu", x, c(np.full(n, 0.2))),
+    "leaky where": lambda x, add, c, n: add(
+        "Where", add("Greater", x, c(0)), x, add("Mul", x, c(0.1))),
+    "thresholded": lambda x, add, c, n: add("ThresholdedRelu", x, alpha=0.0),
+    "tanh sigmoid": lambda x, add, c, n: add(
+        "Sub", add("Mul", c(2), add("Sigmoid", add("Mul", x, c(2)))), c(1)),
+    "dropout": lambda x, add, c, n: add("Dropout", add("Tanh", x))}
+
+
 def network(onnx, seed):
     """A random network by hand, of all operators that can be converted."""
     from onnx import helper, numpy_helper
@@ -75,22 +117,30 @@ def network(onnx, seed):
         if rng.random() < 0.4:
             x = add("BatchNormalization", x, random(m), random(m), random(m),
                     constant(rng.random(m).astype("f") + 0.2))
+        if rng.random() < 0.2:
+            x = add("Squeeze", add("Unsqueeze", x, constant([1])), constant([1]))
         op = str(rng.choice(["Relu", "LeakyRelu", "Elu", "Sigmoid", "Tanh", "Softsign", "Mul",
-                             "Sub"]))
-        x = add(op, random(m), x) if op in ("Mul", "Sub") else add(
-            op, x, **({"alpha": 0.3} if op == "LeakyRelu" else {}))
+                             "Sub", *sorted(WRITTEN)]))
+        if op in WRITTEN:
+            x = WRITTEN[op](x, add, lambda v: constant(np.asarray(v, "f")), m)
+        else:
+            x = add(op, random(m), x) if op in ("Mul", "Sub") else add(
+                op, x, **({"alpha": 0.3} if op == "LeakyRelu" else {}))
         n = m
     if rng.random() < 0.4:
-        x = add("Softmax", x, axis=[-1, 1][rng.integers(2)])
+        x = add(["Softmax", "LogSoftmax"][rng.integers(2)], x, axis=[-1, 1][rng.integers(2)])
+    shape_out = ["batch", n]
+    if n == 1 and rng.random() < 0.7:
+        x, shape_out = add("Squeeze", x, constant([1])), ["batch"]
     graph = helper.make_graph(
         nodes, "random", [helper.make_tensor_value_info("x", 1, ["batch", *shape])],
-        [helper.make_tensor_value_info(x, 1, ["batch", n])], constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+        [helper.make_tensor_value_info(x, 1, shape_out)], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
     onnx.checker.check_model(model)
     return model, rng.normal(size=(20, *shape)).astype("f")
 
 
-@pytest.mark.parametrize("seed", range(36))
+@pytest.mark.parametrize("seed", range(100))
 def test_agrees(onnx, tmp_path, seed):
     model, x = network(onnx, seed)
     wanted = run(model, x)
@@ -156,6 +206,114 @@ def test_regressors_of_skl2onnx(onnx, outputs):
         agree(from_model(skl2onnx.to_onnx(model, x[:1])), x, model.predict(x).reshape(100, -1))
 
 
+def test_more_classifiers_of_skl2onnx(onnx):
+    from sklearn.linear_model import Perceptron, RidgeClassifier, SGDClassifier
+    from sklearn.svm import LinearSVC
+
+    skl2onnx = need("skl2onnx")
+    x = np.random.default_rng(3).normal(size=(90, 4)).astype("f")
+    for classes in (2, 3):
+        labels = np.array(["red", "green", "blue"])[np.arange(90) % classes]
+        for model in (Perceptron(), RidgeClassifier(), SGDClassifier(), LinearSVC()):
+            made = skl2onnx.to_onnx(model.fit(x, labels), x[:1])
+            graph = from_model(made)
+            wanted = model.decision_function(x)
+            agree(graph, x, wanted.reshape(len(x), -1))
+            assert graph.labels == sorted(set(labels))
+            scores = made.graph.output[1].name
+            assert from_model(made, output=scores).outputs == graph.outputs
+            with pytest.raises(ConversionError, match="is a class.*convert the scores"):
+                from_model(made, output=made.graph.output[0].name)
+
+
+def by_hand(nodes, outputs, constants=(), inputs=("x",), shape=("n", 4)):
+    from onnx import helper, numpy_helper
+
+    rng = np.random.default_rng(5)
+    weights = {name: rng.normal(size=(4, n)).astype("f")
+               for name, n in (("w1", 1), ("w3", 3), ("w4", 4))}
+    return helper.make_model(helper.make_graph(
+        [helper.make_node(op, read.split(), [made], made, **attributes)
+         for op, read, made, attributes in nodes], "g",
+        [helper.make_tensor_value_info(i, 1, shape) for i in inputs],
+        [helper.make_tensor_value_info(name, 1, ["n", n]) for name, n in outputs],
+        [numpy_helper.from_array(v, k) for k, v in dict(weights, **dict(constants)).items()]),
+        opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+
+
+POLICY = [("MatMul", "x w4", "h", {}), ("Tanh", "h", "t", {}), ("MatMul", "t w3", "a", {}),
+          ("Clip", "a low high", "actions", {}), ("MatMul", "t w1", "values", {})]
+ENDS = {"low": np.float32(-1), "high": np.float32(1)}
+
+
+def test_outputs_are_chosen(onnx, tmp_path):
+    x = np.random.default_rng(6).normal(size=(20, 4)).astype("f")
+    made = by_hand(POLICY, [("actions", 3), ("values", 1)], ENDS)
+    onnx.save(made, tmp_path / "net.onnx")
+    for name, i in (("actions", 0), ("values", 1)):
+        import onnxruntime
+
+        wanted = onnxruntime.InferenceSession(made.SerializeToString()).run(None, {"x": x})[i]
+        agree(from_model(made, output=name), x, wanted)
+        agree(read_network(str(tmp_path / "net.onnx"), output=name), x, wanted)
+    both = r"2 outputs, 'actions' \[n, 3\], 'values' \[n, 1\]: .*--output NAME"
+    with pytest.raises(ConversionError, match=both):
+        read_network(str(tmp_path / "net.onnx"))
+    with pytest.raises(ConversionError, match="no output 't': it has 'actions'"):
+        from_model(made, output="t")
+
+
+@pytest.mark.parametrize("names", [("probabilities", "values"), ("label", "probabilities")])
+def test_names_do_not_choose(onnx, names):
+    """Outputs that are called as scikit-learn's are, but are none."""
+    nodes = [(op, read, dict(zip(("actions", "values"), names)).get(made, made), a)
+             for op, read, made, a in POLICY]
+    with pytest.raises(ConversionError, match="say which one"):
+        from_model(by_hand(nodes, [(names[0], 3), (names[1], 1)], ENDS))
+    # the best action, and the value of the state: not the scores that it is chosen by
+    nodes = POLICY + [("ArgMax", "actions", "label", {"axis": 1})]
+    with pytest.raises(ConversionError, match="say which one"):
+        from_model(by_hand(nodes, [("label", 1), ("values", 1)], ENDS))
+
+
+def test_outputs_that_are_one(onnx):
+    nodes = POLICY + [("Identity", "actions", "again", {})]
+    assert from_model(by_hand(nodes, [("actions", 3), ("again", 3)], ENDS)).outputs == 3
+    with pytest.raises(ConversionError, match="say which one"):  # one is on the way to the other
+        from_model(by_hand(POLICY, [("h", 4), ("actions", 3)], ENDS))
+    with pytest.raises(ConversionError, match="no output"):
+        from_model(by_hand(POLICY, [], ENDS))
+
+
+def test_inputs(onnx):
+    ends = [("actions", 3)]
+    assert from_model(by_hand(POLICY, ends, ENDS, ("x", "w4"))).inputs == 4  # of old files
+    assert from_model(by_hand(POLICY, ends, ENDS, ("x", "unused"))).inputs == 4
+    both = [("Add", "x z", "s", {}), ("MatMul", "s w4", "actions", {})]
+    with pytest.raises(ConversionError, match="2 inputs, 'x', 'z'"):
+        from_model(by_hand(both, ends, inputs=("x", "z")))
+    with pytest.raises(ConversionError, match="does not depend on its input"):
+        from_model(by_hand([("Identity", "w4", "actions", {})], ends))
+
+
+def test_shapes_with_a_fixed_batch(onnx):
+    x = np.random.default_rng(6).normal(size=(20, 2, 2)).astype("f")
+    for target in ([20, -1], [0, -1], [-1, 4], [20, 4], [20, 1, 4]):
+        for batch in (20, "n"):
+            if batch == "n" and target == [20, -1]:
+                continue  # says nothing of other batches
+            made = by_hand([("Reshape", "x s", "f", {}), ("MatMul", "f w3", "y", {})], [("y", 3)],
+                           {"s": np.array(target)}, shape=(batch, 2, 2))
+            if len(target) == 3:
+                made.graph.output[0].type.tensor_type.shape.dim.add().dim_value = 3
+                made.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 1
+            agree(from_model(made), x, run(made, x).reshape(20, 3))
+    for target in ([10, -1], [40, -1], [-1], [-1, 2]):
+        with pytest.raises(ConversionError, match="mixes the samples|values of shape|takes 4"):
+            from_model(by_hand([("Reshape", "x s", "f", {}), ("MatMul", "f w3", "y", {})],
+                               [("y", 3)], {"s": np.array(target)}, shape=(20, 2, 2)))
+
+
 def test_refusals_name_the_layer(onnx, tmp_path):
     from onnx import helper, numpy_helper
 
@@ -168,7 +326,7 @@ def test_refusals_name_the_layer(onnx, tmp_path):
 
     dense = helper.make_node("MatMul", ["x", "w"], ["h"], "first")
     for made, words in (
-            (model(dense, helper.make_node("Gelu", ["h"], ["y"], "act")), "'act' is a Gelu.*use"),
+            (model(dense, helper.make_node("Sin", ["h"], ["y"], "act")), r"'act' \(Sin\).*use"),
             (model(dense, helper.make_node("Add", ["h", "x"], ["y"], "sum")), "only a chain"),
             (model(helper.make_node("MatMul", ["w", "x"], ["y"], "left")), "'left'.*from the left"),
             (model(dense, shape=(3, 4)), "'first' gets values of shape"),

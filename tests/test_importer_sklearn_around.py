@@ -12,6 +12,7 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.feature_selection import (
     RFE,
     GenericUnivariateSelect,
@@ -161,7 +162,7 @@ PREPARATIONS = [
     ColumnTransformer([("a", make_pipeline(StandardScaler(), PCA(2)), slice(1, 4))],
                       remainder=RobustScaler(), transformer_weights={"a": 3}),
     ColumnTransformer([("a", MaxAbsScaler(), np.arange(6) > 3)], remainder="passthrough"),
-    FeatureUnion([("a", PCA(2)), ("b", SelectKBest(k=2)), ("c", "passthrough"), ("d", "drop")],
+    FeatureUnion([("d", "drop"), ("c", "passthrough"), ("a", PCA(2)), ("b", SelectKBest(k=2))],
                  transformer_weights={"b": 0.5}),
     Pipeline([("a", "passthrough"), ("b", Pipeline([("c", StandardScaler()), ("d", None)]))])]
 
@@ -183,6 +184,13 @@ def test_a_selection_costs_no_layer():
         (6, 5), (5, 3)]
 
 
+def test_many_inputs_take_no_square_of_memory():
+    x = RNG.normal(size=(5, 200_000)).astype("f")
+    assert from_model(Ridge().fit(x, np.arange(5))).inputs == 200_000
+    with pytest.raises(ConversionError, match="StandardScaler takes 200000 values"):
+        from_model(make_pipeline(StandardScaler(), Ridge()).fit(x, np.arange(5)))
+
+
 def test_searches():
     grid = {"alpha": [0.1, 1.0]}
     for search in (GridSearchCV(RidgeClassifier(), grid),
@@ -198,6 +206,11 @@ def test_searches():
 
 
 class Doubled(Ridge):
+    def predict(self, x):
+        return 2 * super().predict(x)
+
+
+class DoubledPipeline(Pipeline):
     def predict(self, x):
         return 2 * super().predict(x)
 
@@ -235,6 +248,9 @@ NO_REFIT = GridSearchCV(Ridge(), {"alpha": [1]}, refit=False)
     (fit(make_pipeline(FeatureUnion([("a", MinMaxScaler(clip=True))]), Ridge()), Y),
      "clip=True. inside of another"),
     (fit(LinearRegression(positive=True), Y), None),
+    (fit(DoubledPipeline([("a", Ridge())]), Y), "DoubledPipeline has a predict.. of its own"),
+    (make_pipeline(TfidfVectorizer(), Ridge()).fit(["a few", "words here"], [0, 1]),
+     "TfidfVectorizer takes no rows of numbers"),
 ], ids=lambda v: None if isinstance(v, str) else type(v).__name__)
 def test_refusals(model, words):
     if words is None:

@@ -16,6 +16,13 @@ def torch():
     return need("torch")
 
 
+def more(nn):
+    return [nn.ReLU6(), nn.Hardtanh(), nn.Hardtanh(-0.5, 2.0), nn.Hardsigmoid(), nn.Hardswish(),
+            nn.GELU(), nn.GELU("tanh"), nn.SiLU(), nn.SELU(), nn.CELU(0.7), nn.Softplus(),
+            nn.Softplus(2.0), nn.Mish(), nn.LogSigmoid(), nn.PReLU(), nn.RReLU(),
+            nn.AlphaDropout(0.2), nn.Threshold(0.0, 0.0)]
+
+
 def architecture(torch, seed):
     """A random module of all layers that can be converted, in one of four styles of writing."""
     torch.manual_seed(seed)
@@ -31,11 +38,11 @@ def architecture(torch, seed):
         if rng.random() < 0.3:
             parts.append(nn.BatchNorm1d(m))
         parts.append([nn.ReLU(), nn.ReLU(inplace=True), nn.LeakyReLU(0.2), nn.ELU(0.5),
-                      nn.Sigmoid(), nn.Tanh(), nn.Softsign(), nn.Dropout(0.2),
-                      nn.Identity()][rng.integers(9)])
+                      nn.Sigmoid(), nn.Tanh(), nn.Softsign(), nn.Dropout(0.2), nn.Identity(),
+                      *more(nn)][rng.integers(9 + (seed > 35) * len(more(nn)))])
         size = m
     if rng.random() < 0.3:
-        parts.append(nn.Softmax(dim=1))
+        parts.append([nn.Softmax(dim=1), nn.LogSoftmax(dim=-1)][seed > 35 and rng.integers(2)])
 
     class Written(nn.Module):
         """Layers as attributes, the rest in forward()."""
@@ -69,7 +76,7 @@ def architecture(torch, seed):
     return model, torch.randn(20, n)
 
 
-@pytest.mark.parametrize("seed", range(36))
+@pytest.mark.parametrize("seed", range(72))
 @pytest.mark.filterwarnings("ignore")
 def test_agrees(torch, tmp_path, seed):
     model, x = architecture(torch, seed)
@@ -82,8 +89,94 @@ def test_agrees(torch, tmp_path, seed):
     agree(from_model(program), x.numpy(), wanted)
     torch.export.save(program, tmp_path / "net.pt2")
     agree(read_network(str(tmp_path / "net.pt2")), x.numpy(), wanted)
-    if seed < 4:
+    if seed < 4 or 36 <= seed < 48:
         agree(from_model(program.run_decompositions()), x.numpy(), wanted)
+
+
+def ways(torch, model, x, folder, output=None):
+    """The Graphs of a module: live, exported for any batch and for this one, and of a file."""
+    yield from_model(model, output=output)
+    for shapes in (None, ({0: torch.export.Dim.DYNAMIC},)):
+        program = torch.export.export(model.eval(), (x,), dynamic_shapes=shapes)
+        yield from_model(program, output=output)
+        yield from_model(program.run_decompositions(), output=output)
+        torch.export.save(program, folder / "net.pt2")
+        yield read_network(str(folder / "net.pt2"), output=output)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_clipped_policy(torch, tmp_path):
+    """As reinforcement learning writes them: clipped, scaled observations and clipped actions."""
+    from torch.nn.utils import prune
+
+    class Policy(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.hidden, self.action = torch.nn.Linear(4, 8), torch.nn.Linear(8, 2)
+            prune.l1_unstructured(self.hidden, "weight", amount=0.5)
+            self.register_buffer("mean", torch.randn(4))
+            self.register_buffer("low", torch.full((2,), -0.3))
+
+        def forward(self, x):
+            x = torch.clamp((x.float() - self.mean) / 2, -1.5, 1.5).unsqueeze(1)
+            x = torch.nn.functional.dropout(self.hidden(x).squeeze(1).clamp_min(-0.2), 0.1, False)
+            x = torch.clamp(torch.nn.functional.silu(x).view(x.size(0), -1), max=1.0)
+            return torch.clamp(self.action(x), self.low, -self.low)
+
+    model, x = Policy(), 2 * torch.randn(20, 4)
+    for graph in ways(torch, model, x, tmp_path):
+        agree(graph, x.numpy(), model(x).detach().numpy())
+        assert [v.kind for v in graph.layers if v.kind != "dense"][0] == "clamp"
+        assert (graph.layers[-1].alpha, graph.layers[-1].beta) == pytest.approx((-0.3, 0.3))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_outputs_are_chosen(torch, tmp_path):
+    class ActorCritic(torch.nn.Module):
+        def __init__(self, result):
+            super().__init__()
+            self.body, self.result = torch.nn.Linear(4, 8), result
+            self.actor, self.critic = torch.nn.Linear(8, 3), torch.nn.Linear(8, 1)
+
+        def forward(self, x):
+            h = torch.tanh(self.body(x))
+            return self.result(torch.tanh(self.actor(h)), self.critic(h).squeeze(-1), h)
+
+    x = torch.randn(20, 4)
+    for result, names in (
+            (lambda a, v, h: (a, v), ["0", "1"]), (lambda a, v, h: [a, v, None], ["0", "1"]),
+            (lambda a, v, h: {"actions": a, "values": v}, ["actions", "values"]),
+            (lambda a, v, h: (a, (v, h * h)), ["0", "1.0"])):
+        model = ActorCritic(result)
+        h = torch.tanh(model.body(x))
+        wanted = torch.tanh(model.actor(h)), model.critic(h)
+        for name, value in zip(names, wanted):
+            for graph in ways(torch, model, x, tmp_path, name):
+                agree(graph, x.numpy(), value.detach().numpy())
+        for source, read in ((model, from_model), (str(tmp_path / "net.pt2"), read_network)):
+            with pytest.raises(ConversionError, match=rf"'{names[0]}' \[\w+, 3\], '{names[1]}' \["):
+                read(source)
+            with pytest.raises(ConversionError, match=f"no output 'q': it has '{names[0]}'"):
+                read(source, output="q")
+    assert from_model(ActorCritic(lambda a, v, h: (a, a))).outputs == 3
+    with pytest.raises(ConversionError, match="no output '1'"):
+        from_model(torch.nn.Linear(2, 2), output=1)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_inputs(torch):
+    class Two(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a = torch.nn.Linear(3, 2)
+
+        def forward(self, x, z):
+            return self.a(x), self.a(x) + z
+
+    program = torch.export.export(Two().eval(), (torch.zeros(2, 3), torch.zeros(2, 2)))
+    assert from_model(program, output=0).inputs == 3
+    with pytest.raises(ConversionError, match="2 inputs, 'x', 'z'"):
+        from_model(program, output=1)
 
 
 def test_pt2_is_read_without_torch(torch, tmp_path, monkeypatch):
@@ -105,6 +198,14 @@ def test_refusals_name_the_layer(torch, tmp_path):
         def forward(self, x):
             return x + self.a(x)
 
+    class Whole(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a = nn.Linear(3, 3)
+
+        def forward(self, x):
+            return self.a(x).to(torch.int64).float()
+
     class Branching(nn.Module):
         def forward(self, x):
             if x.sum() > 0:
@@ -112,10 +213,12 @@ def test_refusals_name_the_layer(torch, tmp_path):
             return -x
 
     for model, words in (
-            (nn.Sequential(nn.Linear(2, 2), nn.GELU()), "'1' is a gelu.*use Linear"),
-            (nn.Sequential(nn.Linear(4, 2), nn.Softmax(dim=0)), r"Softmax\(dim=0\).*use dim=1"),
-            (nn.Sequential(nn.Linear(2, 2), nn.Hardtanh()), "'1' is a hardtanh"),
-            (nn.Sequential(nn.Linear(8, 2), nn.LayerNorm(2)), "'1' is a layer_norm"),
+            (nn.Sequential(nn.Linear(2, 2), nn.Tanhshrink()), r"'1' \(sub\) reads"),
+            (nn.Sequential(nn.Linear(2, 2), nn.Hardshrink()), r"'1' \(hardshrink\).*use Linear"),
+            (nn.Sequential(nn.Linear(2, 2), nn.PReLU(2)), "one slope for all"),
+            (nn.Sequential(nn.Linear(4, 2), nn.Softmax(dim=0)), "axis 0.*use axis 1"),
+            (nn.Sequential(nn.Linear(8, 2), nn.LayerNorm(2)), r"'1' \(layer_norm\)"),
+            (Whole(), r"'to' \(to\)"),
             (nn.Sequential(nn.BatchNorm1d(2, track_running_stats=False), nn.Linear(2, 2)),
              "'0' keeps no running"),
             (Residual(), "only a chain"), (nn.Sequential(nn.Tanh()), "no Linear"),

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from aifes.summary import metadata
 from aifes_host import ConversionError, from_model, quantize
 from aifes_host.cost import CHIPS, TOLERANCE, estimate
+from aifes_host.float32 import float_model
 from aifes_host.layout import arrange
 from aifes_host.report import write_report
+from aifes_host.report_model import _layers, describe
 from aifes_host.simulator import Simulator
 from aifes_host.stages import stages
 from bench.instructions import NETS, network
@@ -123,9 +126,80 @@ def test_data_without_spread(tmp_path):
     assert "exact" in html and "nan" not in html
 
 
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+def test_of_a_deployed_file(dtype, tmp_path):
+    """Without the float network: layers, memory, cost; with data what it does to them."""
+    graph = from_model({"layers": layers((4, 40, 8, 3), "tanh", "softmax"), "name": HOSTILE,
+                        "labels": ["a", "b", "c"]})
+    x = samples(4)
+    model = quantize(graph, x).model if dtype == "int8" else float_model(graph)
+    facts = describe(model, tmp_path / "r.html")
+    html = (tmp_path / "r.html").read_text("utf-8")
+    assert facts["verdict"]["level"] == "unknown" and "Cannot be judged" in html
+    assert "tanh_1" in html and "<script" not in html and 'id="memory"' in html
+    assert (dtype in html) and ("Q7" in html) == (dtype == "int8") == ('id="boards"' in html)
+    assert 'id="values"' not in html and f"{len(model):,}" in html
+    wanted = [graph.labels[i] for i in graph(x).argmax(1)]
+    facts = describe(model, tmp_path / "r.html", x, wanted)
+    html = (tmp_path / "r.html").read_text("utf-8")
+    assert facts["accuracy"] > 0.95 and sum(facts["classes"].values()) == len(x)
+    assert 'id="values"' in html and html.count('<table class="matrix">') == 1
+    facts = describe(model, tmp_path / "r.html", x * 1e4)
+    assert (facts["verdict"]["level"] == "unfit") == (dtype == "int8")
+    with pytest.raises(ConversionError, match="3 columns, the network has 4 inputs"):
+        describe(model, tmp_path / "r.html", x[:, :3])
+    with pytest.raises(ConversionError, match="give --data"):
+        describe(model, tmp_path / "r.html", None, wanted)
+
+
+@pytest.mark.parametrize("specs", [
+    [*layers((3, 2), "", "softmax"), "sigmoid", "relu"], ["relu", "tanh", *layers((3, 2), "")],
+    layers((3, 4, 2), "tanh", "softmax"), [*layers((3, 2), "", "tanh"), "relu"]])
+def test_layers_of_a_deployed_file(specs, tmp_path):
+    graph = from_model(list(specs))
+    result = quantize(graph, samples(3))
+    found = _layers(Simulator(result.model), metadata(result.model, Simulator(
+        result.model).plan))
+    wanted = [[r.name for r in s.layers] for s in stages(result, samples(3))]
+    names = [[r.name for r in group] for group in found]
+    assert names == wanted or names == [["input"], ["dense"], ["softmax"], ["map"]]
+    describe(result.model, tmp_path / "r.html", samples(3))
+
+
+def verdict(graph, labels=None, x=None, method="mse", data=None, tested=True):
+    x = samples(graph.inputs) if x is None else x
+    facts = write_report(quantize(graph, x if data is None else data, method), x, os.devnull,
+                         labels, None, tested)
+    return facts["verdict"]
+
+
+def test_verdict():
+    """Whether it is fit, why, and what to try; what is lost decides, not what float lacks."""
+    classifier = from_model(layers((4, 40, 8, 3), "tanh", "softmax"))
+    regression = from_model(layers((3, 8, 2), "tanh"))
+    right = classifier(samples(4)).argmax(1)
+    found = verdict(classifier, right)
+    assert found["level"] == "fit" and "accuracy" in found["reasons"][0] and not found["advice"]
+    assert verdict(classifier)["level"] == verdict(regression)["level"] == "fit"
+    assert "of its span" in verdict(regression)["reasons"][0]
+    found = verdict(classifier, (right + 1) % 3)  # labels of something else
+    assert found["level"] == "unfit" and "labels belong" in " ".join(found["advice"])
+    found = verdict(classifier, right[:10], samples(4)[:10], data=samples(4))
+    assert found["level"] == "limited" and "Only 10 samples" in " ".join(found["reasons"])
+    found = verdict(regression, data=samples(3), x=20 * samples(3))
+    assert found["level"] == "unfit" and "beyond the range" in " ".join(found["reasons"])
+    assert "Calibrate" in " ".join(found["advice"])
+    wide = from_model([("dense", np.diag([10.0, 0.01]), np.zeros(2)),
+                       ("dense", [[0.0, 1.0], [1.0, 0.0]], np.zeros(2))])
+    found = verdict(wide, method="aifes")
+    assert found["level"] == "unfit" and "--method aifes" in found["advice"][0]
+    assert any("--search" in advice for advice in found["advice"])
+    assert any("--test" in r for r in verdict(classifier, tested=False)["reasons"])
+
+
 def test_command(tmp_path):
     specs = [[s[0], s[1].tolist(), s[2].tolist()] if s[0] == "dense" else s
-             for s in layers((4, 8, 3), "tanh", "softmax")]
+             for s in layers((4, 9, 3), "tanh", "softmax")]
     (tmp_path / "net.json").write_text(json.dumps(specs))
     np.savetxt(tmp_path / "x.csv", samples(4), delimiter=",")
     np.savetxt(tmp_path / "y.csv", np.arange(200) % 3)
@@ -142,8 +216,32 @@ def test_command(tmp_path):
     assert 0 <= found["comparison"]["accuracy_q7"] <= 1 and len(found["boards"]) == 3
     html = (tmp_path / "r.html").read_text("utf-8")
     assert "<h1>gestures</h1>" in html and "method aifes" in html
-    failed = run("--labels", "net.json")
-    assert failed.returncode == 2 and len(failed.stderr.splitlines()) == 1
+    for wrong in (("--labels", "net.json"), ("--search", "--finetune", "y.csv")):
+        failed = run(*wrong)
+        assert failed.returncode == 2 and len(failed.stderr.splitlines()) == 1
+    rows = json.loads(run("--search", "--json").stdout)["bytes"]
+    found = json.loads(run("--search", "--target", "cortex-m0", "--test", "x.csv", "--labels",
+                           "y.csv", "--json").stdout)
+    assert "choices" in found["improved"] and not any("--test" in r for r in
+                                                      found["verdict"]["reasons"])
+    assert found["bytes"] == rows + 4 * 7  # weights padded to 16 outputs
+    assert f"<dd>{found['bytes']:,}</dd>" in (tmp_path / "net.html").read_text("utf-8")
+    assert json.loads(run("--finetune", "y.csv", "--json").stdout)["improved"]
+
+
+def test_command_of_a_deployed_file(tmp_path):
+    (tmp_path / "net.aifes").write_bytes(quantize(from_model(layers((4, 3), "relu")),
+                                                  samples(4)).model)
+
+    def run(*args):
+        return subprocess.run([Path(sys.executable).parent / "aifes", "report", *args],
+                              cwd=tmp_path, capture_output=True, text=True)
+
+    assert run("net.aifes").stdout == "net.html: open it in a browser\n"
+    assert json.loads(run("net.aifes", "--json").stdout)["verdict"]["level"] == "unknown"
+    assert "quantized already" in run("net.aifes", "--search").stderr
+    (tmp_path / "net.json").write_text("[]")
+    assert "give --data" in run("net.json").stderr
 
 
 @pytest.mark.parametrize("number, chip", enumerate(("M0+", "M4", "RV32")))

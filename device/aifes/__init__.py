@@ -23,7 +23,10 @@ def __getattr__(name):
 
         return getattr(aifes.quantizer, name)
     if name == "q7":
-        import aifes.q7
+        try:
+            import aifes.q7
+        except ImportError:
+            import aifes.layers  # which says how to get both
 
         return aifes.q7
     raise AttributeError(name)

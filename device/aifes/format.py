@@ -91,7 +91,10 @@ def decode(buf):
     out = _tensor(buf, OUTPUT_AT, constants, meta_at, arena)
     check_op = _op
     if inp.dtype == FLOAT32:
-        from .f32_format import check_op
+        try:
+            from .f32_format import check_op
+        except ImportError:
+            raise ModelError("a float32 model, parts of aifes for it lack: `aifes deploy` it")
     ops = []
     x, n = inp.offset, size(inp.shape)
     for i in range(n_ops):

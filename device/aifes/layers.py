@@ -205,11 +205,12 @@ class Sequential:
         return total
 
     def load_parameters(self, buf, align=4):
-        """Take all parameters from an AIfES parameter buffer (bytes, bytearray or memoryview).
+        """Take all parameters from an AIfES parameter buffer: bytes, or an array of its words.
 
-        Raises ModelError if its length is not parameter_memory_size(align).
+        Raises ModelError if it has not parameter_memory_size(align) bytes.
         """
         need = self.parameter_memory_size(align)
+        buf = _whole_bytes(buf)
         if len(buf) != need:
             raise ModelError("the parameter buffer has {} bytes, this network with alignment {} "
                              "takes {}".format(len(buf), align, need))
@@ -275,6 +276,18 @@ class Sequential:
         return "{}: parameter memory {} bytes, inference memory {} bytes\n{}".format(
             self.name, self.parameter_memory_size(), self.inference_memory_size(),
             table(self._rows()))
+
+
+def _whole_bytes(buf):
+    """A buffer by bytes: AIfES's tools print it as words of 4 bytes, or of 2 for AVR."""
+    try:
+        if isinstance(buf, str):  # MicroPython sees a buffer in it
+            raise TypeError
+        item = len(bytes(memoryview(buf)[:1]))
+    except TypeError:
+        raise ModelError("the parameter buffer must be bytes, or the words of AIfES's C array as "
+                         "array('I', (...)), array('H', ...) for uint16_t")
+    return bytes(buf) if item > 1 else buf
 
 
 def _up(n, align):

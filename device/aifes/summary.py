@@ -62,15 +62,17 @@ def summary(model):
     plan = model._plan
     meta = metadata(model._buf, plan)
     rows = meta.get("layers") or rows_of(plan)
-    title = "{}: {} -> {}, {} bytes, arena {} bytes, {} bytes of RAM, engine {}".format(
+    dtype = "float32" if plan.input.dtype == FLOAT32 else "int8"
+    title = "{}: {} -> {}, {}, {} bytes, arena {} bytes, {} bytes of RAM, engine {}".format(
         meta.get("name") or "network", _shape(model.input_shape), _shape(model.output_shape),
-        model.len, plan.arena, model.ram, model.engine)
+        dtype, model.len, plan.arena, model.ram, model.engine)
     return title + "\n" + table(rows)
 
 
 def table(rows):
     """Rows [layer, elements, parameters, shift, zero point] as aligned text with a sum."""
-    line = "{:<24}{:>9}{:>12}{:>8}{:>8}"
+    width = max([len(str(row[0])) for row in rows] + [9]) + 1
+    line = "{:<" + str(width) + "}{:>9}{:>12}{:>8}{:>8}"
     lines = [line.format("layer", "elements", "parameters", "scale", "zero")]
     total = 0
     for name, n, parameters, shift, zero in rows:

@@ -170,6 +170,8 @@ def graph_flatbuffer_q7(graph, data, align, byte_order, transposed):
         raise ConversionError(f"alignment {align}: choose 1, 2 or 4")
     layers, weights = [], []
     for layer in graph.layers:
+        if layer.kind.upper() not in Layer.__members__:
+            raise ConversionError(f"layer {layer.name!r}: AIfES has no {layer.kind}")
         kind = Layer[layer.kind.upper()]
         layers.append((kind, layer.alpha) if layer.kind in ("leaky_relu", "elu") else kind)
         if layer.kind == "dense":

@@ -6,6 +6,9 @@ from .graph import ConversionError
 FEW = 32  # samples; below, the quantizer does not correct means either
 SPANS = {"sigmoid": 1.0, "tanh": 2.0, "softsign": 2.0}  # widths of the ranges that are fixed
 
+RECTIFIERS = ("relu", "leaky_relu", "elu", "clamp", "hard_sigmoid", "hard_swish", "gelu",
+              "gelu_tanh", "silu", "selu", "celu", "softplus", "mish")
+
 
 def check(graph, x):
     """What is wrong with the samples x [samples, inputs]: a list of sentences, best empty.
@@ -29,7 +32,7 @@ def check(graph, x):
 
 
 def _layer(layer, result, last, labels):
-    if layer.kind == "softmax":
+    if layer.kind in ("softmax", "log_softmax"):
         never = np.setdiff1d(np.arange(result.shape[1]), result.argmax(axis=1))
         if last and len(never):
             names = [str(labels[i]) if labels else str(i) for i in never[:5]]
@@ -39,7 +42,7 @@ def _layer(layer, result, last, labels):
     still = (result == result[0]).all(axis=0)
     if still.all():
         return [f"layer {layer.name!r} gives the same for all samples: its range is a guess"]
-    if layer.kind in ("relu", "leaky_relu", "elu") and still.mean() > 0.5:
+    if layer.kind in RECTIFIERS and still.mean() > 0.5:
         return [f"layer {layer.name!r}: {still.sum()} of {len(still)} outputs never change: the "
                 "data do not reach them, or they are dead"]
     span = np.ptp(result)

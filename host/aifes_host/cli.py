@@ -6,12 +6,9 @@ from typing import Annotated, Literal, Optional
 import aifes
 import numpy as np
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from . import aifes_tools, memory_map, writers
 from .cli_app import (
-    Data,
     Json,
     Model,
     Network,
@@ -19,137 +16,40 @@ from .cli_app import (
     app,
     command,
     console,
+    default_output,
+    print_table,
+    regular,
+    say,
     show,
-    track,
     write_outputs,
 )
-from .finetune import finetune as finetune_graph
+from .cli_quantize import Name, quantize  # noqa: F401  the first command of --help
 from .float32 import float_model
 from .graph import ConversionError, check_columns
-from .layout import arrange
-from .quantizer import quantize as quantize_graph
-from .search import search as search_choices
+from .layout import TARGETS, arrange
+from .predictions import Outputs
 from .simulator import Simulator
-from .sources import read_data, read_labels, read_network, read_targets
-from .stages import stages
+from .sources import read_data, read_labels, read_network
 
-
-@command
-def quantize(
-    network: Network,
-    data: Data,
-    output: Annotated[Optional[Path], typer.Option("-o", help="Default: NAME.aifes")] = None,
-    method: Annotated[Literal["mse", "aifes"], typer.Option(
-        help="mse: least squared error; aifes: AIfES's own rule and arithmetic.")] = "mse",
-    search: Annotated[bool, typer.Option(
-        "--search", help="Try other ranges and weight shifts for each layer; as fast on the board, "
-                         "takes longer here.")] = False,
-    finetune: Annotated[Optional[Path], typer.Option(
-        metavar="TARGETS", help="Train on with the rounding in the loop (small MLPs): what the "
-                                "outputs should be for each row of --data, or its class.")] = None,
-    target: Annotated[Literal["any", "cortex-m0", "cortex-m4"], typer.Option(
-        help="Order of the weights that the C engine reads fastest on a chip: cortex-m0 for RP2040 "
-             "or SAMD21, cortex-m4 also for M7 and M33 (RP2350, STM32, nRF52). Every engine runs "
-             "every order, with the same results.")] = "any",
-    name: Annotated[Optional[str], typer.Option(help="Name kept in the file.")] = None,
-    test: Annotated[Optional[Path], typer.Option(
-        help="Inputs for the final comparison; default: the same data.")] = None,
-    labels: Annotated[Optional[Path], typer.Option(
-        help="Classes of the test inputs, numbers or names, for the accuracy: .csv, .txt, .npy, "
-             ".npz or FILE.py:NAME.")] = None,
-    which: Output = None,
-    json: Json = False,
-):
-    """Quantize a float network to one .aifes buffer and say what it lost, and where."""
-    graph = read_network(network, name, which)
-    calibration = read_data(data)
-    x = calibration if test is None else read_data(test)
-    wanted = None if labels is None else read_labels(labels, len(x))
-    if search and finetune is not None:
-        raise ConversionError("give --search or --finetune, not both")
-    if search:
-        result = search_choices(graph, calibration, method, lambda v: track(json, v, "searching"))
-    elif finetune is not None:
-        result = finetune_graph(graph, calibration, read_targets(finetune, len(calibration)),
-                                method,
-                                progress=lambda v: track(json, v, "training"))
-    else:
-        result = quantize_graph(graph, calibration, method)
-    comparison = result.compare(x, wanted)
-    losses = {stage.title: stage.loss for stage in stages(result, result.graph.samples(x))}
-    output = output or Path(f"{graph.name}.aifes")
-    model = arrange(result.model, target)
-    writers.write_aifes(model, output)
-    show(json, dict(result.as_dict(), comparison=comparison, losses=losses, output=str(output)),
-         lambda: _draw(result, comparison, losses, output, model))
-
-
-def _draw(result, comparison, losses, output, model):
-    table = Table(title=f"{result.graph.name}, method {result.method}")
-    for title in ("layer", "size", "params", "range", "scale", "zero", "cut", "SNR"):
-        name = title == "layer"  # long ones are wrapped, the figures never
-        table.add_column(title, justify="left" if name else "right", no_wrap=not name,
-                         overflow="fold")
-    for r in result.layers:
-        one = isinstance(r.shift, int)
-        table.add_row(r.name, str(r.elements), str(r.parameters or ""),
-                      f"{r.low:.3g} .. {r.high:.3g}",
-                      f"2^{-r.shift}" if one else "each",
-                      str(r.zero_point) if one else "each",
-                      f"{100 * r.saturated:.1f} %", f"{r.snr_db:.1f} dB")
-    console.print(table)
-    for warning in result.warnings:
-        console.print(f"[yellow]warning:[/] {escape(warning)}")
-    _draw_improved(result.improved)
-    worst = max(losses, key=losses.get)
-    console.print(f"float against Q7 on {comparison['samples']} samples: mean error "
-                  f"{comparison['mean_error']:.5f}, largest {comparison['max_error']:.5f} "
-                  f"of a span of {comparison['output_span']:.4g}")
-    console.print(f"most is lost in {worst}: alone in Q7 it costs {losses[worst]:.2g} (RMS) at the "
-                  "outputs", markup=False)
-    if "accuracy_q7" in comparison:
-        console.print(f"accuracy: float {100 * comparison['accuracy_float']:.2f} %, "
-                      f"Q7 {100 * comparison['accuracy_q7']:.2f} %")
-    console.print(f"{output}: {len(model)} bytes, arena {Simulator(model).plan.arena} bytes",
-                  markup=False)
-
-
-def _draw_improved(improved):
-    if "choices" in improved:
-        before, after = improved["error_before"], improved["error_after"]
-        if not improved["choices"]:
-            console.print("search: nothing better found")
-            return
-        console.print(f"search: {100 * (1 - after / before):.0f} % less squared error on the half "
-                      "of the samples that did not choose")
-        for layer, words in improved["choices"].items():
-            console.print(f"  {layer}: {words}", markup=False)
-    elif improved.get("epoch"):
-        console.print(f"fine-tuning: loss {improved['loss_before']:.4g} -> "
-                      f"{improved['loss_after']:.4g} on samples held back, epoch "
-                      f"{improved['epoch']}")
-    elif improved:
-        console.print("fine-tuning: no epoch was better than the network as it is, loss "
-                      f"{improved['loss_before']:.4g}, which is kept")
+SHOWN = 20  # samples whose outputs are printed
 
 
 @command
 def convert(
     network: Network,
     output: Annotated[Optional[Path], typer.Option("-o", help="Default: NAME.aifes")] = None,
-    name: Annotated[Optional[str], typer.Option(help="Name kept in the file.")] = None,
+    name: Name = None,
     which: Output = None,
     json: Json = False,
 ):
     """Write a float network as a float32 model: run it so, or quantize it on the board itself."""
     graph = read_network(network, name, which)
     model = float_model(graph)
-    output = output or Path(f"{graph.name}.aifes")
+    output = output or default_output(graph.name, ".aifes")
     writers.write_aifes(model, output)
     arena = Simulator(model).plan.arena
     show(json, {"output": str(output), "bytes": len(model), "arena": arena},
-         lambda: console.print(f"{output}: {len(model)} bytes of float32, arena {arena} bytes",
-                               markup=False))
+         lambda: say(f"{output}: {len(model)} bytes of float32, arena {arena} bytes"))
 
 
 @command
@@ -160,24 +60,33 @@ def inspect(
     json: Json = False,
 ):
     """Show a model's layers, sizes and the memory map of its arena over time."""
-    net = aifes.load(model.read_bytes())
+    buffer = model.read_bytes()
+    net = aifes.load(buffer)
     plan = net._plan
     if plot is not None:
         if plot.suffix not in (".png", ".svg"):
             raise ConversionError(f"{plot} must end in .png or .svg")
         memory_map.draw_picture(plan, plot, net.metadata.get("name", model.stem))
     bound = memory_map.lower_bound(plan)
+    orders = {target: len(arrange(buffer, target)) for target in TARGETS}
 
     def draw():
-        console.print(str(net), markup=False)
-        console.print(f"\narena over time ({plan.arena} bytes; lower bound {bound}):")
-        for step, row in memory_map.draw_text(plan):
-            console.print(f"  {step:<12}|{row}|", markup=False)
+        say(str(net))
+        say("RAM and engine are those of this PC: print(net) on a board says its own.")
+        if len(set(orders.values())) > 1:
+            say("`aifes deploy` orders the weights for the chip, with other padding: "
+                + ", ".join(f"{n} bytes for {t}" for t, n in orders.items() if t != "any"))
+        say(f"\narena over time ({plan.arena} bytes; lower bound {bound}):")
+        steps = memory_map.draw_text(plan)
+        longest = max(len(step) for step, _ in steps)
+        for step, row in steps:
+            say(f"  {step:<{longest}} |{row}|")
         if plot is not None:
-            console.print(f"drawn: {plot}")
+            say(f"drawn: {plot}")
 
     show(json, {
-        "metadata": net.metadata, "bytes": net.len, "ram": net.ram, "arena": plan.arena,
+        "metadata": net.metadata, "bytes": net.len, "bytes_by_target": orders, "ram": net.ram,
+        "arena": plan.arena, "dtype": "float32" if net.input_dtype == "f" else "int8",
         "arena_lower_bound": bound, "input_shape": net.input_shape,
         "output_shape": net.output_shape, "input_scale": net.input_scale,
         "input_zero_point": net.input_zero_point, "output_scale": net.output_scale,
@@ -191,27 +100,43 @@ def simulate(
     input: Annotated[Path, typer.Option("--input", "-i", help="Inputs: .npy, .npz or .csv.")],
     output: Annotated[Optional[Path], typer.Option(
         "-o", help="Write the outputs as .npy or .csv.")] = None,
+    labels: Annotated[Optional[Path], typer.Option(
+        help="Classes of the inputs, for the accuracy.")] = None,
     json: Json = False,
 ):
     """Run a model on the PC, bit for bit as on the board."""
-    simulator = Simulator(model.read_bytes())
+    buffer = model.read_bytes()
+    simulator = Simulator(buffer)
     x = read_data(input)
     check_columns(x.shape[1], int(np.prod(simulator.plan.input.shape)))
     y = simulator(x)
+    outputs = Outputs(buffer, simulator.plan)
+    found = {"outputs": y.tolist(), "names": outputs.headings()}
+    if outputs.labels:
+        found["predictions"] = outputs.predictions(y)
+    if labels is not None:
+        found["accuracy"] = outputs.accuracy(y, read_labels(labels, len(y)))
     if output is not None:
         write_outputs(y, output)
 
     def draw():
-        table = Table(title=f"{len(y)} samples")
-        for j in range(y.shape[1]):
-            table.add_column(f"output {j}", justify="right")
-        for row in y[:20]:
-            table.add_row(*[f"{v:.5g}" for v in row])
-        console.print(table)
-        if len(y) > 20:
-            console.print(f"... {len(y) - 20} more; -o writes them all")
+        shown = SHOWN if y.shape[1] <= 10 else SHOWN // 4
+        rows = [[i, *[f"{v:.5g}" for v in row]] for i, row in enumerate(y[:shown], 1)]
+        if outputs.labels:
+            rows = [[*row, name] for row, name in zip(rows, found["predictions"])]
+        titles = found["names"]
+        if max(map(len, titles)) > console.width // 3:  # no headings for figures
+            titles = [f"output {j}" for j in range(len(titles))]
+            for title, name in zip(titles, found["names"]):
+                say(f"{title}: {name}")
+        print_table(["sample", *titles, *(["predicted"] if outputs.labels else [])],
+                    rows, texts=(0, len(titles) + 1))
+        if len(y) > shown:
+            say(f"... {len(y) - shown} more; -o writes them all")
+        if labels is not None:
+            say(f"accuracy: {100 * found['accuracy']:.2f} % of {len(y)} samples")
 
-    show(json, {"outputs": y.tolist()}, draw)
+    show(json, found, draw)
 
 
 @command
@@ -220,7 +145,8 @@ def export(
         help="An .aifes file; for aifes-buffer and aifes-c a float network as for quantize.")],
     to: Annotated[Literal["python", "c", "aifes-buffer", "aifes-c"], typer.Option(
         help="python: module for freezing; c: array of the .aifes buffer; aifes-...: AIfES's own "
-             "parameter buffer, for its C library.")],
+             "parameter buffer, for its C library: aifes-buffer its bytes, aifes-c a C array of "
+             "uint32_t (uint16_t, uint8_t with --align 2, 1) and its size.")],
     output: Annotated[Path, typer.Option("-o", help="The file to write.")],
     data: Annotated[Optional[Path], typer.Option(
         help="Representative inputs, for aifes-...")] = None,
@@ -234,7 +160,7 @@ def export(
     """Write a model as Python module or C array, or as AIfES's parameter buffer."""
     name = re.sub(r"\W|^(?=\d)", "_", output.stem)
     if to in ("python", "c"):
-        buffer = Path(model).read_bytes()
+        buffer = regular(Path(model)).read_bytes()
         aifes.load(buffer)
     else:
         if data is None:
@@ -243,12 +169,14 @@ def export(
                                                  align, byte_order, transposed)
     if to == "aifes-buffer":
         output.write_bytes(buffer)
+    elif to == "python":
+        output.write_text(writers.python_module(buffer, name), "utf-8")
+    elif to == "c":
+        output.write_text(writers.c_array(buffer, name), "utf-8")
     else:
-        text = writers.python_module(buffer, name) if to == "python" else \
-            writers.c_array(buffer, name)
-        output.write_text(text, "utf-8")
+        output.write_text(writers.aifes_c_array(buffer, name, align, byte_order), "utf-8")
     show(json, {"output": str(output), "bytes": len(buffer)},
-         lambda: console.print(f"{output}: {len(buffer)} bytes of parameters"))
+         lambda: say(f"{output}: {len(buffer)} bytes of parameters"))
 
 
 def main():

@@ -1,4 +1,5 @@
 """The command `aifes`, with a board: devices, deploy, run, bench, shell."""
+import contextlib
 import functools
 import subprocess
 import sys
@@ -8,16 +9,28 @@ from typing import Annotated, Literal, Optional
 
 import numpy as np
 import typer
+from aifes.format import decode
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
+from . import cli_outputs
 from .boards import deploy as deployment
 from .boards import measure
 from .boards.board import Drive
 from .boards.devices import devices as find_devices
 from .boards.devices import open_board
 from .boards.transport import BoardError
-from .cli_app import Json, Model, command, console, fail, show, write_outputs
+from .cli_app import (
+    Json,
+    Model,
+    command,
+    console,
+    fail,
+    print_table,
+    say,
+    show,
+    write_outputs,
+)
 from .float32 import same
 from .graph import check_columns
 from .layout import arrange
@@ -64,20 +77,40 @@ def devices(json: Json = False):
     show(json, found, draw)
 
 
-def _deploy(board, model, to, quiet):
+def _deploy(board, model, to, quiet, engines=(), everything=False):
     """Bring a board up to date; (Plan, seconds, engine that ran)."""
     start = time.monotonic()
-    plan = deployment.plan(board, model.read_bytes(), to or model.name)
+    contents = model.read_bytes()
+    path = to or model.name
+    path += model.name if path.endswith("/") else ""
+    with _waiting("asking what is on the board", quiet):
+        plan = deployment.plan(board, contents, path, engines, everything)
     if not quiet:
-        console.print(f"board    {board.info.title} on {board.port}", markup=False)
-        console.print(f"engine   {plan.choice.engine}: {plan.choice.why}", markup=False)
+        say(f"board    {board.info.title} on {board.port}")
+        say(f"engine   {plan.choice.engine}: {plan.choice.why}")
+        order = f", with its weights in the order for {plan.choice.target}"
+        say(f"model    {len(contents):,} bytes in {model.name}, {len(plan.model):,} on the board"
+            + (order if plan.model != contents else ""))
         heap = "" if board.info.heap_free is None else \
             f"; heap: needs {sum(plan.heap):,} of {board.info.heap_free:,} bytes"
         console.print(f"flash    needs {plan.flash:,} of {board.info.flash_free:,} bytes" + heap)
     with _progress(plan.upload, "uploading", quiet) as advance:
         deployment.execute(board, plan, advance)
-    engine = None if isinstance(board, Drive) else deployment.verify(board, plan)
+    with _waiting("checking it on the board", quiet):
+        engine = None if isinstance(board, Drive) else deployment.verify(board, plan)
     return plan, time.monotonic() - start, engine
+
+
+def _waiting(what, quiet):
+    """A sign of life for people while the board works."""
+    return contextlib.nullcontext() if quiet else console.status(what)
+
+
+def _open(port, transport, model, quiet):
+    """The board; a file that is no model is refused before it is looked for."""
+    decode(memoryview(model.read_bytes()))
+    with _waiting("connecting", quiet):
+        return open_board(port, transport)
 
 
 class _progress:
@@ -101,19 +134,21 @@ class _progress:
 
 @board_command
 def deploy(model: Model, port: Port = "auto", to: Path_ = None, transport: Transport = "mpremote",
+           everything: Annotated[bool, typer.Option(
+               "--all", help="The whole package: every engine, models built or quantized on the "
+                             "board, and those of float32.")] = False,
            json: Json = False):
-    """Put a model and the runtime onto a board: only what changed, checked before and after.
+    """Put a model and the runtime that it needs onto a board, checked before and after.
 
     The model on the board stays in use until the new one is complete, and is kept as the one to
     fall back to. The board's program is stopped; nothing is started.
     """
-    with open_board(port, transport) as board:
-        plan, seconds, engine = _deploy(board, model, to, json)
-        written = plan.write + ([plan.path] if plan.write_model else [])
+    with _open(port, transport, model, json) as board:
+        plan, seconds, engine = _deploy(board, model, to, json, everything=everything)
+        written = plan.written
 
         def draw():
-            kept = len(plan.runtime) + 1 - len(written)
-            console.print(f"written  {len(written)} files, {plan.upload:,} bytes; {kept} were "
+            console.print(f"written  {len(written)} files, {plan.upload:,} bytes; {plan.kept} were "
                           f"there already; {seconds:.1f} s")
             console.print("checked  " + (
                 "what was stored; only the board itself can run it" if engine is None else
@@ -133,15 +168,17 @@ def run(model: Model,
         input: Annotated[Path, typer.Option("--input", "-i", help="Inputs: .npy, .npz or .csv.")],
         output: Annotated[Optional[Path], typer.Option(
             "-o", help="Write the outputs as .npy or .csv.")] = None,
+        labels: Annotated[Optional[Path], typer.Option(
+            help="Classes of the inputs, for the accuracy.")] = None,
         port: Port = "auto", to: Path_ = None, transport: Transport = "mpremote",
         json: Json = False):
     """Compute on the board and compare with the simulator, bit by bit; deploys what is missing."""
     x = read_data(input)
-    with open_board(port, transport) as board:
+    check_columns(x.shape[1], Simulator(model.read_bytes()).plan.ops[0].n_in)
+    with _open(port, transport, model, json) as board:
         _need_serial(board)
         plan, _, engine = _deploy(board, model, to, True)
         simulator = Simulator(plan.model)
-        check_columns(x.shape[1], simulator.plan.ops[0].n_in)
         with _progress(len(x), "computing", json) as advance:
             got = measure.run(board, plan, x, advance)
     if simulator.is_float:
@@ -154,13 +191,16 @@ def run(model: Model,
     if output is not None:
         write_outputs(y, output)
 
+    found = cli_outputs.describe(plan.model, simulator.plan, y, labels)
+
     def draw():
+        cli_outputs.draw(found)
         verdict = "all as the simulator, bit by bit" if not different else \
             f"{different} differ from the simulator"
-        console.print(f"{len(x)} samples on {board.info.title}, {engine} engine: {verdict}")
+        say(f"{len(x)} samples on {board.info.title}, {engine} engine: {verdict}")
 
     show(json, {"board": board.info.title, "engine": engine, "samples": len(x),
-                "different": different, "outputs": y.tolist()}, draw)
+                "different": different, **found}, draw)
     if different:
         raise SystemExit(1)
 
@@ -173,10 +213,13 @@ def _need_serial(board):
 @board_command
 def bench(model: Model, port: Port = "auto", to: Path_ = None, transport: Transport = "mpremote",
           json: Json = False):
-    """Time, cycles and heap on the board: whole, by layer, and beside the other engines."""
-    with open_board(port, transport) as board:
+    """Time, cycles and heap on the board: whole, by layer, and beside the other engines.
+
+    Those are deployed too, and stay there.
+    """
+    with _open(port, transport, model, json) as board:
         _need_serial(board)
-        plan, _, engine = _deploy(board, model, to, True)
+        plan, _, engine = _deploy(board, model, to, True, ("viper", "python"))
         models = {engine: (plan.path, plan.model)}
         rows = bytes(arrange(plan.model, "any"))  # what viper and Python are fast on
         spare = plan.path
@@ -187,7 +230,8 @@ def bench(model: Model, port: Port = "auto", to: Path_ = None, transport: Transp
             if other != engine and (other == "python" or board.info.viper):
                 models[other] = (spare, rows)
         try:
-            found = measure.bench(board, plan, models)
+            with _waiting("measuring", json):
+                found = measure.bench(board, plan, models)
         finally:
             if spare != plan.path:
                 board.reset()
@@ -195,32 +239,30 @@ def bench(model: Model, port: Port = "auto", to: Path_ = None, transport: Transp
     info, main = board.info, found[engine]
 
     def draw():
-        console.print(f"{info.title}, {engine} engine: heap {main['heap']:,} bytes for the import "
-                      f"and this model, {main['allocated']} bytes allocated by run()", markup=False)
-        table = Table(title="by layer")
-        for title in ("layer", "elements", "us", "cycles"):
-            table.add_column(title, justify="left" if title == "layer" else "right")
-        for i, (name, n, us, cycles) in enumerate(main["layers"]):
-            table.add_row(name + (" (and the call)" if i == 0 else ""), str(n), _us(us),
-                          _cycles(cycles))
-        table.add_row("forward()", "", _us(main["forward"][0]), _cycles(main["forward"][1]))
-        table.add_row("run(), floats", "", _us(main["run"][0]), _cycles(main["run"][1]))
-        console.print(table)
-        table = Table(title="the same network otherwise, on this board: run() with floats")
-        for title in ("", "us", "cycles", "times as long"):
-            table.add_column(title, justify="right" if title else "left")
+        say(f"{info.title}, {engine} engine: heap {main['heap']:,} bytes for the import and this "
+            f"model, {main['allocated']} bytes allocated by run()")
+        say("by layer")
+        rows = [[name + (" (and the call)" if i == 0 else ""), n, _us(us), _cycles(cycles)]
+                for i, (name, n, us, cycles) in enumerate(main["layers"])]
+        rows += [[name, "", _us(us), _cycles(cycles)] for name, (us, cycles) in (
+            ("forward()", main["forward"]), ("run(), floats", main["run"]))]
+        print_table(["layer", "elements", "us", "cycles"], rows)
+        if any(us is None for _, _, us, _ in main["layers"]):
+            say("-: shorter than what the measurement of the layers before it differs by")
+        say("\nthe same network otherwise, on this board: run() with floats")
+        rows = []
         for name, one in found.items():
-            us, cycles = (one or (None, None)) if name == "float" else one["run"]
+            us, cycles = (one if name == "float" else one and one["run"]) or (None, None)
             label = "plain Python, float lists" if name == "float" else f"aifes, {name} engine"
-            table.add_row(label, "no room" if us is None else _us(us), _cycles(cycles),
-                          "" if us is None else f"{us / main['run'][0]:,.1f}")
-        console.print(table)
+            times = f"{us / main['run'][0]:,.1f}" if us and main["run"][0] else ""
+            rows.append([label, "no room" if one is None else _us(us), _cycles(cycles), times])
+        print_table(["", "us", "cycles", "times as long"], rows)
 
     show(json, dict(found, board=info.title), draw)
 
 
 def _us(value):
-    return f"{value:,.1f}"
+    return "-" if value is None else f"{value:,.1f}"
 
 
 def _cycles(value):

@@ -1,32 +1,51 @@
 """The command `aifes report`: what quantization did to a network, as one HTML file."""
 from pathlib import Path
-from typing import Annotated, Literal, Optional
+from typing import Annotated, Optional
 
 import typer
 
-from .cli_app import Data, Json, Network, Output, command, console, show
-from .quantizer import quantize
+from . import cli_quantize as options
+from .cli_app import Json, Output, command, default_output, say, show
+from .graph import ConversionError
 from .report import write_report
-from .sources import read_data, read_labels, read_network
+from .report_model import describe
+from .sources import read_data, read_labels
 
 
 @command
 def report(
-    network: Network,
-    data: Data,
-    labels: Annotated[Optional[Path], typer.Option(
-        help="Classes of the inputs, for accuracy and confusion matrix.")] = None,
+    network: Annotated[str, typer.Argument(
+        help="A float network as for quantize, or an .aifes file: what can be said of it alone.")],
+    data: Annotated[Optional[Path], typer.Option(
+        help="Representative inputs, as for quantize; an .aifes file needs none.")] = None,
+    labels: options.Labels = None,
     output: Annotated[Optional[Path], typer.Option("-o", help="Default: NAME.html")] = None,
-    method: Annotated[Literal["mse", "aifes"], typer.Option(help="As for quantize.")] = "mse",
+    method: options.Method = "mse",
+    search: options.Search = False,
+    finetune: options.Finetune = None,
+    targets: options.Targets = None,
+    target: options.Target = "any",
+    test: options.Test = None,
     name: Annotated[Optional[str], typer.Option(help="Name in the report.")] = None,
     which: Output = None,
     json: Json = False,
 ):
-    """Write a report as HTML: the network, its errors by layer, memory, cost on boards."""
-    graph = read_network(network, name, which)
-    x = read_data(data)
-    result = quantize(graph, x, method)
-    output = output or Path(f"{graph.name}.html")
-    facts = write_report(result, x, output, None if labels is None else read_labels(labels, len(x)))
-    show(json, dict(facts, output=str(output)),
-         lambda: console.print(f"{output}: open it in a browser", markup=False))
+    """Write a report as HTML: fit for use or not, errors by layer, memory, cost on boards."""
+    if Path(network).suffix == ".aifes":
+        if search or finetune is not None or target != "any" or method != "mse":
+            raise ConversionError(f"{network} is quantized already: give the float network for "
+                                  "--search, --finetune, --target and --method")
+        source = test or data
+        x = None if source is None else read_data(source)
+        output = output or Path(network).with_suffix(".html")
+        wanted = None if labels is None else read_labels(labels, None if x is None else len(x))
+        facts = describe(Path(network).read_bytes(), output, x, wanted, name)
+    else:
+        if data is None:
+            raise ConversionError("give --data, representative inputs: a float network is "
+                                  "quantized with them")
+        job = options.run(network, which, data, name, method, search, finetune, targets, target,
+                          test, labels, json)
+        output = output or default_output(job.result.graph.name, ".html")
+        facts = write_report(job.result, job.x, output, job.labels, job.model, job.tested)
+    show(json, dict(facts, output=str(output)), lambda: say(f"{output}: open it in a browser"))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from aifes.format import DENSE, SOFTMAX
 
-from .boards.deploy import HEAP, NATIVE, OP_HEAP
+from .boards.deploy import HEAP, OP_HEAP
+from .boards.runtime import NATIVE
 from .layout import arrange
 from .simulator import Simulator
 
@@ -44,6 +45,7 @@ class Cost:
     """What a model costs on a Chip. Sizes in bytes; heap: what `aifes deploy` asks for."""
 
     chip: Chip
+    model: int  # as `aifes deploy` orders it for this chip
     instructions: int
     microseconds: int  # at one instruction a cycle: a lower bound
     flash: int  # the model and the C engine
@@ -70,4 +72,5 @@ def estimate(model, chip):
             count += op.n_out * chip.probability
     engine = (NATIVE / f"{chip.arch}_6.3" / "_aifes.mpy").stat().st_size
     heap = len(model) + plan.arena + HEAP["native"] + OP_HEAP * len(plan.ops)
-    return Cost(chip, round(count), round(count / chip.mhz), len(model) + engine, plan.arena, heap)
+    return Cost(chip, len(model), round(count), round(count / chip.mhz), len(model) + engine,
+                plan.arena, heap)

@@ -4,18 +4,21 @@ Cells are separated by tabs, semicolons, commas or blanks; lines that begin with
 What could mean two things is asked about: nothing here is a guess.
 """
 import csv
+import itertools
 import re
 from array import array
 
 import numpy as np
 
-from .files import LINE, NUMBERS, read_text
-from .graph import CLASS_COLUMN, LARGEST, ConversionError
+from .files import NUMBERS, encoding
+from .graph import CLASS_COLUMN, LARGEST, ConversionError, fits_float32
 
 MISSING = ("", "na", "n/a", "nan", "null", "none", "-", "?", "#n/a", "inf", "-inf", "+inf")
 QUOTED = re.compile(r'"[^"]*"')
 COMMA = re.compile(r"[-+]?(?=[.,]*\d)[\d.]*,[\d.,]*([eE][-+]?\d+)?")
 THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+")
+TABLE = 1 << 29  # bytes of a file
+LINE = 1 << 24  # characters of a line
 LOOKED_AT = 50  # lines that tell the separator
 
 
@@ -48,7 +51,7 @@ class _Table:
 
     def __init__(self, path, names=False):
         self.path = path
-        self.lines = read_text(path).split("\n")
+        self.encoding = encoding(path, TABLE)
         if str(path).lower().endswith(".txt"):
             self.separator = ""
         else:
@@ -59,13 +62,13 @@ class _Table:
     def rows(self):
         """(number of the line as an editor counts, cells) of each row."""
         if self.separator in ("", " "):
-            for number, line in self._used():
+            for number, line in self.used():
                 yield number, line.split() if self.separator else [line.strip()]
             return
         numbers = []  # of the lines that the reader has taken for a row
 
         def lines():
-            for number, line in self._used():
+            for number, line in self.used():
                 numbers.append(number)
                 yield line
 
@@ -77,67 +80,93 @@ class _Table:
         except csv.Error as error:
             raise ConversionError(f"{self.path}, line {numbers[0]}: {error}")
 
-    def _used(self):
-        for i, line in enumerate(self.lines):
-            if len(line) > LINE:
-                raise ConversionError(f"{self.path}, line {i + 1} has {len(line):,} characters: a "
-                                      "row is a sample, on a line of its own")
-            if line.strip() and not line.lstrip().startswith("#"):
-                yield i + 1, line
+    def used(self):
+        with open(self.path, encoding=self.encoding, newline=None) as file:
+            number = 0
+            while line := file.readline(LINE):
+                number += 1
+                if len(line) == LINE:
+                    raise ConversionError(f"{self.path}, line {number} has {LINE:,} characters or "
+                                          "more: a row is a sample, on a line of its own")
+                if line.strip() and not line.lstrip().startswith("#"):
+                    yield number, line.rstrip("\n")
+
+    def has(self, character):
+        return any(character in line for _, line in self.used())
 
     def _separator(self, candidates):
         """The one that most of the first lines have, outside of quotes."""
         found = dict.fromkeys(candidates, 0)
-        for (_, line), _ in zip(self._used(), range(LOOKED_AT)):
+        for (_, line), _ in zip(self.used(), range(LOOKED_AT)):
             line = QUOTED.sub("", line).strip(" ")
             for c in candidates:
                 found[c] += c in line
         best = max(found, key=found.get)
         if found[best]:
             return best
-        return "," if any('"' in line for line in self.lines) else ""
+        return "," if self.has('"') else ""
 
 
 def _numbers(path, table):
     first, cells = next(table.rows())
     header = not any(_is_number(c) for c in cells) and not all(_is_missing(c) for c in cells)
-    width, values, lines = None, array("d"), array("q")
+    head = next(itertools.islice(table.rows(), int(header), None), None)
+    if head is None:
+        raise ConversionError(f"{path} holds no data below its header")
     comma = _decimal_comma(table, header)
+    found = None if comma else _fast(table, header, len(head[1]))
+    if found is None or not fits_float32(found):
+        found = _with_care(table, header, comma)
+    return found
+
+
+def _fast(table, header, width):
+    """What NumPy's own reader makes of a table, None if it is in doubt."""
+    lines = (line for _, line in table.used())
+    try:
+        found = np.loadtxt(itertools.islice(lines, int(header), None), ndmin=2, quotechar='"',
+                           delimiter={" ": None, "": "\0"}.get(table.separator, table.separator),
+                           max_rows=NUMBERS // width + 1)
+    except ValueError:
+        return None
+    return found if found.size <= NUMBERS else None
+
+
+def _with_care(table, header, comma):
+    """The same, cell by cell: raises ConversionError with the line of what is wrong."""
+    path, width, values, lines = table.path, None, array("d"), array("q")
     for row, (number, cells) in enumerate(table.rows()):
         if row == 0 and header:
             continue
         if width is None:
             width, first = len(cells), number
         if len(cells) != width:
-            raise ConversionError(f"{path}, line {number} has {_columns(len(cells))}, line {first} "
-                                  f"has {width}")
+            columns = "1 column" if len(cells) == 1 else f"{len(cells)} columns"
+            raise ConversionError(f"{path}, line {number} has {columns}, line {first} has {width}")
         if comma:
             cells = [c.replace(",", ".") for c in cells]
         try:
             values.extend(map(float, cells))
         except ValueError:
-            _refuse(path, number, cells, table, header)
+            _refuse(path, number, cells)
         if len(values) > NUMBERS:
             raise ConversionError(f"{path} holds more than the {NUMBERS:,} numbers that are read: "
-                                  "give a part of them")
+                                  "give a part of it")
         lines.append(number)
-    if width is None:
-        raise ConversionError(f"{path} holds no data below its header")
     found = np.frombuffer(values).reshape(-1, width)
-    wrong = np.argwhere(~(np.abs(found) <= LARGEST))
-    if len(wrong):
-        row, column = wrong[0].tolist()
-        if np.isnan(found[row, column]):
-            raise ConversionError(_is_empty(path, lines[row], column))
-        raise ConversionError(f"{path}, line {lines[row]}, column {column + 1} holds a number "
-                              f"beyond {LARGEST:.2g}, the largest of float32")
-    return found
+    if fits_float32(found):
+        return found
+    row, column = np.argwhere(~(np.abs(found) <= LARGEST))[0].tolist()
+    if np.isnan(found[row, column]):
+        raise ConversionError(_is_empty(path, lines[row], column))
+    raise ConversionError(f"{path}, line {lines[row]}, column {column + 1} holds a number beyond "
+                          f"{LARGEST:.2g}, the largest of float32")
 
 
 def _decimal_comma(table, header):
     """Whether commas in cells are decimal commas; ConversionError where they may be both."""
     sign = '"' if table.separator == "," else ","  # without it no cell has a comma
-    if not any(sign in line for line in table.lines):
+    if not table.has(sign):
         return False
     sure, unsure, point = False, None, None
     for row, (number, cells) in enumerate(table.rows()):
@@ -167,7 +196,7 @@ def _decimal_comma(table, header):
     return sure
 
 
-def _refuse(path, number, cells, table, header):
+def _refuse(path, number, cells):
     """Say which cell of a row is no number, and what it may be."""
     wrong = [i for i, c in enumerate(cells) if not _is_number(c)]
     column = wrong[0]
@@ -185,10 +214,6 @@ def _refuse(path, number, cells, table, header):
 def _is_empty(path, number, column):
     return (f"{path}, line {number}, column {column + 1} is empty or not finite: fill it in, or "
             "leave the line out")
-
-
-def _columns(n):
-    return "1 column" if n == 1 else f"{n} columns"
 
 
 def _is_missing(cell):

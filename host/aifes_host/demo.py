@@ -55,6 +55,11 @@ def drive(model, interpreter):
     return json.loads(done.stdout)
 
 
+def facts(run):
+    """A drive in one line, which its picture carries."""
+    return f"{run['steps']} steps, {run['length']:.2f} cm, mean {run['mean_distance']:.4f} cm"
+
+
 def verdict(run):
     """One sentence about a drive."""
     if run["success"]:
@@ -94,7 +99,7 @@ def main():
 
     from .demo_plot import draw
 
-    draw(run, folder / "path.png", EXAMPLES)
+    draw(run, folder / "path.png", EXAMPLES, facts(run))
     show(result, run, folder, console)
     console.print(verdict(run))
     return 0 if run["success"] else 1

@@ -12,7 +12,7 @@ INK, RED, PATH, START = "#222222", "#d62728", "#ff7f0e", "#2ca02c"
 STEP = 0.25  # cm between the drawn line's points
 
 
-def draw(run, filename, examples):
+def draw(run, filename, examples, description=""):
     """Write a PNG of a drive, a dict of line_demo.run(); examples: the folder of the world."""
     sys.path.insert(0, str(examples))
     import robot_simulated as world
@@ -45,7 +45,7 @@ def draw(run, filename, examples):
     sheet.add_patch(Rectangle(corner, width, height, fill=False, ls="--", ec="#777777", zorder=5))
     figure.suptitle("A 3-3-2 int8 network follows the right edge of a line up to the red mark",
                     fontsize=15, weight="bold")
-    figure.savefig(filename, dpi=110)
+    figure.savefig(filename, dpi=110, metadata={"Description": description})
     plt.close(figure)
 
 

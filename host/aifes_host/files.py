@@ -1,5 +1,7 @@
 """Files of data and networks as they lie on the PC: looked at before they are read."""
+import codecs
 import io
+import itertools
 import json
 import os
 import stat
@@ -10,8 +12,8 @@ import numpy as np
 from .graph import ConversionError
 
 NUMBERS = 1 << 26  # of one file: as 8-byte floats half a gigabyte
-TEXT = 1 << 27  # bytes of a text file
-LINE = 1 << 24  # characters of a line
+TEXT = 1 << 27  # bytes of a description in JSON
+CHUNK = 1 << 20
 HEADER = 1 << 16  # bytes in which the header of a .npy must lie
 KINDS = {"b": "yes and no", "i": "whole numbers", "u": "whole numbers", "f": "numbers",
          "U": "text", "S": "text", "c": "complex numbers", "O": "Python objects",
@@ -36,30 +38,33 @@ def check_file(path, limit):
     return status.st_size
 
 
-def read_text(path):
-    """The text of a file in UTF-8 or, if a byte order mark says so, UTF-16, without the mark.
+def encoding(path, limit):
+    """How a text file is written: UTF-16 if a byte order mark says so, else UTF-8 if it is that.
 
-    What is no UTF-8 is taken as Latin-1, as spreadsheets in the west write it.
+    What is neither is taken as Latin-1, as spreadsheets in the west write it.
     """
-    check_file(path, TEXT)
+    check_file(path, limit)
     with open(path, "rb") as file:
-        data = file.read(TEXT)
-    try:
-        if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            text = data.decode("utf-16")
-        else:
-            text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    if "\0" in text:
-        raise ConversionError(f"{path} is no text: save it as text in UTF-8")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+        marked = file.read(2) in (b"\xff\xfe", b"\xfe\xff")
+        file.seek(0)
+        decoder = codecs.getincrementaldecoder("utf-16" if marked else "utf-8-sig")()
+        found = "utf-16" if marked else "utf-8-sig"
+        for chunk in itertools.chain(iter(lambda: file.read(CHUNK), b""), (b"",)):
+            try:
+                zero = "\0" in decoder.decode(chunk, not chunk)
+            except UnicodeDecodeError:
+                found, zero = "latin-1", b"\0" in chunk
+                decoder = codecs.getincrementaldecoder(found)()
+            if zero or marked and found == "latin-1":
+                raise ConversionError(f"{path} is no text: save it as text in UTF-8")
+    return found
 
 
 def read_json(path):
     """What a JSON file holds."""
     try:
-        return json.loads(read_text(path))
+        with open(path, encoding=encoding(path, TEXT)) as file:
+            return json.load(file)
     except RecursionError:
         raise ConversionError(f"{path} is nested too deep for a network")
     except ConversionError:

@@ -9,9 +9,11 @@ from dataclasses import replace
 import numpy as np
 
 from .graph import ConversionError, Dense, Graph
+from .losses import goal
 from .quantizer import build, quantize
 from .scales import weight_shifts
 from .simulator import dequantize_values, quantize_values, simulate
+from .slopes import slope
 
 EPOCHS = 60
 BATCH = 32
@@ -19,73 +21,53 @@ RATE = 0.01  # of Adam, times the root mean square of the layer's weights
 HELD_BACK = 5  # every fifth sample judges the epochs
 
 
-def finetune(graph, data, targets, method="mse", seed=0, progress=iter):
+def finetune(graph, data, targets, method="mse", seed=0, progress=iter, meant=None):
     """A Quantized of the network trained on, or of the given one if that is better.
 
     data: [samples, inputs]; targets: what the outputs should be, [samples, outputs], or the
-    samples' classes. A classifier (softmax or sigmoid at the end) is trained by cross-entropy, all
-    others by squared error. `improved` has loss_before and loss_after, of Q7 on samples that were
-    not trained with, and the epoch taken.
+    samples' classes; meant: "classes" or "values" where targets could be both. Classes are trained
+    by cross-entropy, of probabilities or of logits, unless the outputs have ends, as of a tanh;
+    all others by squared error. `improved` has the loss, loss_before and loss_after, of Q7 on
+    samples that were not trained with, the same of the accuracy if these are classes, and the
+    epoch taken.
     """
     start = quantize(graph, data, method)
     x = start.x
-    targets = _targets(start, targets, len(x))
+    aim = goal(graph, targets, len(x), meant)
     held = np.arange(len(x)) % HELD_BACK == 0
     if held.sum() < 2:
         raise ConversionError(f"{len(x)} samples are too few to train with: give some hundred")
     per_feature = not isinstance(start.layers[0].shift, int)
-    last = graph.layers[-1].kind
-    best = before = _judge(start.model, last, x[held], targets[held])
+    best = before = aim.value(simulate(start.model, x[held]), held)
     found, epoch_taken = start, 0
     trained = Graph(graph.inputs, [replace(layer) for layer in graph.layers], graph.name,
                     graph.labels)
-    trainer = _Trainer(trained, x[~held], targets[~held], np.random.default_rng(seed))
+    trainer = _Trainer(trained, x, aim, np.flatnonzero(~held), np.random.default_rng(seed))
     trial = build(trained, x, method, per_feature)
     for epoch in progress(range(1, EPOCHS + 1)):
         trainer.epoch(trial, epoch)
         trial = build(trained, x, method, per_feature)
-        loss = _judge(trial.model, last, x[held], targets[held])
+        loss = aim.value(simulate(trial.model, x[held]), held)
         if loss < best:
             best, epoch_taken = loss, epoch
             # compared with the network as it was trained: that is what fine-tuning is to keep
             found = replace(trial, graph=Graph(graph.inputs, [replace(v) for v in trained.layers],
                                                graph.name, graph.labels))
     found.warnings = start.warnings
-    found.improved = {"loss_before": before, "loss_after": best, "epoch": epoch_taken}
+    found.improved = {"loss": aim.loss, "loss_before": before, "loss_after": best,
+                      "epoch": epoch_taken}
+    if aim.numbers is not None:
+        for when, result in (("before", start), ("after", found)):
+            right = result.classify(simulate(result.model, x[held])) == aim.numbers[held]
+            found.improved[f"accuracy_{when}"] = float(right.mean())
     return found
-
-
-def _targets(result, targets, samples):
-    targets = np.asarray(targets)
-    n = result.graph.outputs
-    if targets.ndim == 1 or targets.shape[1:] == (1,) and n > 1:
-        if n > 1:
-            return np.eye(n)[result.class_numbers(targets.ravel(), samples)]
-        targets = targets.reshape(-1, 1)
-        if result.graph.labels:
-            targets = result.class_numbers(targets.ravel(), samples).reshape(-1, 1)
-    if targets.shape != (samples, n):
-        raise ConversionError(f"the targets have shape {targets.shape}, the network gives "
-                              f"{(samples, n)}: one row for each sample, or its class")
-    return targets.astype(float)
-
-
-def _judge(model, last, x, targets):
-    """Mean loss of a buffer's outputs."""
-    y = simulate(model, x)
-    if last == "softmax":
-        return float(-(targets * np.log(np.maximum(y, 1 / 512))).sum(1).mean())
-    if last == "sigmoid":
-        y = np.clip(y, 1 / 512, 1 - 1 / 512)
-        return float(-(targets * np.log(y) + (1 - targets) * np.log(1 - y)).mean())
-    return float(((y - targets) ** 2).mean())
 
 
 class _Trainer:
     """One network in training, whose dense layers it changes."""
 
-    def __init__(self, graph, x, targets, rng):
-        self.graph, self.x, self.targets, self.rng = graph, x, targets, rng
+    def __init__(self, graph, x, aim, rows, rng):
+        self.graph, self.x, self.aim, self.rows, self.rng = graph, x, aim, rows, rng
         self.steps = 0
         self.moments = {i: [np.zeros_like(v) for v in (layer.weights, layer.weights, layer.bias,
                                                        layer.bias)]
@@ -98,14 +80,14 @@ class _Trainer:
         scales = [(np.array(r.shift), np.array(r.zero_point)) for r in result.layers]
         shifts = {i: weight_shifts(self.graph.layers[i].weights) for i in self.moments}
         rate = 0.5 * (1 + np.cos(np.pi * epoch / (EPOCHS + 1)))
-        order = self.rng.permutation(len(self.x))
+        order = self.rows[self.rng.permutation(len(self.rows))]
         for at in range(0, len(order), BATCH):
             rows = order[at:at + BATCH]
-            self._step(self.x[rows], self.targets[rows], scales, shifts, rate)
+            self._step(rows, scales, shifts, rate)
 
-    def _step(self, x, targets, scales, shifts, rate):
+    def _step(self, rows, scales, shifts, rate):
         layers, kept = self.graph.layers, []
-        x, _ = _rounded(x, *scales[0])
+        x, _ = _rounded(self.x[rows], *scales[0])
         for i, layer in enumerate(layers):
             if layer.kind == "dense":
                 w, inside = _rounded(layer.weights, shifts[i], 0)
@@ -118,9 +100,8 @@ class _Trainer:
                 seen, open_ = _rounded(y, *scales[i + 1])
             kept.append((x, w, inside, y, open_))
             x = seen
-        # softmax or sigmoid with cross-entropy: the gradient before the activation is y - target
-        gradient = (x - targets) / len(x)
-        skipped = len(layers) - 1 if layers[-1].kind in ("softmax", "sigmoid") else None
+        gradient = self.aim.gradient(x, rows) / len(x)
+        skipped = len(layers) - 1 if self.aim.before_activation else None
         self.steps += 1
         for i in reversed(range(len(layers))):
             x, w, inside, y, open_ = kept[i]
@@ -130,7 +111,7 @@ class _Trainer:
                 gradient = gradient @ w.T
                 self._adam(i, changes, rate)
             elif i != skipped:
-                gradient = gradient * _slope(layers[i], x, y)
+                gradient = gradient * slope(layers[i], x, y)
 
     def _adam(self, i, gradients, rate):
         layer, m = self.graph.layers[i], self.moments[i]
@@ -149,21 +130,3 @@ def _rounded(values, shift, zero):
     low, high = (np.ldexp(np.float64(q) - zero, -np.asarray(shift)) for q in (-128, 127))
     return (dequantize_values(quantize_values(values, shift, zero), shift, zero),
             (values >= low) & (values <= high))
-
-
-def _slope(layer, x, y):
-    """Derivative of an elementwise activation, of its input x and result y."""
-    kind = layer.kind
-    if kind == "relu":
-        return x > 0
-    if kind == "leaky_relu":
-        return np.where(x > 0, 1, layer.alpha)
-    if kind == "elu":
-        return np.where(x > 0, 1, y + layer.alpha)
-    if kind == "sigmoid":
-        return y * (1 - y)
-    if kind == "tanh":
-        return 1 - y * y
-    if kind == "softsign":
-        return (1 - np.abs(y)) ** 2
-    raise ConversionError(f"layer {layer.name!r} is a softmax in the middle: it cannot be trained")

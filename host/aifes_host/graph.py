@@ -48,6 +48,9 @@ class Dense:
     def __call__(self, x):
         return x @ self.weights + self.bias
 
+    def __repr__(self):
+        return "Dense({} -> {}, {!r})".format(*self.weights.shape, self.name)
+
 
 @dataclass
 class Activation:
@@ -192,8 +195,8 @@ class Graph:
             raise ConversionError("the data have no rows or no columns")
         x = x.reshape(len(x), -1)
         check_columns(x.shape[1], self.inputs)
-        wrong = np.flatnonzero(~(np.abs(x) <= LARGEST).all(axis=1))
-        if len(wrong):
+        if not fits_float32(x):
+            wrong = np.flatnonzero(~(np.abs(x) <= LARGEST).all(axis=1))
             raise ConversionError(f"the data contain values that are not finite as float32, first "
                                   f"in row {wrong[0] + 1}: remove those rows")
         return x
@@ -208,6 +211,23 @@ class Graph:
 
     def __call__(self, x):
         return self.results(self.samples(x))[-1]
+
+    def __repr__(self):
+        steps = [f"{layer.weights.shape[1]}" if layer.kind == "dense" else layer.kind
+                 for layer in self.layers]
+        if len(steps) > 16:
+            steps[8:-8] = [f"({len(steps) - 16} more)"]
+        names = [str(v) for v in self.labels]
+        labels = f", labels {', '.join(names[:8])}{', ..' if len(names) > 8 else ''}"
+        parameters = sum(layer.weights.size + layer.bias.size for layer in self.layers
+                         if layer.kind == "dense")
+        return f"Graph({self.name!r}, {' -> '.join([str(self.inputs), *steps])}, " \
+               f"{parameters} parameters{labels if names else ''})"
+
+
+def fits_float32(values):
+    """Whether all are finite as float32."""
+    return bool(values.min() >= -LARGEST and values.max() <= LARGEST)  # with a NaN both are NaN
 
 
 def check_columns(columns, inputs):

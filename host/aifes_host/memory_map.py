@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from aifes.f32_format import OP_NAMES
 from aifes.format import FLOAT32, size
 
+BESIDE = 5  # layers whose names have room side by side
+
 
 @dataclass
 class Block:
@@ -33,6 +35,11 @@ def lower_bound(plan):
                for i in range(len(plan.ops)))
 
 
+def letter(i):
+    """A, B, .. Z, A1, B1, .. for the block of this number."""
+    return "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i % 26] + (str(i // 26) if i >= 26 else "")
+
+
 def draw_text(plan, width=48):
     """One line a layer: its name and the arena from 0 to its end, a letter for each tensor."""
     found = blocks(plan)
@@ -55,17 +62,29 @@ def draw_picture(plan, path, title):
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    found, steps = blocks(plan), len(plan.ops)
+    wide = steps > BESIDE  # too many for names side by side: letters, explained in a legend
+    figure, axes = plt.subplots(figsize=(min(7 + steps / 6, 14) if wide else 7, 4),
+                                layout="constrained")
     colors = plt.get_cmap("tab10").colors
-    for i, b in enumerate(blocks(plan)):
+    for i, b in enumerate(found):
         axes.broken_barh([(b.first, b.last - b.first + 1)], (b.offset, b.length),
                          facecolor=colors[i % 10], edgecolor="white", alpha=0.85)
-        axes.text((b.first + b.last + 1) / 2, b.offset + b.length / 2,
-                  f"{b.name}: {b.length} B", ha="center", va="center", fontsize=8)
-    axes.set(xlim=(0, len(plan.ops)), ylim=(0, plan.arena), ylabel="arena offset in bytes",
+        said = letter(i) if wide else f"{b.name}\n{b.length} B"
+        axes.text((b.first + b.last + 1) / 2, b.offset + b.length / 2, said, ha="center",
+                  va="center", fontsize=8)
+    axes.set(xlim=(0, steps), ylim=(0, plan.arena), ylabel="arena offset in bytes",
              title=f"{title}: arena of {plan.arena} bytes")
-    axes.set_xticks([i + 0.5 for i in range(len(plan.ops))],
-                    [f"{i}: {OP_NAMES[op.opcode]}" for i, op in enumerate(plan.ops)])
+    numbers = range(0, steps, -(-steps // 20))
+    axes.set_xticks([i + 0.5 for i in numbers],
+                    [i if wide else f"{i}: {OP_NAMES[plan.ops[i].opcode]}" for i in numbers])
     axes.tick_params(axis="x", length=0)
+    if wide:
+        axes.set_xlabel("operation")
+        handles = [plt.Line2D([], [], color=colors[i % 10], marker=f"${letter(i)}$", ls="",
+                              markersize=7 if i < 26 else 12, label=f"{b.name}: {b.length} B")
+                   for i, b in enumerate(found)]
+        figure.legend(handles=handles, loc="outside right upper", fontsize=7,
+                      ncols=-(-len(found) // 24), frameon=False)
     figure.savefig(path, dpi=150)
     plt.close(figure)

@@ -3,7 +3,7 @@ import numpy as np
 from aifes.f32_format import ACTIVATION_F32, ACTIVATIONS
 from aifes.summary import metadata
 
-from .graph import ConversionError
+from .classes import class_numbers, classify
 
 
 class Outputs:
@@ -31,8 +31,7 @@ class Outputs:
 
     def classes(self, y):
         """The number of the class, an int array, for real outputs [samples, outputs]."""
-        y = np.asarray(y)
-        return y.argmax(1) if self.count > 1 else (y[:, 0] > self.boundary).astype(int)
+        return classify(np.asarray(y), self.boundary)
 
     def predictions(self, y):
         """The name of the class of each sample; None if the model names none."""
@@ -40,16 +39,8 @@ class Outputs:
 
     def accuracy(self, y, wanted):
         """The share of samples whose class is the wanted one: names, or numbers of classes."""
-        wanted = np.ravel(wanted)
-        if len(wanted) != len(y):
-            raise ConversionError(f"{len(wanted)} labels for {len(y)} samples")
-        names = self.labels or [str(i) for i in range(max(self.count, 2))]
-        texts = [f"{v:g}" if isinstance(v, float) else str(v) for v in wanted.tolist()]
-        for text in texts:
-            if text not in names:
-                raise ConversionError(f"the label {text!r} is none of the network's: "
-                                      f"{', '.join(names)}")
-        return float(np.mean([names[i] == v for i, v in zip(self.classes(y), texts)]))
+        numbers = class_numbers(self.labels, self.count, wanted, len(y))
+        return float((self.classes(y) == numbers).mean())
 
 
 def _is_sigmoid(plan):

@@ -11,14 +11,17 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from aifes import ModelError, __version__, activations, builder, q7, scales
+from aifes.f32_format import ACTIVATIONS
 
 from . import calibration, tables
+from .classes import class_numbers, classify
 from .graph import Activation, ConversionError
 from .scales import best_scale, element_scales, nearest, result_shifts, weight_shifts
 from .simulator import Simulator, dequantize_values, quantize_values, simulate
 from .simulator_f32 import results
 
 METHODS = ("mse", "aifes")
+AIFES = (*ACTIVATIONS, "softmax")  # what AIfES has, and float32 models
 
 
 @dataclass
@@ -37,6 +40,20 @@ class LayerReport:
     snr_db: float  # signal-to-noise ratio against float; both seen behind the activation, if any
 
 
+class Comparison(dict):
+    """Figures of float against Q7 on data: a dict that prints as people read."""
+
+    def __str__(self):
+        text = ("float against Q7 on {samples} samples: mean error {mean_error:.5f}, largest "
+                "{max_error:.5f} of a span of {output_span:.4g}").format(**self)
+        if "accuracy_q7" in self:
+            text += (f"\naccuracy: float {100 * self['accuracy_float']:.2f} %, "
+                     f"Q7 {100 * self['accuracy_q7']:.2f} %")
+        return text
+
+    __repr__ = __str__
+
+
 @dataclass
 class Quantized:
     """model: the .aifes buffer; layers: a LayerReport for the input and each layer.
@@ -53,30 +70,29 @@ class Quantized:
     warnings: list = field(default_factory=list)
     improved: dict = field(default_factory=dict)
 
+    def __repr__(self):
+        return f"Quantized({self.graph!r}, method {self.method!r}, {len(self.model)} bytes)"
+
     def compare(self, x, labels=None):
-        """Float against Q7 on data: a dict of mean and largest error, agreement, accuracies."""
+        """Float against Q7 on data: a Comparison of errors and, with labels, accuracies."""
         x = self.graph.samples(x)
         real, quantized = self.graph(x), Simulator(self.model)(x)
         error = np.abs(real - quantized)
-        found = {"samples": len(x), "mean_error": float(error.mean()),
-                 "max_error": float(error.max()), "output_span": float(np.ptp(real))}
+        found = Comparison(samples=len(x), mean_error=float(error.mean()),
+                           max_error=float(error.max()), output_span=float(np.ptp(real)))
         if labels is not None:
             wanted = self.class_numbers(labels, len(x))
-            found["accuracy_float"] = float((classify(real) == wanted).mean())
-            found["accuracy_q7"] = float((classify(quantized) == wanted).mean())
+            found["accuracy_float"] = float((self.classify(real) == wanted).mean())
+            found["accuracy_q7"] = float((self.classify(quantized) == wanted).mean())
         return found
+
+    def classify(self, y):
+        """The class (int array) that outputs [samples, outputs] mean."""
+        return classify(y, self.graph.boundary)
 
     def class_numbers(self, labels, samples):
         """The outputs' numbers (int array) of the labels of so many samples."""
-        labels = np.asarray(labels)
-        if len(labels) != samples:
-            raise ConversionError(f"{len(labels)} labels for {samples} samples")
-        names = {str(name): i for i, name in enumerate(self.graph.labels)}
-        unknown = {str(v) for v in labels.tolist()} - set(names)
-        if names and unknown:
-            raise ConversionError(f"the label {min(unknown)!r} is none of the network's: "
-                                  f"{', '.join(names)}")
-        return np.array([names[str(v)] for v in labels.tolist()] if names else labels, int)
+        return class_numbers(self.graph.labels, self.graph.outputs, labels, samples)
 
     def as_dict(self):
         """The report for programs."""
@@ -131,11 +147,6 @@ def collect(data):
     if callable(data):
         data = data()
     return list(data) if hasattr(data, "__next__") else data
-
-
-def classify(y):
-    """The class (int array) that outputs [samples, outputs] mean; a single output: is it > 0.5?"""
-    return y.argmax(1) if y.shape[1] > 1 else (y[:, 0] > 0.5).astype(int)
 
 
 def error(result, x):
@@ -212,6 +223,8 @@ class _Builder:
                 "made": f"aifes {__version__}, method {self.method}"}
         if self.graph.labels:
             meta["labels"] = [str(v) for v in self.graph.labels]
+        if self.graph.boundary is not None:
+            meta["boundary"] = self.graph.boundary
         model = self._assemble(json.dumps(meta, ensure_ascii=False).encode())
         return Quantized(model, self.reports, self.graph, self.method, self.x)
 
@@ -270,6 +283,9 @@ class _Builder:
     def _activation(self, layer, real):
         shift, zero = self.scale
         n = self.q.shape[1]
+        if not self.exact and layer.kind not in AIFES:
+            raise ConversionError(f"layer {layer.name!r}: AIfES has no {layer.kind}; use method "
+                                  "'mse'")
         out = activations.OUT_SCALE.get(layer.kind, self.scale)
         if "softmax" in layer.kind:
             make = (activations.exact_softmax_table if self.exact
@@ -279,7 +295,7 @@ class _Builder:
                 out = self._log(real)
         elif layer.kind == "relu":
             builder.fuse_clamp(self.ops, n, zero, 127)
-        elif layer.kind == "clamp":
+        elif layer.kind == "clamp" and self._holds(layer.alpha, layer.beta):
             builder.fuse_clamp(self.ops, n, *(q7.quantize(v, shift, zero)
                                               for v in (layer.alpha, layer.beta)))
         elif self.exact:
@@ -291,6 +307,10 @@ class _Builder:
             alpha = q7.quantize(layer.alpha, a_shift, a_zero), a_shift, a_zero
             builder.fuse_map(self.ops, n, activations.aifes_table(layer.kind, alpha, shift, zero))
         self.scale = out
+
+    def _holds(self, low, high):
+        """Whether the scale so far reaches a range from either side."""
+        return (q7.dequantize(127, *self.scale) >= low and q7.dequantize(-128, *self.scale) <= high)
 
     def _log(self, real):
         """Take the logarithm of the softmax; its scale. What softmax rounded to 0 gets the mean

@@ -1,4 +1,4 @@
-"""A report about a quantized network: one HTML file that needs nothing else, no network either."""
+"""Reports about a model: one HTML file that needs nothing else, no network either."""
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -7,10 +7,9 @@ from aifes import __version__
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from . import cost, memory_map, report_svg
-from .graph import ConversionError
-from .quantizer import classify
 from .simulator import Simulator
 from .stages import stages
+from .verdict import judge
 
 SCATTERS = 12  # outputs that are drawn
 
@@ -29,27 +28,26 @@ class Matrix:
         return float(np.trace(self.counts) / self.counts.sum())
 
 
+def matrix(rows, columns, found, n):
+    """The Matrix of two of `found`, arrays of class numbers below n by what they are called."""
+    counts = np.zeros((n, n), int)
+    np.add.at(counts, (found[rows], found[columns]), 1)
+    return Matrix(f"{columns} against {rows}", rows, columns, counts)
+
+
 def matrices(result, stage, labels):
     """The class names and the confusion Matrix of every pair; of no pair if it classifies not."""
     n = max(stage.real.shape[1], 2)
     names = [str(v) for v in result.graph.labels] or [str(i) for i in range(n)]
-    found = {"float": classify(stage.real), "Q7": classify(stage.seen)}
+    found = {"float": result.classify(stage.real), "Q7": result.classify(stage.seen)}
     if labels is not None:
         found["label"] = result.class_numbers(labels, len(stage.real))
-        wrong = found["label"][(found["label"] < 0) | (found["label"] >= n)]
-        if len(wrong):
-            raise ConversionError(f"the label {wrong[0]} is none of the network's {n} classes")
         pairs = (("label", "Q7"), ("label", "float"), ("float", "Q7"))
-    elif result.graph.labels or result.layers[-1].kind == "softmax":
+    elif result.graph.labels or "softmax" in result.layers[-1].kind:
         pairs = (("float", "Q7"),)
     else:
         pairs = ()
-    tables = []
-    for rows, columns in pairs:
-        counts = np.zeros((n, n), int)
-        np.add.at(counts, (found[rows], found[columns]), 1)
-        tables.append(Matrix(f"{columns} against {rows}", rows, columns, counts))
-    return names, tables
+    return names, [matrix(*pair, found, n) for pair in pairs]
 
 
 def short(value):
@@ -57,27 +55,58 @@ def short(value):
     return f"{value:.3g}" if abs(value) < 1000 or abs(value) >= 1e7 else f"{value:,.0f}"
 
 
-def write_report(result, x, path, labels=None):
+def write_report(result, x, path, labels=None, model=None, tested=True):
     """Write the report about a Quantized on samples [samples, inputs] into an HTML file.
 
-    labels: the samples' classes. Returns its main figures, a dict for JSON.
+    labels: the samples' classes; model: the bytes to deploy, if other than the result's; tested:
+    whether the samples are others than the calibration's. Returns its main figures, for JSON.
     """
+    model = model or result.model
     x = result.graph.samples(x)
     comparison = result.compare(x, labels)
     found = stages(result, x)
-    plan = Simulator(result.model).plan
     names, tables = matrices(result, found[-1], labels)
-    costs = [cost.estimate(result.model, chip) for chip in cost.CHIPS]
+    agreement = tables[-1].agreement if tables else None
+    wanted = None if labels is None else result.class_numbers(labels, len(x))
+    verdict = judge(result, comparison, found, agreement, wanted, tested)
+    facts = [("mean error", short(comparison["mean_error"])),
+             ("largest error", short(comparison["max_error"])),
+             ("output span", short(comparison["output_span"]))]
+    if "accuracy_q7" in comparison:
+        facts += [("accuracy, Q7", f"{comparison['accuracy_q7']:.1%}"),
+                  ("accuracy, float", f"{comparison['accuracy_float']:.1%}")]
+    if tables:
+        facts.append(("same as float", f"{agreement:.1%}"))
+    costs = write_page(
+        path, result.graph.name, model, verdict, found, facts, names, tables, compared=True,
+        layers=result.layers,
+        intro=f"Quantized to int8 with method {result.method}, compared with the float network on "
+              f"{len(x):,} samples. Q7 is AIfES's name for such int8 numbers.")
+    return dict(result.as_dict(), bytes=len(model), comparison=comparison, verdict=asdict(verdict),
+                boards=costs)
+
+
+def write_page(path, name, model, verdict, found, facts, names, tables, compared, layers, intro):
+    """The page of a model (bytes) as HTML; returns its costs on chips as dicts.
+
+    found: a Stage for the input and each op; compared: whether they know the float values.
+    """
+    simulator = Simulator(model)
+    plan = simulator.plan
+    costs = [] if simulator.is_float else [cost.estimate(model, chip) for chip in cost.CHIPS]
     environment = Environment(loader=PackageLoader("aifes_host", ""), autoescape=True,
                               undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["short"] = short
     environment.filters["whole"] = "{:,}".format
     environment.filters["percent"] = "{:.1%}".format
+    facts = [("model, bytes", f"{len(model):,}"), ("arena, bytes", f"{plan.arena:,}"), *facts]
     html = environment.get_template("report.html.j2").render(
-        result=result, comparison=comparison, stages=found, plan=plan, names=names,
-        matrices=tables, costs=costs, svg=report_svg, version=__version__,
-        blocks=memory_map.blocks(plan), bound=memory_map.lower_bound(plan),
-        best=max([s.snr for s in found if s.snr is not None], default=1),
+        name=name, model=model, verdict=verdict, intro=intro, facts=facts, stages=found,
+        layers=layers, compared=compared, plan=plan, names=names, matrices=tables, costs=costs,
+        svg=report_svg, letter=memory_map.letter, version=__version__,
+        blocks=memory_map.blocks(plan),
+        bound=memory_map.lower_bound(plan), seen=found[0].seen is not None,
+        best=max([s.snr for s in found if s.snr is not None], default=1) if compared else 1,
         products=cost.multiplications(plan), tolerance=cost.TOLERANCE, most=SCATTERS)
     Path(path).write_text(html, "utf-8")
-    return dict(result.as_dict(), comparison=comparison, boards=[asdict(c) for c in costs])
+    return [asdict(c) for c in costs]

@@ -3,7 +3,7 @@
 Widths are about those of a phone, so that text stays readable when a picture is scaled to one.
 """
 import numpy as np
-from aifes.format import OP_NAMES
+from aifes.f32_format import OP_NAMES
 from markupsafe import Markup, escape
 
 from . import memory_map
@@ -63,7 +63,9 @@ def _kind(layer, place):
 
 
 def scale(layer):
-    """The scale of a layer's result in words."""
+    """The scale of a layer's result in words; nothing of float32, or if the file tells none."""
+    if layer.shift is None:
+        return ""
     if isinstance(layer.shift, int):
         return f"scale {_power(-layer.shift)}, zero point {layer.zero_point}"
     finest, coarsest = _power(-max(layer.shift)), _power(-min(layer.shift))
@@ -77,10 +79,11 @@ def _power(exponent):
 
 
 def histogram(stage):
-    """Float values (area) and Q7 values (line) counted in the same bins."""
+    """Float values (area), where they are known, and the model's (line) in the same bins."""
     edges = bins(stage)
     # roots: beside the many zeros behind a ReLU the other values would be invisible
-    counts = [np.sqrt(np.histogram(v, edges)[0]) for v in (stage.real, stage.seen)]
+    counts = [np.sqrt(np.histogram(v, edges)[0]) for v in (stage.real, stage.seen)
+              if v is not None]
     top = max(c.max() for c in counts)
     x = np.interp(edges, edges[[0, -1]], [10, 350])
     outlines = []
@@ -88,8 +91,9 @@ def histogram(stage):
         y = 130 - 120 * c / top
         outlines.append(f"M{x[0]:.1f} 130" + "".join(
             f"V{h:.1f}H{right:.1f}" for h, right in zip(y, x[1:])) + "V130")
-    parts = [tag("path", d=outlines[0], class_="area"), tag("path", d=outlines[1], class_="line"),
-             tag("path", d="M10 130H350", class_="axis")]
+    parts = [tag("path", d=outlines[0], class_="area")] if len(outlines) > 1 else []
+    parts += [tag("path", d=outlines[-1], class_="line"),
+              tag("path", d="M10 130H350", class_="axis")]
     span = edges[-1] - edges[0]
     digits = 2 - int(np.floor(np.log10(span)))
     for at, anchor in ((0, "start"), (0.5, "middle"), (1, "end")):
@@ -100,8 +104,8 @@ def histogram(stage):
 
 def bins(stage, most=48):
     """Edges of bins; each holds the same number of the values that int8 can express."""
-    low = min(stage.real.min(), stage.seen.min())
-    high = max(stage.real.max(), stage.seen.max())
+    low = min(v.min() for v in (stage.real, stage.seen) if v is not None)
+    high = max(v.max() for v in (stage.real, stage.seen) if v is not None)
     shift = stage.layers[-1].shift
     if not isinstance(shift, int):  # a scale for each element: no common steps
         return np.linspace(low, high if high > low else low + 1, most + 1)
@@ -122,7 +126,7 @@ def memory(plan):
         w, h = width * (b.last - b.first + 1), height * b.length
         parts.append(tag("rect", x=x, y=y, width=w, height=h, class_=f"block hue{i % HUES}"))
         if h >= 14 and w >= 14:
-            parts.append(text(x + w / 2, y + h / 2 + 4, letter(i), "middle", "strong"))
+            parts.append(text(x + w / 2, y + h / 2 + 4, memory_map.letter(i), "middle", "strong"))
     bound = 180 - height * memory_map.lower_bound(plan)
     parts += [tag("path", d=f"M50 {bound:.1f}H350", class_="bound"),
               tag("path", d="M50 6V180H350", class_="axis"),
@@ -131,11 +135,6 @@ def memory(plan):
         name = f"{i} {OP_NAMES[plan.ops[i].opcode]}" if ops <= 4 else i
         parts.append(text(50 + width * (i + 0.5), 198, name, "middle", "small"))
     return picture(360, 204, "The arena over time", parts)
-
-
-def letter(i):
-    """A, B, .. Z, A1, B1, .."""
-    return "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i % 26] + (str(i // 26) if i >= 26 else "")
 
 
 def scatter(real, seen, title, most=400):

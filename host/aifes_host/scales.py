@@ -41,7 +41,7 @@ def best_scale(real, activation=None, finer=0):
         seen = np.array([value((v - zero) << bits) for v in range(least, int(q.max()) + 1)])
         return (counts * (seen[q - least] - wanted) ** 2).sum().item()
 
-    start = {"relu": 0.0, "clamp": max(alpha, -LARGEST)}.get(kind)
+    start = {"relu": 0.0, "clamp": None if alpha < -LARGEST else alpha}.get(kind)
     return scales.best_scale(first, centred, low, int(bins.max()), kind, start, loss, finer)
 
 

@@ -5,7 +5,7 @@ import numpy as np
 
 from . import csv_files
 from .files import KINDS, NUMBERS, TEXT, check_file, read_array, read_json
-from .graph import LARGEST, ConversionError
+from .graph import LARGEST, ConversionError, Graph, fits_float32
 from .importers import SUFFIXES, from_file, from_model
 from .scripts import script
 
@@ -20,7 +20,10 @@ def read_network(source, name=None, output=None):
     if path.endswith(".py"):
         found = script(path)
         with found.active():  # a model may import more when it is called
-            return from_model(found.variable(attribute), name, output)
+            model = found.variable(attribute)
+            if not isinstance(model, Graph) and not (isinstance(model, dict) and "name" in model):
+                name = name or Path(path).stem  # a framework's own is that of a class
+            return from_model(model, name, output)
     path = Path(source)
     suffix = path.suffix.lower()
     if suffix in SUFFIXES:
@@ -35,7 +38,9 @@ def read_network(source, name=None, output=None):
     description = read_json(path)
     if not isinstance(description, (dict, list)):
         raise ConversionError(f"{source} describes no network: it must be a list of layers")
-    return from_model(description, name or path.stem, output)
+    own = description.get("name") if isinstance(description, dict) else None
+    name = name or (own if isinstance(own, str) else None) or path.stem
+    return from_model(description, name, output)
 
 
 def read_data(source):
@@ -47,10 +52,12 @@ def read_data(source):
     if data.dtype.kind not in "biuf":
         raise ConversionError(f"{source} cannot be read as numbers: it holds "
                               f"{KINDS.get(data.dtype.kind, data.dtype)}")
-    data = np.atleast_1d(data).astype(np.float64)
+    data = np.atleast_1d(data).astype(np.float64, copy=False)
     if not data.size:
         raise ConversionError(f"{source} holds no data")
     data = data.reshape(len(data), -1)
+    if fits_float32(data):
+        return data
     # NaN and infinity are left: `simulate` shows what the board makes of them
     large = np.flatnonzero((np.isfinite(data) & (np.abs(data) > LARGEST)).any(axis=1))
     if len(large):

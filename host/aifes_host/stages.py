@@ -43,7 +43,7 @@ def stages(result, x):
     rests = [0]  # how many of the graph's layers are done after each stage
     for i, (report, real) in enumerate(zip(reports, result.graph.results(x)), 1):
         before = found[-1].layers[-1].kind
-        if report.kind in ("dense", "softmax") or before in ("input", "softmax"):
+        if report.kind == "dense" or "softmax" in report.kind or before in ("input", "softmax"):
             found.append(Stage())
             rests.append(i)
         found[-1].layers.append(report)
@@ -51,9 +51,13 @@ def stages(result, x):
         rests[-1] = i
     outputs = found[-1].real
     found[0].loss = _loss(result.graph, 0, found[0].seen, outputs)
-    for n, (stage, values) in enumerate(zip(found[1:], simulator.results(q)), 1):
-        stage.seen = _real(values, stage.layers[-1])
-        alone = simulator.step(n - 1, _quantized(found[n - 1].real, found[n - 1].layers[-1]))
+    results, done = simulator.results(q), 0
+    for n, stage in enumerate(found[1:], 1):
+        alone = _quantized(found[n - 1].real, found[n - 1].layers[-1])
+        for _ in range(2 if stage.layers[0].kind == "log_softmax" else 1):
+            alone = simulator.step(done, alone)
+            done += 1
+        stage.seen = _real(results[done - 1], stage.layers[-1])
         stage.loss = _loss(result.graph, rests[n], _real(alone, stage.layers[-1]), outputs)
     return found
 

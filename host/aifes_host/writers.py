@@ -42,3 +42,18 @@ def c_array(data, name, columns=12):
     for i in range(0, len(data), columns):
         lines.append("    " + " ".join(f"0x{b:02X}," for b in data[i:i + columns]))
     return "\n".join(lines + ["};", ""])
+
+
+def aifes_c_array(data, name, align=4, byte_order="little"):
+    """Text of an AIfES parameter buffer as C: its size, then words as wide as its alignment.
+
+    byte_order: of the chip; in its memory lie the bytes of data.
+    """
+    words = [int.from_bytes(data[i:i + align], byte_order) for i in range(0, len(data), align)]
+    kind = f"uint{8 * align}_t"
+    lines = ["#include <stdint.h>", "", f"const uint32_t {name}_size = {len(data)};  // bytes",
+             f"const {kind} {name}[{len(words)}] = {{"]
+    a_line = 72 // (2 * align + 4)
+    for i in range(0, len(words), a_line):
+        lines.append("    " + " ".join(f"0x{w:0{2 * align}X}," for w in words[i:i + a_line]))
+    return "\n".join(lines + ["};", ""])

@@ -127,5 +127,10 @@ def test_building():
             ([inp(2, (0, 0)), aifes.Tanh()], "exact=True")):
         text = cases.raises(aifes.ModelError, aifes.Sequential(layers).to_bytes)
         assert word in text, text
-    assert "76" in cases.raises(aifes.ModelError, aifes.Sequential(
-        [inp(3), dense(3), aifes.ReLU(), dense(2), aifes.ReLU()]).load_parameters, bytes(75))
+    load = aifes.Sequential(
+        [inp(3), dense(3), aifes.ReLU(), dense(2), aifes.ReLU()]).load_parameters
+    for buffer, word in ((bytes(75), "75 bytes"), (array("I", bytes(80)), "80 bytes"),
+                         (array("H", bytes(152)), "152 bytes"), (b"", "0 bytes"),
+                         ("0" * 76, "array('I'"), ([0] * 19, "array('I'"), (76, "array('I'")):
+        text = cases.raises(aifes.ModelError, load, buffer)
+        assert word in text, text

@@ -56,7 +56,10 @@ def test_parameter_buffer_and_file():
         buffer = unhexlify(r["buffer"])
         assert net.parameter_memory_size() == len(buffer)
         assert "no parameters" in cases.raises(aifes.ModelError, net.to_bytes)
+        net.load_parameters(array("f", buffer))
+        words = net.to_bytes()
         net.load_parameters(buffer)
+        assert net.to_bytes() == words
         aifes.load(net.to_bytes()).save("floats.aifes")
         model, by_hand = aifes.load("floats.aifes"), aifes.load(network(r).to_bytes())
         x = floats(r["inputs"])[:r["n_in"]]

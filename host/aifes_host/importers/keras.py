@@ -135,7 +135,7 @@ def _choose(outputs, output, model, trail):
         if len(outputs) != 1:
             raise ConversionError(f"the model {model!r} has {len(outputs)} outputs ({names}): " + (
                 "only a chain of layers can be converted" if trail else
-                "choose one with --output NAME, in Python with output=NAME"))
+                "say which one with --output NAME (output=NAME in Python)"))
         return next(iter(outputs.values()))
     found = [layer for name, layer in outputs.items() if output in (name, layer)]
     if len(found) != 1:

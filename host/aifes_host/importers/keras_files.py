@@ -7,6 +7,7 @@ import io
 import json
 import math
 import re
+import struct
 import zipfile
 from contextlib import contextmanager
 
@@ -33,11 +34,13 @@ def open_model(path):
             yield config, Archive(h5, config, str(about.get("keras_version", 3)))
         return
     with h5py.File(path, "r") as h5:
+        if path.stat().st_size > 2 * MOST:
+            raise ConversionError(f"{path} is larger than a network for a board")
         if "model_config" not in h5.attrs:
             raise ConversionError(f"{path} holds weights only: save the whole model, with "
                                   "model.save('model.keras')")
-        config = json.loads(_attribute(h5, "model_config"))
-        version = _attribute(h5, "keras_version") if "keras_version" in h5.attrs else "2"
+        config = json.loads(_attribute(h5, "model_config", path))
+        version = _attribute(h5, "keras_version", path) if "keras_version" in h5.attrs else "2"
         yield config, Legacy(h5["model_weights"], version)
 
 
@@ -49,13 +52,36 @@ def _member(archive, name, most):
     return archive.read(name)
 
 
-def _attribute(h5, name):
+def _attribute(h5, name, path):
     """A string: h5py gives str or bytes, by the version that wrote it."""
     kind = h5.attrs.get_id(name)
-    if math.prod(kind.shape) != 1 or kind.dtype.itemsize > MOST_CONFIG:
-        raise ConversionError(f"the attribute {name} of the file is not one string")
+    if math.prod(kind.shape) != 1 or kind.dtype.itemsize > MOST_CONFIG \
+            or kind.dtype.kind == "O" and not _lengths(path.read_bytes(), name) <= MOST_CONFIG:
+        raise ConversionError(f"the attribute {name} of {path} is not one string: save the model "
+                              "again with model.save('model.keras')")
     value = np.asarray(h5.attrs[name]).ravel()[0]
     return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _lengths(data, name):
+    """The largest length that an attribute of this name declares: HDF5 takes so much memory unseen.
+
+    An attribute message is: 1, 0, three sizes of 16 bits, name, type and space, each to a multiple
+    of 8 bytes, and the value, here its length in 32 bits. Versions 2 and 3 fill up nothing, and
+    version 3 has a byte for the name's encoding after the sizes.
+    """
+    found = []
+    name = name.encode() + b"\0"
+    at = data.find(name)
+    while at >= 0:
+        for version, head in ((1, 8), (2, 8), (3, 9)):
+            if data[at - head] == version:
+                sizes = struct.unpack_from("<HHH", data, at - head + 2)
+                step = 8 if version == 1 else 1
+                value = at + sum((size + step - 1) // step * step for size in sizes)
+                found += struct.unpack_from("<I", data, value)
+        at = data.find(name, at + 1)
+    return max(found, default=math.inf)
 
 
 class _File:

@@ -74,7 +74,8 @@ class Layer:
         if value.dtype.kind != "f" and value.dtype.name != "bfloat16" and not whole:
             raise ConversionError(f"layer {self.name!r} has {name} of type {value.dtype}, not "
                                   "float: convert the model as it was before it was quantized")
-        return value.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # NaN: refused with the layer that it belongs to
+            return value.astype(np.float64)
 
 
 def start(config, chain):

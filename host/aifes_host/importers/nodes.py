@@ -9,8 +9,8 @@ from .chain import MOST
 from .elementwise import FUNCTIONS, GRID
 
 LONGEST = 12  # operations by which exporters write one activation
-MOST_NODES = 10_000  # that a network needs
-MOST_IN_A_ROW = 200  # operations on each element between two others
+MOST_NODES = 2000  # that a network needs
+MOST_IN_A_ROW = 64  # operations on each element between two others
 SELECTING = ("Gather", "Slice")  # ONNX's, which may take the other sizes out of a shape
 
 
@@ -25,8 +25,8 @@ X = object()  # what a rule gets in the place of the value that flows through th
 class Node:
     """One operation. args, options: Refs, numbers, lists; layer: the name that the user knows.
 
-    op: in elementwise.FUNCTIONS with args as there, or the framework's own. source: the
-    framework's own node, if it is needed again.
+    op: in elementwise.FUNCTIONS with args as there, or the framework's own, which is `called` in
+    any case. source: the framework's own node, if it is needed again.
     """
 
     op: str
@@ -35,6 +35,10 @@ class Node:
     name: str = ""
     layer: str = ""
     source: object = None
+    called: str = ""
+
+    def __post_init__(self):
+        self.called = self.called or self.op
 
     def refs(self):
         return _refs([self.args, list(self.options.values())])
@@ -77,7 +81,7 @@ def build(nodes, constants, starts, chain, end, fold, apply, measure, allowed):
             flowing = list(dict.fromkeys(r for r in node.refs() if r not in values))
             lost = next((r for r in flowing if r not in shapes), None)
             if lost is not None:
-                raise ConversionError(f"layer {node.layer!r} ({node.op}) reads {str(lost)!r}, "
+                raise ConversionError(f"layer {node.layer!r} ({node.called}) reads {str(lost)!r}, "
                                       "which no operation before it makes: export the network "
                                       "again")
             asked = measure(node, shapes[flowing[0]]) if len(flowing) == 1 else None
@@ -88,7 +92,7 @@ def build(nodes, constants, starts, chain, end, fold, apply, measure, allowed):
                            node.op in SELECTING)
             else:
                 if values.of_batch(node) and node.op in FUNCTIONS:
-                    raise ConversionError(f"layer {node.layer!r} ({node.op}) computes with the "
+                    raise ConversionError(f"layer {node.layer!r} ({node.called}) computes with the "
                                           "number of samples: use a constant")
                 _flow(node, run, values, apply)
                 shapes[node.name] = chain.shape
@@ -248,10 +252,10 @@ class _Run:
 
 
 def _no_chain(node, name):
-    return ConversionError(f"layer {node.layer!r} ({node.op}) reads {str(name)!r}, not the layer "
-                           "before it alone: only a chain of layers can be converted")
+    return ConversionError(f"layer {node.layer!r} ({node.called}) reads {str(name)!r}, not the "
+                           "layer before it alone: only a chain of layers can be converted")
 
 
 def unknown(node, allowed):
-    return ConversionError(f"layer {node.layer!r} is a {node.op}, which cannot be converted: use "
+    return ConversionError(f"layer {node.layer!r} ({node.called}) cannot be converted: use "
                            f"{', '.join(allowed)}")

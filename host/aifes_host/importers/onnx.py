@@ -125,7 +125,7 @@ def _node(proto, opset):
                 last = j == len(args) - 2
                 made = name if last else f"{name}/{j}"
                 yield Node(kind, [args[0] if j == 0 else Ref(f"{name}/{j - 1}"), other], {}, made,
-                           layer, proto)
+                           layer, proto, op)
         else:
             yield _operation(op, args, attributes, name, layer, proto)
 
@@ -139,13 +139,13 @@ def _operation(op, args, a, name, layer, proto):
     elif op == "Clip":
         ends = [args[i] if len(args) > i and args[i] is not None else a.get(key, default)
                 for i, key, default in ((1, "min", -np.inf), (2, "max", np.inf))]
-        return Node("clamp", [args[0], *ends], {}, name, layer, proto)
+        return Node("clamp", [args[0], *ends], {}, name, layer, proto, op)
     if known is None:
         return Node(op, args, a, name, layer, proto)
     if known[0] == "identity":
         args = args[:1]
     parameters = [a.get(*p) if isinstance(p, tuple) else p for p in known[1:]]
-    return Node(known[0], args + parameters, {}, name, layer, proto)
+    return Node(known[0], args + parameters, {}, name, layer, proto, op)
 
 
 def _fold(node, opset):
@@ -165,8 +165,8 @@ def _fold(node, opset):
     sizes = [v.size for v in known.values()]
     if node.op == "Gather" and len(sizes) == 2 and math.prod(sizes) > MOST or any(
             v.dtype.kind not in "fiub" for v in known.values()):
-        raise ConversionError(f"layer {node.layer!r} ({node.op}) makes a constant that no board "
-                              "holds")
+        raise ConversionError(f"layer {node.layer!r} ({node.called}) makes a constant that no "
+                              "board holds")
     info = [onnx.helper.make_tensor_value_info(
         n, onnx.helper.np_dtype_to_tensor_dtype(v.dtype), v.shape) for n, v in known.items()]
     graph = onnx.helper.make_graph(
@@ -175,7 +175,7 @@ def _fold(node, opset):
         return ReferenceEvaluator(onnx.helper.make_model(graph, opset_imports=opset)).run(
             None, known)[0]
     except Exception as error:  # of any operator of ONNX
-        raise ConversionError(f"layer {node.layer!r} ({node.op}) cannot be computed: "
+        raise ConversionError(f"layer {node.layer!r} ({node.called}) cannot be computed: "
                               f"{str(error)[:200]}")
 
 
@@ -194,7 +194,7 @@ def _repeated(node):
         node.options["value"], node.layer).ravel()[0] if "value" in node.options else np.float32(0)
     whole = np.broadcast_shapes(np.shape(value), shape) if min(shape, default=0) >= 0 else (MOST, 2)
     if math.prod(whole) > MOST:
-        raise ConversionError(f"layer {node.layer!r} ({node.op}) makes a constant of shape "
+        raise ConversionError(f"layer {node.layer!r} ({node.called}) makes a constant of shape "
                               f"{shape}: more than a board holds")
     return np.broadcast_to(value, whole).copy()
 

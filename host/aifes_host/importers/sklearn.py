@@ -39,6 +39,7 @@ ESTIMATORS = (
     "SGDClassifier", "Perceptron", "LinearSVC", "LinearDiscriminantAnalysis")
 AROUND = ("Pipeline", "GridSearchCV", "RandomizedSearchCV", "TransformedTargetRegressor", "RFE",
           "OneVsRestClassifier", "MultiOutputRegressor", "RANSACRegressor")
+MOST_PREPARED = 4096  # inputs of a linear step, whose matrix has as many rows and columns
 STEPS = ("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler", "PCA", "TruncatedSVD",
          "SelectKBest", "VarianceThreshold", "ColumnTransformer", "FeatureUnion")
 
@@ -59,13 +60,13 @@ class Network:
     """A Chain, and before it a linear step x @ matrix + offset that waits for the first layer."""
 
     def __init__(self, model):
-        n = _inputs(model)
-        self.chain = Chain((n,))
-        self.matrix, self.offset = np.eye(n), np.zeros(n)
+        self.chain = Chain((_inputs(model),))
+        self.matrix = self.offset = None
         self.name, self.labels = "", []
 
     def add(self, model):
         """All that the model computes in predict_proba(), decision_function() or predict()."""
+        _own(model)
         if isinstance(model, Pipeline):
             for _, step in model.steps[:-1]:
                 self.step(step)
@@ -97,6 +98,12 @@ class Network:
             for _, inner in step.steps:
                 self.step(inner)
             return
+        if self.matrix is None:
+            n = self.chain.shape[0]
+            if n > MOST_PREPARED:
+                raise ConversionError(f"the step {type(step).__name__} takes {n} values: more than "
+                                      f"{MOST_PREPARED} cannot be folded into the first layer")
+            self.matrix, self.offset = np.eye(n), np.zeros(n)
         matrix, offset = _affine(step, self.matrix.shape[1])
         self.matrix, self.offset = self.matrix @ matrix, self.offset @ matrix + offset
         if getattr(step, "clip", False):
@@ -108,7 +115,7 @@ class Network:
         """The waiting step as layers: a scaling of each value, or a dense layer."""
         matrix, offset = self.matrix, self.offset
         n, k = matrix.shape
-        self.matrix, self.offset = np.eye(k), np.zeros(k)
+        self.matrix = self.offset = None
         if n == k and not (matrix - np.diag(np.diag(matrix))).any():
             self.chain.affine(np.diag(matrix), offset, name)
         else:
@@ -116,10 +123,13 @@ class Network:
 
     def _first(self, weights, bias, name):
         """The first layer takes the waiting step into itself, unless both are smaller apart."""
-        n, k = self.matrix.shape
-        if n * k + weights.size < n * weights.shape[1]:
-            self._settle("projection")
-        self.chain.dense(self.matrix @ weights, self.offset @ weights + bias, name)
+        if self.matrix is not None:
+            n, k = self.matrix.shape
+            if n * k + weights.size < n * weights.shape[1]:
+                self._settle("projection")
+            else:
+                weights, bias = self.matrix @ weights, self.offset @ weights + bias
+        self.chain.dense(weights, bias, name)
 
     def _mlp(self, mlp):
         dense = self._first
@@ -301,6 +311,9 @@ def _inputs(model):
     if isinstance(model, FeatureUnion):
         return _inputs(next((s for _, s in model.transformer_list if not isinstance(s, str)), None))
     _fitted(model)
+    if not hasattr(model, "n_features_in_"):
+        raise ConversionError(f"the {type(model).__name__} takes no rows of numbers: apply it "
+                              "before the network, on the board too")
     return model.n_features_in_
 
 
@@ -312,18 +325,18 @@ def _best(search):
 
 
 def _fitted(step):
-    """Refuse what has not been fitted, and classes of others that compute something else."""
-    name = type(step).__name__
     try:
         check_is_fitted(step)
-        fitted = hasattr(step, "n_features_in_")
     except (NotFittedError, TypeError):
-        fitted = False
-    if not fitted:
-        raise ConversionError(f"the {name} is not fitted: call fit() first")
+        raise ConversionError(f"the {type(step).__name__} is not fitted: call fit() first")
+    return _own(step)
+
+
+def _own(step):
+    """Refuse classes of others that compute something else than what they extend."""
     for method in ("predict", "predict_proba", "decision_function", "transform"):
         owner = next((c for c in type(step).__mro__ if method in vars(c)), None)
-        if owner is not None and owner.__module__.split(".")[0] != "sklearn":
-            raise ConversionError(f"the {name} has a {method}() of its own, which cannot be "
-                                  "converted: use scikit-learn's own class")
+        if owner is not None and owner.__module__.split(".")[0] not in ("sklearn", "imblearn"):
+            raise ConversionError(f"the {type(step).__name__} has a {method}() of its own, which "
+                                  "cannot be converted: use scikit-learn's own class")
     return step

@@ -208,7 +208,7 @@ def operation(target, options, name, layer):
                   else options[p[0]] for p in known[1:]]
     if None in parameters:  # max over a dimension, not of two values
         return Node(op, args, options, name, layer)
-    return Node(known[0], [first, *parameters], {}, name, layer)
+    return Node(known[0], [first, *parameters], {}, name, layer, called=op)
 
 
 def _full(size, value):

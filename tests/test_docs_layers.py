@@ -1,0 +1,125 @@
+"""docs/layers.md is true: each layer of its table is converted from each trainer, and runs so."""
+import os
+import re
+from pathlib import Path
+
+import aifes
+import numpy as np
+import pytest
+from aifes_host import ConversionError, from_model, quantize
+from aifes_host.float32 import float_model
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "layers.md").read_text()
+ROWS = [[cell.strip() for cell in line.strip("|").split("|")]
+        for line in PAGE.splitlines() if line.startswith("| ") and "`" in line]
+RNG = np.random.default_rng(0)
+W, V = RNG.normal(size=(4, 5)), RNG.normal(size=(5, 3))
+X = RNG.normal(size=(40, 4))
+
+
+def names(cell):
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def of_keras(name):
+    layers = pytest.importorskip("keras").layers
+    if name.islower():
+        layer = layers.Activation(name)
+    else:
+        made = {"Dense": "Dense(5)", "Rescaling": "Rescaling(2.0, 1.0)", "Dropout": "Dropout(0.5)",
+                "Normalization": "Normalization(mean=0.5, variance=2.0)",
+                "Reshape": "Reshape((5,))", "GaussianNoise": "GaussianNoise(0.1)"}.get(name, name)
+        layer = eval(made if "(" in made else made + "()", vars(layers))
+    import keras
+
+    return keras.Sequential([keras.Input((4,)), layers.Dense(5), layer, layers.Dense(3)])
+
+
+def of_torch(name):
+    nn = pytest.importorskip("torch").nn
+    layer = eval({"Linear": "Linear(5, 5)", "BatchNorm1d": "BatchNorm1d(5)"}.get(
+        name, name if "(" in name else name + "()"), vars(nn))
+    return nn.Sequential(nn.Linear(4, 5), layer, nn.Linear(5, 3)).eval()
+
+
+def of_onnx(name):
+    onnx = pytest.importorskip("onnx")
+    helper, numpy_helper = onnx.helper, onnx.numpy_helper
+    more = {"Gemm": [np.eye(5)], "MatMul": [np.eye(5)], "PRelu": [np.array([0.2])],
+            "Clip": [np.array(-1.0), np.array(1.0)], "BatchNormalization": [np.ones(5)] * 4,
+            "Reshape": [np.array([-1, 5])], "Squeeze": [np.array([2])],
+            **dict.fromkeys(("Add", "Sub", "Mul", "Div"), [np.full(5, 2.0)])}.get(name, [])
+    given = {"w": W, "v": V, **{f"c{i}": c for i, c in enumerate(more)}}
+    middle, before = [], "h"
+    if name == "Squeeze":
+        given["u"] = np.array([2])
+        middle, before = [helper.make_node("Unsqueeze", ["h", "u"], ["h3"])], "h3"
+    attributes = {"scale": [2.0] * 5, "offset": [0.0] * 5} if name == "Scaler" else {}
+    middle.append(helper.make_node(name, [before, *list(given)[2:2 + len(more)]], ["r"],
+                                   domain="ai.onnx.ml" if name == "Scaler" else "", **attributes))
+    values = [numpy_helper.from_array(v if v.dtype.kind == "i" else v.astype(np.float32), k)
+              for k, v in given.items()]
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["h"]), *middle,
+         helper.make_node("MatMul", ["r", "v"], ["y"])], "g",
+        [helper.make_tensor_value_info("x", 1, ["n", 4])],
+        [helper.make_tensor_value_info("y", 1, ["n", 3])], values)
+    return helper.make_model(graph)
+
+
+def by_hand(name):
+    if name == "dense":
+        return [("dense", W, np.zeros(5)), ("dense", V, np.zeros(3))]
+    return [("dense", W, np.zeros(5)), name, ("dense", V, np.zeros(3))]
+
+
+def can(make, graph):
+    """yes or no: whether it is done, or refused as it should be."""
+    try:
+        make(graph)
+    except (ConversionError, aifes.ModelError):
+        return "no"
+    return "yes"
+
+
+def on_the_board(graph):
+    aifes.quantize(aifes.load(float_model(graph)), X[:8].tolist())
+
+
+def test_the_table_is_found():
+    assert len(ROWS) > 20 and all(len(row) == 8 for row in ROWS)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
+def test_layer(row):
+    for make, cell in zip((of_keras, of_torch, of_onnx, by_hand), row[1:5]):
+        assert cell == "-" or names(cell), cell
+        for name in names(cell):
+            graph = from_model(make(name))
+            assert "yes" == row[5] == can(lambda g: quantize(g, X), graph), name
+            assert row[6] == can(float_model, graph), name
+            assert row[7] == can(on_the_board, graph), name
+
+
+def test_all_that_is_taken_is_there():
+    """What the importers name in their messages stands on the page, and what is listed is taken."""
+    from aifes_host.importers import keras_layers, onnx, torch
+    from aifes_host.importers.description import CLAMPS
+
+    for column, taken in ((1, [*keras_layers.FUNCTIONS]),
+                          (2, [t.rpartition(".")[2] for t in torch.TAKEN if ".nn." in t]),
+                          (4, [*CLAMPS])):
+        there = {re.sub(r"\(.*", "", name) for row in ROWS for name in names(row[column])}
+        left_out = {"linear", "swish", "hard_swish", "RReLU"} if column < 4 else set()
+        assert set(taken) - there <= left_out, column
+    assert {n for row in ROWS for n in names(row[3])} <= set(onnx.TAKEN)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/trainers/keras.md", "docs/trainers/onnx.md",
+                                  "docs/trainers/pytorch.md", "docs/trainers/sklearn.md",
+                                  "docs/trainers/by_hand.md"])
+def test_pages_say_what_is_not_taken(page):
+    text = (ROOT / page).read_text()
+    assert "layers.md" in text and "onvolution" in text and "tflite" in text
