@@ -212,10 +212,12 @@ def test_refusals_name_the_layer(torch, tmp_path):
                 return x
             return -x
 
+    slopes = nn.PReLU(2)
+    nn.init.normal_(slopes.weight)
     for model, words in (
             (nn.Sequential(nn.Linear(2, 2), nn.Tanhshrink()), r"'1' \(sub\) reads"),
             (nn.Sequential(nn.Linear(2, 2), nn.Hardshrink()), r"'1' \(hardshrink\).*use Linear"),
-            (nn.Sequential(nn.Linear(2, 2), nn.PReLU(2)), "one slope for all"),
+            (nn.Sequential(nn.Linear(2, 2), slopes), "one slope for all"),
             (nn.Sequential(nn.Linear(4, 2), nn.Softmax(dim=0)), "axis 0.*use axis 1"),
             (nn.Sequential(nn.Linear(8, 2), nn.LayerNorm(2)), r"'1' \(layer_norm\)"),
             (Whole(), r"'to' \(to\)"),

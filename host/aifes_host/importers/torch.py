@@ -197,7 +197,7 @@ def operation(target, options, name, layer):
     first = args[0] if args else None
     if op == "gelu":
         known = ("gelu_tanh" if options.get("approximate") == "tanh" else "gelu",)
-    elif op == "rrelu":
+    elif op in ("rrelu", "rrelu_with_noise", "rrelu_with_noise_functional"):
         known = ("leaky_relu", (options.get("lower", 1 / 8) + options.get("upper", 1 / 3)) / 2)
     elif op == "rsub":
         first, known = options["other"], ("sub", options["self"])
