@@ -7,7 +7,7 @@ import aifes
 import numpy as np
 import typer
 
-from . import aifes_tools, memory_map, writers
+from . import aifes_tools, cli_outputs, memory_map, writers
 from .cli_app import (
     Json,
     Model,
@@ -15,9 +15,7 @@ from .cli_app import (
     Output,
     app,
     command,
-    console,
     default_output,
-    print_table,
     regular,
     say,
     show,
@@ -27,11 +25,8 @@ from .cli_quantize import Name, quantize  # noqa: F401  the first command of --h
 from .float32 import float_model
 from .graph import ConversionError, check_columns
 from .layout import TARGETS, arrange
-from .predictions import Outputs
 from .simulator import Simulator
-from .sources import read_data, read_labels, read_network
-
-SHOWN = 20  # samples whose outputs are printed
+from .sources import read_data, read_network
 
 
 @command
@@ -110,33 +105,10 @@ def simulate(
     x = read_data(input)
     check_columns(x.shape[1], int(np.prod(simulator.plan.input.shape)))
     y = simulator(x)
-    outputs = Outputs(buffer, simulator.plan)
-    found = {"outputs": y.tolist(), "names": outputs.headings()}
-    if outputs.labels:
-        found["predictions"] = outputs.predictions(y)
-    if labels is not None:
-        found["accuracy"] = outputs.accuracy(y, read_labels(labels, len(y)))
+    found = cli_outputs.describe(buffer, simulator.plan, y, labels)
     if output is not None:
         write_outputs(y, output)
-
-    def draw():
-        shown = SHOWN if y.shape[1] <= 10 else SHOWN // 4
-        rows = [[i, *[f"{v:.5g}" for v in row]] for i, row in enumerate(y[:shown], 1)]
-        if outputs.labels:
-            rows = [[*row, name] for row, name in zip(rows, found["predictions"])]
-        titles = found["names"]
-        if max(map(len, titles)) > console.width // 3:  # no headings for figures
-            titles = [f"output {j}" for j in range(len(titles))]
-            for title, name in zip(titles, found["names"]):
-                say(f"{title}: {name}")
-        print_table(["sample", *titles, *(["predicted"] if outputs.labels else [])],
-                    rows, texts=(0, len(titles) + 1))
-        if len(y) > shown:
-            say(f"... {len(y) - shown} more; -o writes them all")
-        if labels is not None:
-            say(f"accuracy: {100 * found['accuracy']:.2f} % of {len(y)} samples")
-
-    show(json, found, draw)
+    show(json, found, lambda: cli_outputs.draw(found))
 
 
 @command

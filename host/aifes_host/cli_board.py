@@ -11,7 +11,6 @@ import numpy as np
 import typer
 from aifes.format import decode
 from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Table
 
 from . import cli_outputs
 from .boards import deploy as deployment
@@ -67,12 +66,9 @@ def devices(json: Json = False):
         if not found:
             console.print("no board found: plug one in, with a USB cable that carries data")
             return
-        table = Table()
-        for title in ("port", "description", "USB", "serial number"):
-            table.add_column(title, no_wrap=True)
-        for d in found:
-            table.add_row(d["port"], d["description"], d["usb"], d["serial"])
-        console.print(table)
+        print_table(("port", "description", "USB", "serial number"),
+                    [(d["port"], d["description"], d["usb"], d["serial"]) for d in found],
+                    texts=range(4))
 
     show(json, found, draw)
 
