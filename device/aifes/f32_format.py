@@ -49,15 +49,13 @@ def _floats(buf, at, n, low, high, i):
 
 
 def engine(name):
-    """The Engine of this name for float32 models; None if there is no such name."""
+    """The Engine of this name for float32 models."""
     if name == "native":
         return _native()
     if name == "viper":
         from .f32_viper import Engine
-    elif name == "python":
-        from .f32_python import Engine
     else:
-        return None
+        from .f32_python import Engine
     return Engine
 
 
@@ -82,8 +80,12 @@ def _native():
 
 def view(arena, need):
     """The caller's buffer as a memoryview of float32, or of bytes where it cannot be viewed so."""
+    from .model import flat
+
     try:
-        found = memoryview(arena)
+        found = flat(arena)
+        if len(found) and _item_size(found) not in (1, 4):
+            raise TypeError
         if hasattr(found, "cast"):
             found = found.cast("B")
             found = found[:len(found) & ~3].cast("f")

@@ -19,8 +19,8 @@ def load(source, arena=None, engine=None):
     """Load an .aifes model and return a Model.
 
     source: a path, or the model itself as bytes, bytearray or memoryview, used in place. If the
-        file of a path does not load, the one that `aifes deploy` kept there before it does, and
-        a line is printed.
+        file of a path is missing or damaged, the one that `aifes deploy` kept there before it is
+        taken, and a line is printed.
     arena: caller-owned writable byte buffer for all layer results; None allocates one. Best is an
         array('b'): a bytearray works too, but on MicroPython `input` and `output` then read as
         0..255 (two's complement) and the Python engine needs one more copy of a layer's input.
@@ -31,22 +31,28 @@ def load(source, arena=None, engine=None):
     """
     if not isinstance(source, str):
         return Model(source, arena, engine)
-    try:
-        return Model(read(source), arena, engine)
-    except (OSError, ModelError) as error:
-        from .seldom import load_previous
+    buf, plan = read(source)
+    if not plan:  # what is wrong with the file, and with nothing else
+        from .seldom import previous
 
-        return load_previous(source, arena, engine, error)
+        buf, plan = previous(source, buf)
+    return Model(buf, arena, engine, plan)
 
 
 def read(path):
-    """The bytes of a file, in one piece of memory."""
-    with open(path, "rb") as f:
-        n = f.seek(0, 2)
-        f.seek(0)
-        buf = _allocate(bytearray, n, path)
-        f.readinto(buf)
-    return buf
+    """The buffer of a file, in one piece of memory, and its plan; or the error and None."""
+    try:
+        with open(path, "rb") as f:
+            n = f.seek(0, 2)
+            f.seek(0)
+            buf = _allocate(bytearray, n, path)
+            f.readinto(buf)
+    except OSError as error:
+        return error, None
+    try:
+        return buf, decode(buf)
+    except ModelError as error:
+        return error, None
 
 
 def _allocate(make, n, what):
@@ -57,10 +63,20 @@ def _allocate(make, n, what):
                          "or choose a smaller network")
 
 
+def flat(buf):
+    """A memoryview of a buffer, TypeError if its items do not lie in one row without gaps."""
+    view = memoryview(buf)
+    # only CPython has others; MicroPython takes a str
+    if isinstance(buf, str) or getattr(view, "ndim", 1) != 1 or not getattr(
+            view, "c_contiguous", True):
+        raise TypeError
+    return view
+
+
 def _byte_view(arena, need):
     """The caller's buffer as a memoryview of bytes, of int8 where the interpreter can cast."""
     try:
-        view = memoryview(arena)
+        view = flat(arena)
         if len(view) and len(bytes(view[0:1])) != 1:
             raise TypeError
         if hasattr(view, "cast"):
@@ -83,7 +99,8 @@ def choose_engine(name, floats=False):
 
     floats: of the engines for float32 models.
     """
-    for candidate in ("native", "viper", "python") if name is None else (name,):
+    engines = ("native", "viper", "python")
+    for candidate in engines if name is None else [e for e in engines if e == name]:
         key = "f32_" + candidate if floats else candidate
         if key not in _found:
             _found[key] = _engine(candidate, floats)
@@ -107,10 +124,8 @@ def _engine(name, floats):
             return _native()
         if name == "viper":
             from .engine_viper import Engine
-        elif name == "python":
-            from .engine_python import Engine
         else:
-            return None
+            from .engine_python import Engine
         return Engine
     except (ImportError, SyntaxError):  # no such file; no viper in this firmware
         return None
@@ -142,13 +157,14 @@ class Model:
     engine: "native", "viper" or "python".
     """
 
-    def __init__(self, buf, arena=None, engine=None):
+    def __init__(self, buf, arena=None, engine=None, plan=None):
+        """plan: what decode(buf) gave, where it was called already."""
         try:
-            buf = memoryview(buf)
+            buf = flat(buf)
         except TypeError:
-            raise ModelError("a model is a path, bytes, bytearray or memoryview, "
+            raise ModelError("a model is a path, or flat bytes, bytearray or memoryview, "
                              f"not {type(buf).__name__}")
-        plan = decode(buf)
+        plan = plan or decode(buf)
         self._buf = buf
         self._plan = plan
         dtype = plan.input.dtype
@@ -162,7 +178,7 @@ class Model:
         self._net = make(buf, plan, arena)
         self.input = part(arena, plan.input)
         self.output = part(arena, plan.output)
-        self._floats = None
+        self._floats = self._classes = None
 
     def forward(self):
         """Run the network on `input`; the result is in `output`. Allocates nothing."""
@@ -175,7 +191,8 @@ class Model:
 
         x, y: flat buffers of float32 (array 'f': real values) or int8 (array 'b', bytearray:
         quantized values), independently of each other; memoryviews of them too. A float32 model
-        takes float32 only.
+        takes float32 only. They may overlap, and lie in the arena: each sample is read whole
+        before its result is written, and that before the next sample is read.
         A sample allocates nothing, with floats too: no float object is made. (The viper and Python
         engines: a batch allocates two small views a sample; beyond 1,024 elements the first call
         with floats enlarges a buffer once; MicroPython cannot tell array('i') from array('f').)
@@ -196,7 +213,10 @@ class Model:
         this gets the one network or the other, whole.
         Raises ModelError if the numbers of inputs or outputs differ.
         """
-        if len(self.input) != len(other.input) or len(self.output) != len(other.output):
+        # not len(input): a float32 model's may be a view of bytes
+        if not isinstance(other, Model) or (
+                size(self._plan.input.shape) != size(other._plan.input.shape)
+                or size(self._plan.output.shape) != size(other._plan.output.shape)):
             raise ModelError("swap() takes a model with as many inputs and outputs")
         self._net, other._net = other._net, self._net
         self.input, other.input = other.input, self.input
@@ -204,6 +224,7 @@ class Model:
         self._buf, other._buf = other._buf, self._buf
         self._plan, other._plan = other._plan, self._plan
         self.engine, other.engine = other.engine, self.engine
+        self._classes, other._classes = other._classes, self._classes
 
     def predict(self, values):
         """Run one sample: a sequence of real numbers in, a list of floats out. Allocates both.
@@ -219,10 +240,19 @@ class Model:
                 raise ModelError(f"{len(values)} values given, the network has {len(x)} inputs")
             for i in range(len(x)):
                 x[i] = values[i]
-        except (TypeError, OverflowError):
+        except (TypeError, OverflowError, LookupError):
             raise ModelError(f"predict() takes one sequence of {len(x)} numbers")
         self.run(x, y)
         return list(y)
+
+    def classify(self, x):
+        """Run one sample: (name of its class, value), as docs/device_api.md has it.
+
+        x: what predict() takes, or a buffer as for run().
+        """
+        from .summary import classify
+
+        return classify(self, x)
 
     def save(self, path):
         """Write the model as an .aifes file that load() takes; a loss of power leaves the old one.

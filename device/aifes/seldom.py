@@ -3,39 +3,48 @@
 A model is written to the flash as `aifes deploy` does it: PATH.new is written and read back, PATH
 becomes PATH.old, PATH.new becomes PATH. Whenever the power fails, PATH or PATH.old is whole.
 """
+import errno
 import os
 from binascii import crc32
 
 from .format import FLOAT32, ModelError, size
-from .model import Model, read
+from .model import flat, read
 
 
-def load_previous(path, arena, engine, error):
-    """The Model of PATH.old; raises `error`, what was wrong with PATH, if that does not load."""
-    try:
-        net = Model(read(path + ".old"), arena, engine)
-    except (OSError, ModelError):
+def previous(path, error):
+    """(buffer, plan) of PATH.old; raises `error`, what was wrong with PATH, if that is no better."""
+    buf, plan = read(path + ".old")
+    if not plan:
+        if isinstance(error, OSError) and error.args[0] == errno.ENOENT:
+            error = OSError(errno.ENOENT, f"no model {path} here: `aifes deploy` brings it; is it "
+                            "in another folder?")
         raise error
     print(f"aifes: {path} does not load ({error}): the previous model runs")
-    return net
+    return buf, plan
 
 
 def save(model, path):
     """PATH.new is written and read back, PATH becomes PATH.old, PATH.new becomes PATH.
 
-    load(PATH) takes PATH.old if PATH is not there or not whole.
+    load(PATH) takes PATH.old if PATH is not there or not whole. No failure leaves PATH.new.
     """
+    if not isinstance(path, str) or not path:
+        raise ModelError("save() takes the path of a file, such as 'net.aifes'")
     buf = model._buf[:model._plan.length]
     new, old = path + ".new", path + ".old"
-    with open(new, "wb") as f:
-        f.write(buf)
-    if _crc(new) != crc32(buf) & 0xFFFFFFFF:
-        raise ModelError(f"{new} is not what was written: free some flash, or it is worn out")
-    if _exists(path):
-        if _exists(old):
-            os.remove(old)
-        os.rename(path, old)
-    os.rename(new, path)
+    try:
+        with open(new, "wb") as f:
+            f.write(buf)
+        if _crc(new) != crc32(buf) & 0xFFFFFFFF:
+            raise ModelError(f"{new} is not what was written: free some flash, or it is worn out")
+        if _exists(path):
+            if _exists(old):
+                os.remove(old)
+            os.rename(path, old)
+        os.rename(new, path)
+    finally:
+        if _exists(new):  # it would keep the flash full
+            os.remove(new)
 
 
 def _exists(path):
@@ -62,9 +71,9 @@ def refuse(x, y, plan):
     n, m = size(plan.input.shape), size(plan.output.shape)
     try:
         n_x, n_y = len(x), len(y)
-        x_bytes, y_bytes = len(bytes(memoryview(x))), len(bytes(memoryview(y)))
+        x_bytes, y_bytes = len(bytes(flat(x))), len(bytes(flat(y)))
     except TypeError:
-        raise ModelError("run(x, y) takes two buffers such as array('f') or array('b'); "
+        raise ModelError("run(x, y) takes two flat buffers such as array('f') or array('b'); "
                          "predict() takes lists")
     count = n_x // n
     if not count or count * n != n_x or count * m != n_y:
