@@ -12,7 +12,7 @@ from .model import flat, read
 
 
 def previous(path, error):
-    """(buffer, plan) of PATH.old; raises `error`, what was wrong with PATH, if that is no better."""
+    """(buffer, plan) of PATH.old; raises `error`, what was wrong with PATH, if it does not load."""
     buf, plan = read(path + ".old")
     if not plan:
         if isinstance(error, OSError) and error.args[0] == errno.ENOENT:

@@ -74,8 +74,11 @@ def _boundary(model, meta):
         return found
     plan = model._plan  # a file that is older than this entry
     if plan.output.dtype == FLOAT32:
+        from .f32_format import ACTIVATION_F32, ACTIVATIONS, SOFTMAX_F32
+
         op = plan.ops[-1]
-        return 0.5 if op.opcode == 6 or (op.opcode == 5 and op.flags == 3) else 0  # softmax, sigmoid
+        sigmoid = op.opcode == ACTIVATION_F32 and ACTIVATIONS[op.flags] == "sigmoid"
+        return 0.5 if sigmoid or op.opcode == SOFTMAX_F32 else 0
     return 0.5 if (plan.output.shift, plan.output.zero_point) == (8, -128) else 0
 
 
