@@ -49,13 +49,15 @@ def _floats(buf, at, n, low, high, i):
 
 
 def engine(name):
-    """The Engine of this name for float32 models."""
+    """The Engine of this name for float32 models; None if there is no such name."""
     if name == "native":
         return _native()
     if name == "viper":
         from .f32_viper import Engine
-    else:
+    elif name == "python":
         from .f32_python import Engine
+    else:
+        return None
     return Engine
 
 

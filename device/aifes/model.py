@@ -12,6 +12,11 @@ from array import array
 
 from .format import FLOAT32, ModelError, decode, size
 
+if hasattr(memoryview(b""), "format"):  # CPython: a memoryview may have steps and dimensions
+    from .seldom import flat
+else:
+    flat = memoryview
+
 _found = {}  # engines by name, those for float32 by f32_NAME
 
 
@@ -63,16 +68,6 @@ def _allocate(make, n, what):
                          "or choose a smaller network")
 
 
-def flat(buf):
-    """A memoryview of a buffer, TypeError if its items do not lie in one row without gaps."""
-    view = memoryview(buf)
-    # only CPython has others; MicroPython takes a str
-    if isinstance(buf, str) or getattr(view, "ndim", 1) != 1 or not getattr(
-            view, "c_contiguous", True):
-        raise TypeError
-    return view
-
-
 def _byte_view(arena, need):
     """The caller's buffer as a memoryview of bytes, of int8 where the interpreter can cast."""
     try:
@@ -81,11 +76,11 @@ def _byte_view(arena, need):
             raise TypeError
         if hasattr(view, "cast"):
             view = view.cast("B").cast("b")
-        if len(view) < need:
-            raise ModelError(f"the arena has {len(view)} bytes, this network needs {need}")
-        view[0] = view[0]
-    except TypeError:
-        raise ModelError("the arena must be a writable buffer of bytes: array('b') or bytearray")
+        view[need - 1] = view[need - 1]
+    except (TypeError, IndexError):
+        from .seldom import no_arena
+
+        no_arena(arena, need)
     return view
 
 
@@ -99,17 +94,15 @@ def choose_engine(name, floats=False):
 
     floats: of the engines for float32 models.
     """
-    engines = ("native", "viper", "python")
-    for candidate in engines if name is None else [e for e in engines if e == name]:
+    for candidate in ("native", "viper", "python") if name is None else (str(name),):
         key = "f32_" + candidate if floats else candidate
         if key not in _found:
             _found[key] = _engine(candidate, floats)
         if _found[key]:
             return candidate, _found[key]
-    if name is None:
-        raise ModelError("no engine for this model here: `aifes deploy` brings the right one")
-    raise ModelError(f"no engine {name} here: leave it out and the fastest one is taken, or bring "
-                     "all with `aifes deploy --all`")
+    from .seldom import no_engine
+
+    no_engine(name)
 
 
 def _engine(name, floats):
@@ -124,14 +117,17 @@ def _engine(name, floats):
             return _native()
         if name == "viper":
             from .engine_viper import Engine
-        else:
+        elif name == "python":
             from .engine_python import Engine
+        else:
+            return None
         return Engine
     except (ImportError, SyntaxError):  # no such file; no viper in this firmware
         return None
     except ValueError as e:
-        raise ModelError(f"the {name} engine is for another board or firmware ({e}): copy the "
-                         "right file with `aifes deploy`, or delete it")
+        from .seldom import no_engine
+
+        no_engine(name, e)
 
 
 def _native():
@@ -155,6 +151,7 @@ class Model:
     labels: names of the outputs, or None.
     input, output: memoryviews into the arena, int8 or float32.
     engine: "native", "viper" or "python".
+    classify(x): the class of one sample and its value, summary.py.
     """
 
     def __init__(self, buf, arena=None, engine=None, plan=None):
@@ -162,8 +159,9 @@ class Model:
         try:
             buf = flat(buf)
         except TypeError:
-            raise ModelError("a model is a path, or flat bytes, bytearray or memoryview, "
-                             f"not {type(buf).__name__}")
+            from .seldom import no_model
+
+            no_model(buf)
         plan = plan or decode(buf)
         self._buf = buf
         self._plan = plan
@@ -178,7 +176,7 @@ class Model:
         self._net = make(buf, plan, arena)
         self.input = part(arena, plan.input)
         self.output = part(arena, plan.output)
-        self._floats = self._classes = None
+        self._floats = None
 
     def forward(self):
         """Run the network on `input`; the result is in `output`. Allocates nothing."""
@@ -224,7 +222,6 @@ class Model:
         self._buf, other._buf = other._buf, self._buf
         self._plan, other._plan = other._plan, self._plan
         self.engine, other.engine = other.engine, self.engine
-        self._classes, other._classes = other._classes, self._classes
 
     def predict(self, values):
         """Run one sample: a sequence of real numbers in, a list of floats out. Allocates both.
@@ -234,7 +231,7 @@ class Model:
         if self._floats is None:
             self._floats = [array("f", bytes(4 * size(t.shape)))
                             for t in (self._plan.input, self._plan.output)]
-        x, y = self._floats
+        x, y = self._floats[:2]
         try:
             if len(values) != len(x):
                 raise ModelError(f"{len(values)} values given, the network has {len(x)} inputs")
@@ -244,15 +241,6 @@ class Model:
             raise ModelError(f"predict() takes one sequence of {len(x)} numbers")
         self.run(x, y)
         return list(y)
-
-    def classify(self, x):
-        """Run one sample: (name of its class, value), as docs/device_api.md has it.
-
-        x: what predict() takes, or a buffer as for run().
-        """
-        from .summary import classify
-
-        return classify(self, x)
 
     def save(self, path):
         """Write the model as an .aifes file that load() takes; a loss of power leaves the old one.

@@ -20,8 +20,9 @@ import aifes.scales as scales
 
 from .f32_format import ACTIVATION_F32, ACTIVATIONS, DENSE_F32, SOFTMAX_F32
 from .format import OP_SIZE, OPS_AT, ModelError, size
-from .model import Model, flat
+from .model import Model
 from .quantizer_data import BINS, Data, Seen
+from .seldom import flat
 from .summary import metadata, rows_of
 
 WORD = 4 if sys.maxsize < 1 << 32 else 8

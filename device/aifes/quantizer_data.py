@@ -8,7 +8,8 @@ import aifes.scales as scales
 
 from .f32_format import DENSE_F32, floats
 from .format import ModelError, size
-from .model import Model, flat
+from .model import Model
+from .seldom import flat
 
 BINS = 2050  # at most, of a layer's results
 PAGE = 256  # bins that are counted in one piece of memory: on a board large pieces are rare

@@ -42,21 +42,18 @@ class Samples:
             if count == 1:
                 return self._sample(x, y)
             x, y = memoryview(x), memoryview(y)
-        except TypeError:
+            for i in range(count):
+                if self._sample(x[i * n:(i + 1) * n], y[i * m:(i + 1) * m]):
+                    return -1
+        except TypeError:  # x is no buffer, y is none that can be written
             return -1
-        for i in range(count):
-            if self._sample(x[i * n:(i + 1) * n], y[i * m:(i + 1) * m]):
-                return -1
         return 0
 
     def _sample(self, x, y):
         stream = self._io
         y_size = self._item_size(y, self._n_out)
-        try:
-            stream.seek(0)
-            stream.readinto(y)  # its own bytes: refuses what is read-only; a pointer would not
-        except TypeError:
-            return -1
+        stream.seek(0)
+        stream.readinto(y)  # its own bytes: refuses what is read-only; a pointer would not
         x_size = self._item_size(x, self._n_in)  # leaves the bytes of x in the stream
         if not x_size or not y_size:
             return -1
@@ -74,8 +71,7 @@ class Samples:
         return 0
 
     def _move(self, source, target):
-        """Bytes from one buffer to another, which may overlap."""
-        self._io.seek(0)
+        """Bytes from one buffer to another, which may overlap; the stream is at 0."""
         self._io.write(source)
         self._io.seek(0)
         self._io.readinto(target)
@@ -83,10 +79,7 @@ class Samples:
     def _item_size(self, buf, n):
         """Bytes of one item of a buffer of n items, which is copied to the stream; 0: wrong."""
         self._io.seek(0)
-        try:
-            total = 0 if isinstance(buf, str) else self._io.write(buf)
-        except TypeError:
-            return 0
+        total = 0 if isinstance(buf, str) else self._io.write(buf)
         kind = buf.format if TELLS_TYPE else ""
         if total == n and kind in ("", "b", "B", "c") or total == 4 * n and kind in ("", "f"):
             return total // n

@@ -1,4 +1,4 @@
-"""What is seldom needed: save() a model, load() the previous one, say why run() refused.
+"""What is seldom needed: save() a model, load() the previous one, say why something is refused.
 
 A model is written to the flash as `aifes deploy` does it: PATH.new is written and read back, PATH
 becomes PATH.old, PATH.new becomes PATH. Whenever the power fails, PATH or PATH.old is whole.
@@ -8,11 +8,12 @@ import os
 from binascii import crc32
 
 from .format import FLOAT32, ModelError, size
-from .model import flat, read
 
 
 def previous(path, error):
     """(buffer, plan) of PATH.old; raises `error`, what was wrong with PATH, if it does not load."""
+    from .model import read  # which has loaded this file
+
     buf, plan = read(path + ".old")
     if not plan:
         if isinstance(error, OSError) and error.args[0] == errno.ENOENT:
@@ -64,6 +65,44 @@ def _crc(path):
             crc = crc32(memoryview(piece)[:n], crc)
             n = f.readinto(piece)
     return crc & 0xFFFFFFFF
+
+
+def no_model(buf):
+    """Raise the ModelError for a model that is no buffer."""
+    raise ModelError("a model is a path, or flat bytes, bytearray or memoryview, "
+                     f"not {type(buf).__name__}")
+
+
+def no_arena(arena, need):
+    """Raise the ModelError for an arena of bytes that is too small or none."""
+    try:
+        have = len(arena) if len(bytes(flat(arena)[0:1])) < 2 else need
+    except TypeError:
+        have = need
+    if have < need:
+        raise ModelError(f"the arena has {have} bytes, this network needs {need}")
+    raise ModelError("the arena must be a writable buffer of bytes: array('b') or bytearray")
+
+
+def no_engine(name, error=None):
+    """Raise the ModelError for an engine that is not there, or that its file's `error` refuses."""
+    if error:
+        raise ModelError(f"the {name} engine is for another board or firmware ({error}): copy the "
+                         "right file with `aifes deploy`, or delete it")
+    if name is None:
+        raise ModelError("no engine for this model here: `aifes deploy` brings the right one")
+    raise ModelError(f"no engine {name} here: leave it out and the fastest one is taken, or bring "
+                     "all with `aifes deploy --all`")
+
+
+def flat(buf):
+    """A memoryview of a buffer, TypeError if its items do not lie in one row without gaps."""
+    view = memoryview(buf)
+    # only CPython has others; MicroPython takes a str
+    if isinstance(buf, str) or getattr(view, "ndim", 1) != 1 or not getattr(
+            view, "c_contiguous", True):
+        raise TypeError
+    return view
 
 
 def refuse(x, y, plan):

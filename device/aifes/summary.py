@@ -22,6 +22,8 @@ def attribute(model, name):
         return plan.arena + _engine_ram(model)
     if name == "metadata":
         return metadata(buf, plan)
+    if name == "classify":
+        return lambda x: classify(model, x)
     if name == "labels":
         return metadata(buf, plan).get("labels")
     end, _, what = name.partition("_")
@@ -39,20 +41,24 @@ def attribute(model, name):
 
 
 def classify(model, x):
-    """Model.classify()."""
+    """(name or number of the class of one sample, value), as docs/device_api.md has it.
+
+    x: what predict() takes, or a buffer as for run().
+    """
     if model._floats is None:
         model._floats = [array("f", bytes(4 * size(t.shape)))
                          for t in (model._plan.input, model._plan.output)]
-    if model._classes is None:  # parsed once
+    known = model._floats[2:]
+    if not known or known[0] is not model._buf:  # parsed once; swap() changes it
         meta = metadata(model._buf, model._plan)
         labels = meta.get("labels")
-        model._classes = labels if isinstance(labels, list) else (), _boundary(model, meta)
-    y = model._floats[1]
+        model._floats = model._floats[:2] + [
+            model._buf, labels if isinstance(labels, list) else (), _boundary(model, meta)]
+    _, y, _, names, boundary = model._floats
     if isinstance(x, _BUFFERS):
         model.run(x, y)
     else:
         model.predict(x)
-    names, boundary = model._classes
     best = 0
     if len(y) == 1:
         value = y[0]
