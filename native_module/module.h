@@ -40,7 +40,7 @@ __attribute__((noinline)) static void *get_bytes(mp_obj_t obj, int access, size_
 static int get_elements(mp_obj_t obj, int access, aifes_buffer *b)
 {
     mp_buffer_info_t info;
-    if (!mp_get_buffer(obj, &info, access)) {
+    if (mp_obj_get_type(obj) == &mp_type_str || !mp_get_buffer(obj, &info, access)) {
         return 0;
     }
     b->is_float = info.typecode == 'f';

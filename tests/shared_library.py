@@ -36,7 +36,10 @@ def elements(buf):
         view = memoryview(buf)
     except TypeError:
         return None
-    if view.format not in ("f", "b", "B", "c") or not len(view):
+    if view.format not in ("f", "b", "B", "c") or not len(view) or not view.c_contiguous or (
+            view.ndim > 1):
+        return None
+    if view.format == "f" and address(view.cast("B")) & 3:
         return None
     return Buffer(address(view.cast("B")), len(view), view.format == "f")
 

@@ -212,8 +212,7 @@ for at in (1, 2, 3, 77, (1 << 62), -1, -(1 << 40)):
     assert net(x, y, at) == 0
 for a, b in ((x, array("b")), (x, bytes(2)), (5, y), (None, y), (x, None), ("ab", y), (x, "ab"),
              (x, array("h", [0, 0])), (array("d", [0, 0]), y), (x, array("f", [0])), (x, x[:1])):
-    if net(a, b, 0) >= 0:
-        assert a == "ab"
+    assert net(a, b, 0) < 0
 for arguments in ((), (x, y, 0, 0), (x, y, None), (x, y, 1.5)):
     fails(TypeError, net, *arguments)
 buf = bytearray(good)                       # memory that moves or shrinks under a net

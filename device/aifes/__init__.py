@@ -22,6 +22,10 @@ def __getattr__(name):
         import aifes.quantizer
 
         return getattr(aifes.quantizer, name)
+    if name == "finite":
+        import aifes.summary
+
+        return aifes.summary.finite
     if name == "q7":
         try:
             import aifes.q7

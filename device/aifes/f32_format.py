@@ -82,8 +82,12 @@ def _native():
 
 def view(arena, need):
     """The caller's buffer as a memoryview of float32, or of bytes where it cannot be viewed so."""
+    from .model import flat
+
     try:
-        found = memoryview(arena)
+        found = flat(arena)
+        if len(found) and _item_size(found) not in (1, 4):
+            raise TypeError
         if hasattr(found, "cast"):
             found = found.cast("B")
             found = found[:len(found) & ~3].cast("f")

@@ -10,6 +10,7 @@ from math import ldexp
 
 from .f32_format import ACTIVATION_F32, ACTIVATIONS, DENSE_F32, floats
 from .format import size
+from .model import flat
 
 LARGEST = 3.4028234663852886e38
 # log2(e); ln 2 in two parts; 1/720 .. 1/2
@@ -41,7 +42,7 @@ class Engine:
         n, m = self._n_in, self._n_out
         try:
             count = len(x) // n
-            x, y = memoryview(x), memoryview(y)
+            x, y = flat(x), flat(y)
             if not count or count * n != len(x) or count * m != len(y) or not (
                     _is_float(x) and _is_float(y)):
                 return -1

@@ -12,7 +12,7 @@ from array import array
 import micropython
 from micropython import const
 
-from .f32_format import ACTIVATION_F32, DENSE_F32
+from .f32_format import ACTIVATION_F32, DENSE_F32, part
 from .format import ModelError
 from .samples import Samples
 
@@ -68,6 +68,7 @@ class Engine(Samples):
         if misaligned(buf) or misaligned(arena):
             raise ModelError("a float model and its arena must begin at a multiple of 4")
         self._arena = arena
+        self._input, self._output = part(arena, plan.input), part(arena, plan.output)
         self._work = array("I", _CONSTANTS + (0,) * (_WORDS - len(_CONSTANTS)))
         self._total = array("i", (4 * _SET, 4 * _ONE, 4 * _E, 4 * _SET, 0, 1, 0, 0, 0, 0))
         self._steps = [self._dense_step(op) if op.opcode == DENSE_F32 else op for op in plan.ops]
@@ -99,11 +100,11 @@ class Engine(Samples):
         return 4 if super()._item_size(buf, n) == 4 else 0
 
     def _quantize(self, x):
-        finite(x, self._arena, self._plan.input.offset, self._n_in)
+        self._io.readinto(self._input)  # not from x, which may lie across it
+        finite(self._arena, self._plan.input.offset, self._n_in)
 
     def _dequantize(self, y):
-        self._io.readinto(y)  # refuses what is read-only; a pointer would not
-        put(y, 0, self._arena, self._plan.output.offset // 4, self._n_out)
+        self._move(self._output, y)
 
     def _activation(self, op):
         work, arena, kind = self._work, self._arena, op.flags
@@ -426,15 +427,14 @@ def put(to: ptr32, at: int, source: ptr32, first: int, n: int):  # noqa: F821
 
 
 @micropython.viper
-def finite(x: ptr32, arena: ptr8, offset: int, n: int):  # noqa: F821
-    """Copy n floats: NaN becomes 0, an infinity the largest float."""
-    to = ptr32(int(arena) + offset)  # noqa: F821
+def finite(arena: ptr8, offset: int, n: int):  # noqa: F821
+    """Of n floats NaN becomes 0, an infinity the largest float."""
+    x = ptr32(int(arena) + offset)  # noqa: F821
     j = 0
     while j < n:
         v = x[j]
         if (v >> 23) & 255 == 255:
-            v = 0 if v & 0x7FFFFF else v - 1
-        to[j] = v
+            x[j] = 0 if v & 0x7FFFFF else v - 1
         j += 1
 
 

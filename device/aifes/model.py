@@ -12,6 +12,11 @@ from array import array
 
 from .format import FLOAT32, ModelError, decode, size
 
+if hasattr(memoryview(b""), "format"):  # CPython: a memoryview may have steps and dimensions
+    from .seldom import flat
+else:
+    flat = memoryview
+
 _found = {}  # engines by name, those for float32 by f32_NAME
 
 
@@ -19,8 +24,8 @@ def load(source, arena=None, engine=None):
     """Load an .aifes model and return a Model.
 
     source: a path, or the model itself as bytes, bytearray or memoryview, used in place. If the
-        file of a path does not load, the one that `aifes deploy` kept there before it does, and
-        a line is printed.
+        file of a path is missing or damaged, the one that `aifes deploy` kept there before it is
+        taken, and a line is printed.
     arena: caller-owned writable byte buffer for all layer results; None allocates one. Best is an
         array('b'): a bytearray works too, but on MicroPython `input` and `output` then read as
         0..255 (two's complement) and the Python engine needs one more copy of a layer's input.
@@ -31,22 +36,28 @@ def load(source, arena=None, engine=None):
     """
     if not isinstance(source, str):
         return Model(source, arena, engine)
-    try:
-        return Model(read(source), arena, engine)
-    except (OSError, ModelError) as error:
-        from .seldom import load_previous
+    buf, plan = read(source)
+    if not plan:  # what is wrong with the file, and with nothing else
+        from .seldom import previous
 
-        return load_previous(source, arena, engine, error)
+        buf, plan = previous(source, buf)
+    return Model(buf, arena, engine, plan)
 
 
 def read(path):
-    """The bytes of a file, in one piece of memory."""
-    with open(path, "rb") as f:
-        n = f.seek(0, 2)
-        f.seek(0)
-        buf = _allocate(bytearray, n, path)
-        f.readinto(buf)
-    return buf
+    """The buffer of a file, in one piece of memory, and its plan; or the error and None."""
+    try:
+        with open(path, "rb") as f:
+            n = f.seek(0, 2)
+            f.seek(0)
+            buf = _allocate(bytearray, n, path)
+            f.readinto(buf)
+    except OSError as error:
+        return error, None
+    try:
+        return buf, decode(buf)
+    except ModelError as error:
+        return error, None
 
 
 def _allocate(make, n, what):
@@ -60,16 +71,16 @@ def _allocate(make, n, what):
 def _byte_view(arena, need):
     """The caller's buffer as a memoryview of bytes, of int8 where the interpreter can cast."""
     try:
-        view = memoryview(arena)
+        view = flat(arena)
         if len(view) and len(bytes(view[0:1])) != 1:
             raise TypeError
         if hasattr(view, "cast"):
             view = view.cast("B").cast("b")
-        if len(view) < need:
-            raise ModelError(f"the arena has {len(view)} bytes, this network needs {need}")
-        view[0] = view[0]
-    except TypeError:
-        raise ModelError("the arena must be a writable buffer of bytes: array('b') or bytearray")
+        view[need - 1] = view[need - 1]
+    except (TypeError, IndexError):
+        from .seldom import no_arena
+
+        no_arena(arena, need)
     return view
 
 
@@ -83,16 +94,15 @@ def choose_engine(name, floats=False):
 
     floats: of the engines for float32 models.
     """
-    for candidate in ("native", "viper", "python") if name is None else (name,):
+    for candidate in ("native", "viper", "python") if name is None else (str(name),):
         key = "f32_" + candidate if floats else candidate
         if key not in _found:
             _found[key] = _engine(candidate, floats)
         if _found[key]:
             return candidate, _found[key]
-    if name is None:
-        raise ModelError("no engine for this model here: `aifes deploy` brings the right one")
-    raise ModelError(f"no engine {name} here: leave it out and the fastest one is taken, or bring "
-                     "all with `aifes deploy --all`")
+    from .seldom import no_engine
+
+    no_engine(name)
 
 
 def _engine(name, floats):
@@ -115,8 +125,9 @@ def _engine(name, floats):
     except (ImportError, SyntaxError):  # no such file; no viper in this firmware
         return None
     except ValueError as e:
-        raise ModelError(f"the {name} engine is for another board or firmware ({e}): copy the "
-                         "right file with `aifes deploy`, or delete it")
+        from .seldom import no_engine
+
+        no_engine(name, e)
 
 
 def _native():
@@ -140,15 +151,18 @@ class Model:
     labels: names of the outputs, or None.
     input, output: memoryviews into the arena, int8 or float32.
     engine: "native", "viper" or "python".
+    classify(x): the class of one sample and its value, summary.py.
     """
 
-    def __init__(self, buf, arena=None, engine=None):
+    def __init__(self, buf, arena=None, engine=None, plan=None):
+        """plan: what decode(buf) gave, where it was called already."""
         try:
-            buf = memoryview(buf)
+            buf = flat(buf)
         except TypeError:
-            raise ModelError("a model is a path, bytes, bytearray or memoryview, "
-                             f"not {type(buf).__name__}")
-        plan = decode(buf)
+            from .seldom import no_model
+
+            no_model(buf)
+        plan = plan or decode(buf)
         self._buf = buf
         self._plan = plan
         dtype = plan.input.dtype
@@ -175,7 +189,8 @@ class Model:
 
         x, y: flat buffers of float32 (array 'f': real values) or int8 (array 'b', bytearray:
         quantized values), independently of each other; memoryviews of them too. A float32 model
-        takes float32 only.
+        takes float32 only. They may overlap, and lie in the arena: each sample is read whole
+        before its result is written, and that before the next sample is read.
         A sample allocates nothing, with floats too: no float object is made. (The viper and Python
         engines: a batch allocates two small views a sample; beyond 1,024 elements the first call
         with floats enlarges a buffer once; MicroPython cannot tell array('i') from array('f').)
@@ -196,7 +211,10 @@ class Model:
         this gets the one network or the other, whole.
         Raises ModelError if the numbers of inputs or outputs differ.
         """
-        if len(self.input) != len(other.input) or len(self.output) != len(other.output):
+        # not len(input): a float32 model's may be a view of bytes
+        if not isinstance(other, Model) or (
+                size(self._plan.input.shape) != size(other._plan.input.shape)
+                or size(self._plan.output.shape) != size(other._plan.output.shape)):
             raise ModelError("swap() takes a model with as many inputs and outputs")
         self._net, other._net = other._net, self._net
         self.input, other.input = other.input, self.input
@@ -213,13 +231,13 @@ class Model:
         if self._floats is None:
             self._floats = [array("f", bytes(4 * size(t.shape)))
                             for t in (self._plan.input, self._plan.output)]
-        x, y = self._floats
+        x, y = self._floats[:2]
         try:
             if len(values) != len(x):
                 raise ModelError(f"{len(values)} values given, the network has {len(x)} inputs")
             for i in range(len(x)):
                 x[i] = values[i]
-        except (TypeError, OverflowError):
+        except (TypeError, OverflowError, LookupError):
             raise ModelError(f"predict() takes one sequence of {len(x)} numbers")
         self.run(x, y)
         return list(y)

@@ -22,14 +22,34 @@ from .f32_format import ACTIVATION_F32, ACTIVATIONS, DENSE_F32, SOFTMAX_F32
 from .format import OP_SIZE, OPS_AT, ModelError, size
 from .model import Model
 from .quantizer_data import BINS, Data, Seen
+from .seldom import flat
 from .summary import metadata, rows_of
 
 WORD = 4 if sys.maxsize < 1 << 32 else 8
 
 
-def quantize(net, samples, memory=None, method="mse"):
-    """The Q7 Model of a float32 network: Quantizer(net, method).run(samples, memory)."""
-    return Quantizer(net, method).run(samples, memory)
+def quantize(net, samples, memory=None, method="mse", report=print):
+    """The Q7 Model of a float32 network: Quantizer(net, method).run(samples, memory, report)."""
+    return Quantizer(net, method).run(samples, memory, report)
+
+
+def _check_memory(memory, need):
+    try:
+        view = flat(memory)
+        if len(view) < need:
+            raise ModelError(f"memory has {len(view)} items, this network needs {need} bytes: "
+                             "bytearray(quantizer.parameter_memory_size())")
+        first, view[0] = view[0], 255
+        ok = view[0] == 255 and len(bytes(view[0:1])) == 1
+        view[0] = first
+    except (TypeError, OverflowError):
+        ok = False
+    except ValueError as error:
+        if isinstance(error, ModelError):
+            raise
+        ok = False
+    if not ok:
+        raise ModelError("memory is a writable buffer of bytes: a bytearray or a memoryview of one")
 
 
 class Quantizer:
@@ -77,20 +97,23 @@ class Quantizer:
         return (sum(weights) + (8 * BINS if self._exact else 0) + self._net._plan.arena
                 + WORD * (6 * outputs + 24 * widest + 300 * len(self._ops) + 1500))
 
-    def run(self, samples, memory=None):
+    def run(self, samples, memory=None, report=print):
         """The Q7 Model; its buffer is in `memory`, a bytearray of parameter_memory_size() bytes.
 
         samples: representative inputs: a sequence of samples, each a sequence of numbers, or one
         array('f') with all of them. Raises ModelError if they do not fit or a range cannot be
         expressed in 8 bits.
+        report: called with a line of text each two seconds of a long run; None: never.
         """
+        need = self.parameter_memory_size()
         if memory is None:
-            memory = bytearray(self.parameter_memory_size())
+            memory = bytearray(need)
+        _check_memory(memory, need)
         self._memory = memory
         # the largest pieces first, while the heap is in one piece
         self._weights_found = {i: bytearray(op.n_in * op.n_out) for i, op in enumerate(self._ops)
                                if op.opcode == DENSE_F32}
-        self._data = Data(self._net, samples)
+        self._data = Data(self._net, samples, report)
         found = self._build(False)
         if self._exact and self._ops[0].opcode == DENSE_F32 and self._is_worth():
             before = self._loss(found)
@@ -125,6 +148,7 @@ class Quantizer:
         found = [self._scale]
         for i in range(len(self._ops)):
             gc.collect()
+            self._data.stage = f"layer {i + 1} of {len(self._ops)}"
             if self._ops[i].opcode == DENSE_F32:
                 self._dense(i, per_feature)
             else:
@@ -178,6 +202,7 @@ class Quantizer:
         weights = self._weights_found[i]
         bias, down = [], []
         for j in range(op.n_out):
+            data.show("output", j, op.n_out)
             at, total = j * op.n_in, 0
             for v in self._weights(op, j, row_shifts):
                 q = q7.saturate(q7.fixed(v, w_shifts[j]))
@@ -268,6 +293,7 @@ class Quantizer:
         data, n = self._data, self._ops[-1].n_out
         shifts, zeros = [v if isinstance(v, (list, tuple)) else [v] * n for v in self._scale]
         sums = [[0, 0, 0] for _ in range(n)]
+        data.stage = "comparing"
         y = array("b", bytes(n))
         for _ in data.each():
             model.run(data.x, y)

@@ -1,6 +1,7 @@
 """What the quantizer on the board sees: samples, run through the float32 network layer by layer."""
 from array import array
 from math import ldexp
+from time import time
 
 import aifes.q7 as q7
 import aifes.scales as scales
@@ -8,6 +9,7 @@ import aifes.scales as scales
 from .f32_format import DENSE_F32, floats
 from .format import ModelError, size
 from .model import Model
+from .seldom import flat
 
 BINS = 2050  # at most, of a layer's results
 PAGE = 256  # bins that are counted in one piece of memory: on a board large pieces are rare
@@ -21,13 +23,16 @@ class Data:
     layers, by the number of the op, -1 for the input.
     """
 
-    def __init__(self, net, samples):
+    def __init__(self, net, samples, report):
+        self.report, self.stage, self._shown = report, "ranges", time()
         plan = net._plan
         n = size(plan.input.shape)
         self.samples = samples
         self.is_flat = isinstance(samples, (array, memoryview))
         try:
             self.count = len(samples)
+            if isinstance(samples, memoryview):
+                flat(samples)
             if self.is_flat:
                 self.count = self.count // n if self.count % n == 0 else 0
             elif [1 for s in samples if len(s) != n]:
@@ -47,14 +52,21 @@ class Data:
         self._results = [floats(arena, op.y, op.n_out) for op in self.ops]
         self._find_ranges()
 
+    def show(self, what, i, n):
+        """A line about a long run, two seconds after the one before it."""
+        if self.report and time() - self._shown >= 2:
+            self._shown = time()
+            self.report(f"quantize: {self.stage}, {what} {i + 1} of {n}")
+
     def each(self):
         """Put one sample after the other into x and into the network's input."""
         x, n = self.x, len(self.x)
         for i in range(self.count):
+            self.show("sample", i, self.count)
             try:
                 for k in range(n):
                     x[k] = self.samples[i * n + k] if self.is_flat else self.samples[i][k]
-            except (TypeError, OverflowError):
+            except (TypeError, OverflowError, LookupError):
                 raise ModelError(f"sample {i} has a value that is not a number")
             for k in range(n):
                 if x[k] - x[k] != 0:

@@ -1,41 +1,51 @@
-"""What is seldom needed: save() a model, load() the previous one, say why run() refused.
+"""What is seldom needed: save() a model, load() the previous one, say why something is refused.
 
 A model is written to the flash as `aifes deploy` does it: PATH.new is written and read back, PATH
 becomes PATH.old, PATH.new becomes PATH. Whenever the power fails, PATH or PATH.old is whole.
 """
+import errno
 import os
 from binascii import crc32
 
 from .format import FLOAT32, ModelError, size
-from .model import Model, read
 
 
-def load_previous(path, arena, engine, error):
-    """The Model of PATH.old; raises `error`, what was wrong with PATH, if that does not load."""
-    try:
-        net = Model(read(path + ".old"), arena, engine)
-    except (OSError, ModelError):
+def previous(path, error):
+    """(buffer, plan) of PATH.old; raises `error`, what was wrong with PATH, if it does not load."""
+    from .model import read  # which has loaded this file
+
+    buf, plan = read(path + ".old")
+    if not plan:
+        if isinstance(error, OSError) and error.args[0] == errno.ENOENT:
+            error = OSError(errno.ENOENT, f"no model {path} here: `aifes deploy` brings it; is it "
+                            "in another folder?")
         raise error
     print(f"aifes: {path} does not load ({error}): the previous model runs")
-    return net
+    return buf, plan
 
 
 def save(model, path):
     """PATH.new is written and read back, PATH becomes PATH.old, PATH.new becomes PATH.
 
-    load(PATH) takes PATH.old if PATH is not there or not whole.
+    load(PATH) takes PATH.old if PATH is not there or not whole. No failure leaves PATH.new.
     """
+    if not isinstance(path, str) or not path:
+        raise ModelError("save() takes the path of a file, such as 'net.aifes'")
     buf = model._buf[:model._plan.length]
     new, old = path + ".new", path + ".old"
-    with open(new, "wb") as f:
-        f.write(buf)
-    if _crc(new) != crc32(buf) & 0xFFFFFFFF:
-        raise ModelError(f"{new} is not what was written: free some flash, or it is worn out")
-    if _exists(path):
-        if _exists(old):
-            os.remove(old)
-        os.rename(path, old)
-    os.rename(new, path)
+    try:
+        with open(new, "wb") as f:
+            f.write(buf)
+        if _crc(new) != crc32(buf) & 0xFFFFFFFF:
+            raise ModelError(f"{new} is not what was written: free some flash, or it is worn out")
+        if _exists(path):
+            if _exists(old):
+                os.remove(old)
+            os.rename(path, old)
+        os.rename(new, path)
+    finally:
+        if _exists(new):  # it would keep the flash full
+            os.remove(new)
 
 
 def _exists(path):
@@ -57,14 +67,52 @@ def _crc(path):
     return crc & 0xFFFFFFFF
 
 
+def no_model(buf):
+    """Raise the ModelError for a model that is no buffer."""
+    raise ModelError("a model is a path, or flat bytes, bytearray or memoryview, "
+                     f"not {type(buf).__name__}")
+
+
+def no_arena(arena, need):
+    """Raise the ModelError for an arena of bytes that is too small or none."""
+    try:
+        have = len(arena) if len(bytes(flat(arena)[0:1])) < 2 else need
+    except TypeError:
+        have = need
+    if have < need:
+        raise ModelError(f"the arena has {have} bytes, this network needs {need}")
+    raise ModelError("the arena must be a writable buffer of bytes: array('b') or bytearray")
+
+
+def no_engine(name, error=None):
+    """Raise the ModelError for an engine that is not there, or that its file's `error` refuses."""
+    if error:
+        raise ModelError(f"the {name} engine is for another board or firmware ({error}): copy the "
+                         "right file with `aifes deploy`, or delete it")
+    if name is None:
+        raise ModelError("no engine for this model here: `aifes deploy` brings the right one")
+    raise ModelError(f"no engine {name} here: leave it out and the fastest one is taken, or bring "
+                     "all with `aifes deploy --all`")
+
+
+def flat(buf):
+    """A memoryview of a buffer, TypeError if its items do not lie in one row without gaps."""
+    view = memoryview(buf)
+    # only CPython has others; MicroPython takes a str
+    if isinstance(buf, str) or getattr(view, "ndim", 1) != 1 or not getattr(
+            view, "c_contiguous", True):
+        raise TypeError
+    return view
+
+
 def refuse(x, y, plan):
     """Raise the ModelError for a run(x, y) that the engine did not take."""
     n, m = size(plan.input.shape), size(plan.output.shape)
     try:
         n_x, n_y = len(x), len(y)
-        x_bytes, y_bytes = len(bytes(memoryview(x))), len(bytes(memoryview(y)))
+        x_bytes, y_bytes = len(bytes(flat(x))), len(bytes(flat(y)))
     except TypeError:
-        raise ModelError("run(x, y) takes two buffers such as array('f') or array('b'); "
+        raise ModelError("run(x, y) takes two flat buffers such as array('f') or array('b'); "
                          "predict() takes lists")
     count = n_x // n
     if not count or count * n != n_x or count * m != n_y:

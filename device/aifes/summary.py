@@ -1,8 +1,14 @@
-"""The rarer attributes of a Model and its printed summary: loaded only when asked for."""
+"""The rarer attributes of a Model, classes, its printed summary: loaded only when asked for."""
+import io
 import json
 import struct
+from array import array
 
-from .format import DENSE, FLOAT32, OP_NAMES, size
+from .format import DENSE, FLOAT32, OP_NAMES, ModelError, size
+
+_stream = io.BytesIO()
+_word = bytearray(4)
+_BUFFERS = (array, bytes, bytearray, memoryview)
 
 
 def attribute(model, name):
@@ -16,6 +22,8 @@ def attribute(model, name):
         return plan.arena + _engine_ram(model)
     if name == "metadata":
         return metadata(buf, plan)
+    if name == "classify":
+        return lambda x: classify(model, x)
     if name == "labels":
         return metadata(buf, plan).get("labels")
     end, _, what = name.partition("_")
@@ -30,6 +38,81 @@ def attribute(model, name):
             return tuple([2.0 ** -s for s in shifts]) if t.features else 2.0 ** -t.shift
         return zero_points if t.features else t.zero_point
     raise AttributeError(name)
+
+
+def classify(model, x):
+    """(name or number of the class of one sample, value), as docs/device_api.md has it.
+
+    x: what predict() takes, or a buffer as for run().
+    """
+    if model._floats is None:
+        model._floats = [array("f", bytes(4 * size(t.shape)))
+                         for t in (model._plan.input, model._plan.output)]
+    known = model._floats[2:]
+    if not known or known[0] is not model._buf:  # parsed once; swap() changes it
+        meta = metadata(model._buf, model._plan)
+        labels = meta.get("labels")
+        model._floats = model._floats[:2] + [
+            model._buf, labels if isinstance(labels, list) else (), _boundary(model, meta)]
+    _, y, _, names, boundary = model._floats
+    if isinstance(x, _BUFFERS):
+        model.run(x, y)
+    else:
+        model.predict(x)
+    best = 0
+    if len(y) == 1:
+        value = y[0]
+        best = 1 if value > boundary else 0
+        if boundary and not best:
+            value = 1 - value
+    else:
+        for i in range(1, len(y)):
+            if y[i] > y[best] or y[best] != y[best]:  # NaN is no result
+                best = i
+        value = y[best]
+    return (names[best] if len(names) == max(len(y), 2) else best), value
+
+
+def _boundary(model, meta):
+    """What divides the two classes of a single output: 0.5 of a probability, 0 of a logit."""
+    found = meta.get("boundary")
+    if isinstance(found, (int, float)):
+        return found
+    plan = model._plan  # a file that is older than this entry
+    if plan.output.dtype == FLOAT32:
+        from .f32_format import ACTIVATION_F32, ACTIVATIONS, SOFTMAX_F32
+
+        op = plan.ops[-1]
+        sigmoid = op.opcode == ACTIVATION_F32 and ACTIVATIONS[op.flags] == "sigmoid"
+        return 0.5 if sigmoid or op.opcode == SOFTMAX_F32 else 0
+    return 0.5 if (plan.output.shift, plan.output.zero_point) == (8, -128) else 0
+
+
+def finite(x):
+    """Whether all of x are numbers: no NaN, no infinity. Of array('f') it allocates nothing.
+
+    x: a buffer of float32, or a sequence of numbers. Raises ModelError for anything else.
+    """
+    try:
+        if not isinstance(x, _BUFFERS):
+            for v in x:
+                if v - v != 0:
+                    return False
+            return True
+        _stream.seek(0)
+        n = _stream.write(x)
+        if n == len(x):
+            return True  # int8
+        if n != 4 * len(x) or (hasattr(x, "typecode") and x.typecode != "f"):
+            raise TypeError
+    except TypeError:
+        raise ModelError("finite(x) takes a buffer of float32 (array 'f') or a sequence of numbers")
+    _stream.seek(0)
+    for _ in range(n >> 2):
+        _stream.readinto(_word)
+        if _word[3] & 127 == 127 and _word[2] > 127:
+            return False
+    return True
 
 
 def _engine_ram(model):
