@@ -47,7 +47,7 @@ def test_pico(tmp_path, monkeypatch):
     assert abs(number(r"written  \d+ files, ([\d,]+) bytes") / plan.upload - 1) < 0.1
     on_board = number(r"model    [\d,]+ bytes in net.aifes, ([\d,]+) on the board")
     assert abs(on_board / len(plan.model) - 1) < 0.1
-    assert f"in the order for {plan.choice.target}" in PICO
+    assert f"ordered for {plan.choice.target}" in PICO
 
 
 def test_flash_of_the_runtime(tmp_path, monkeypatch):

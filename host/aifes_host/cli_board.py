@@ -84,7 +84,7 @@ def _deploy(board, model, to, quiet, engines=(), everything=False):
     if not quiet:
         say(f"board    {board.info.title} on {board.port}")
         say(f"engine   {plan.choice.engine}: {plan.choice.why}")
-        order = f", with its weights in the order for {plan.choice.target}"
+        order = f", ordered for {plan.choice.target}"
         say(f"model    {len(contents):,} bytes in {model.name}, {len(plan.model):,} on the board"
             + (order if plan.model != contents else ""))
         heap = "" if board.info.heap_free is None else \
@@ -191,9 +191,10 @@ def run(model: Model,
 
     def draw():
         cli_outputs.draw(found)
-        verdict = "all as the simulator, bit by bit" if not different else \
+        verdict = "the simulator's results, bit by bit" if not different else \
             f"{different} differ from the simulator"
-        say(f"{len(x)} samples on {board.info.title}, {engine} engine: {verdict}")
+        say(f"board    {board.info.title}, {engine} engine")
+        say(f"checked  {len(x)} samples: {verdict}")
 
     show(json, {"board": board.info.title, "engine": engine, "samples": len(x),
                 "different": different, **found}, draw)
@@ -235,8 +236,9 @@ def bench(model: Model, port: Port = "auto", to: Path_ = None, transport: Transp
     info, main = board.info, found[engine]
 
     def draw():
-        say(f"{info.title}, {engine} engine: heap {main['heap']:,} bytes for the import and this "
-            f"model, {main['allocated']} bytes allocated by run()")
+        say(f"board    {info.title}, {engine} engine")
+        say(f"heap     {main['heap']:,} bytes for the import and this model, "
+            f"{main['allocated']} allocated by run()")
         say("by layer")
         rows = [[name + (" (and the call)" if i == 0 else ""), n, _us(us), _cycles(cycles)]
                 for i, (name, n, us, cycles) in enumerate(main["layers"])]
