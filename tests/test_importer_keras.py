@@ -190,6 +190,15 @@ def test_custom_objects_are_refused(keras, tmp_path):
             "'e' has the (custom )?activation")
 
 
+def test_activations_that_are_lambdas(keras, tmp_path):
+    """Files keep their code, which nobody runs: taken for no activation it would be wrong."""
+    for layers in ([keras.layers.Dense(3, activation=lambda x: 2 * x, name="mine")],
+                   [keras.layers.Dense(3), keras.layers.Activation(lambda x: 2 * x, name="mine")]):
+        for convert in three_ways(keras.Sequential([keras.Input((4,)), *layers]), tmp_path):
+            with pytest.raises(ConversionError, match="'mine' has .*: use one of Keras's own"):
+                convert()
+
+
 def two_heads(keras, as_dict=False):
     x = keras.Input((6,), name="observation")
     hidden = keras.layers.Dense(8, "tanh", name="hidden")(x)

@@ -249,6 +249,9 @@ def _function(activation, layer, chain, inside=False):
     if isinstance(activation, dict):
         config = activation.get("config")
         name = activation.get("class_name") if isinstance(config, dict) else config
+        if name is None:  # the code of a lambda, or what a later Keras writes
+            raise ConversionError(f"layer {layer.name!r} has an activation of its own, such as a "
+                                  "lambda: use one of Keras's own")
         module = activation.get("module", "keras") or ""
         if foreign(module) or ">" in str(activation.get("registered_name") or ""):
             raise ConversionError(f"layer {layer.name!r} has the custom activation {name!r}: use "
