@@ -1,7 +1,6 @@
 """What the quantizer on the board sees: samples, run through the float32 network layer by layer."""
 from array import array
 from math import ldexp
-from time import time
 
 import aifes.q7 as q7
 import aifes.scales as scales
@@ -10,6 +9,17 @@ from .f32_format import DENSE_F32, floats
 from .format import ModelError, size
 from .model import Model
 from .seldom import flat
+
+try:
+    from time import ticks_diff, ticks_ms
+except ImportError:  # not MicroPython
+    from time import monotonic_ns
+
+    def ticks_ms():
+        return monotonic_ns() // 1000000
+
+    def ticks_diff(a, b):
+        return a - b
 
 BINS = 2050  # at most, of a layer's results
 PAGE = 256  # bins that are counted in one piece of memory: on a board large pieces are rare
@@ -24,7 +34,7 @@ class Data:
     """
 
     def __init__(self, net, samples, report):
-        self.report, self.stage, self._shown = report, "ranges", time()
+        self.report, self.stage, self._shown = report, "ranges", ticks_ms()
         plan = net._plan
         n = size(plan.input.shape)
         self.samples = samples
@@ -54,8 +64,8 @@ class Data:
 
     def show(self, what, i, n):
         """A line about a long run, two seconds after the one before it."""
-        if self.report and time() - self._shown >= 2:
-            self._shown = time()
+        if self.report and ticks_diff(ticks_ms(), self._shown) >= 2000:
+            self._shown = ticks_ms()
             self.report(f"quantize: {self.stage}, {what} {i + 1} of {n}")
 
     def each(self):

@@ -151,18 +151,18 @@ def test_odd_arguments_of_quantize():
 def test_quantize_shows_life():
     import aifes.quantizer_data as data
 
-    lines, clock, real = [], [0], data.time
+    lines, clock, real = [], [0], data.ticks_ms
 
-    def time():
-        clock[0] += 1
+    def ticks_ms():
+        clock[0] += 1000
         return clock[0]
 
-    data.time = time
+    data.ticks_ms = ticks_ms
     try:
         aifes.quantize(floats(), array("f", [0.5, -0.25, 1, 1] * 5), report=lines.append)
         aifes.quantize(floats(), array("f", [0.5, -0.25, 1, 1]), report=None)
     finally:
-        data.time = real
+        data.ticks_ms = real
     assert len(lines) > 10 and lines[0].startswith("quantize: ranges, sample "), lines
     assert [1 for line in lines if line.startswith("quantize: layer 1 of 4, ")]
 
