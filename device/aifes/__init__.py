@@ -8,29 +8,19 @@ from .model import Model, load
 __version__ = "0.1.0"
 __all__ = ("load", "Model", "ModelError")
 
+# compiled, this file has at most 512 bytes: then littlefs keeps it in its folder, in no block
 _LAYERS = ("Sequential", "Input", "Dense", "ReLU", "LeakyReLU", "ELU", "Sigmoid", "Tanh",
-           "Softsign", "Softmax")
+           "Softsign", "Softmax", "q7")
 
 
 def __getattr__(name):
     # not `from . import layers`: MicroPython would look the submodule up here again
     if name in _LAYERS:
-        import aifes.layers
-
-        return getattr(aifes.layers, name)
-    if name in ("quantize", "Quantizer"):
-        import aifes.quantizer
-
-        return getattr(aifes.quantizer, name)
-    if name == "finite":
-        import aifes.summary
-
-        return aifes.summary.finite
-    if name == "q7":
-        try:
-            import aifes.q7
-        except ImportError:
-            import aifes.layers  # which says how to get both
-
-        return aifes.q7
-    raise AttributeError(name)
+        import aifes.layers as module
+    elif name in ("quantize", "Quantizer"):
+        import aifes.quantizer as module
+    elif name == "finite":
+        import aifes.summary as module
+    else:
+        raise AttributeError(name)
+    return getattr(module, name)
