@@ -319,5 +319,5 @@ def test_damaged_files(keras, tmp_path):
     model.save_weights(tmp_path / "net.weights.h5")
     with pytest.raises(ConversionError, match="weights only|whole"):
         read_network(str(tmp_path / "net.weights.h5"))
-    with pytest.raises(OSError):
+    with pytest.raises(ConversionError, match="there is no file"):
         read_network(str(tmp_path / "no.keras"))
