@@ -109,7 +109,7 @@ def test_what_is_printed(boards, model):
     assert "engine   native: C for armv6m" in out and "bit by bit" in out
     out = command("bench", model, "--port", port)
     print(out)
-    assert "by layer" in out and "plain Python" in out and "0 bytes allocated" in out
+    assert "by layer" in out and "plain Python" in out and "0 allocated by run()" in out
     found = command("bench", model, "--port", port, "--json")
     assert found["native"]["run"][1] < 4000 and found["native"]["allocated"] == 0
     assert found["float"][1] > 5 * found["native"]["run"][1]
