@@ -120,11 +120,9 @@ def quantize():
             ((2, 6, 1), ("sigmoid", "sigmoid"), 8, 1), ((4, 3, 2), ("leaky_relu", "elu"), 50, 10),
             ((3, 5, 2), ("softsign", None), 40, (1, 100, 0.01)), ((1, 1), (None,), 3, 1),
             ((3, 4, 2), ("softmax", "tanh"), 35, (1, 300, 7)),
-            ((4, 8, 2), ("leaky_relu=4", None), 60, 1), ((4, 8, 2), ("leaky_relu=-2", "elu=10"),
-                                                         40, 5),
-            ((3, 5, 2), ("tanh leaky_relu=3", "relu elu=0.441"), 33, 1),
-            ((3, 4, 1), ("softmax elu=-30", "sigmoid leaky_relu=1000"), 20, 1),
-            ((2, 3, 2), ("leaky_relu=0.01", "elu=1e-3"), 40, (1000, 3))):
+            ((3, 4, 2), ("leaky_relu=-2", "elu=10"), 16, 5),
+            ((3, 5, 2), ("tanh leaky_relu=3", "relu elu=0.441"), 14, 1),
+            ((3, 4, 1), ("softmax elu=-30", "sigmoid leaky_relu=1000"), 12, 1)):
         layers, graph = [], []
         for n, m, kind in zip(sizes, sizes[1:], kinds):
             w = rng.normal(size=(n, m)).astype(np.float32)

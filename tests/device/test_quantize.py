@@ -6,6 +6,7 @@ from binascii import hexlify, unhexlify
 
 import aifes
 import cases
+from aifes.format import ModelError
 
 
 def tutorial(record, samples, method, transposed=False):
@@ -62,7 +63,7 @@ def test_the_model_of_the_pc():
         model = memory = None
         gc.collect()
         n += 1
-    assert n == 12, n
+    assert n == 10, n
 
 
 def test_save_and_load():
@@ -95,3 +96,39 @@ def test_what_is_refused():
         for words, *call in refused:
             message = cases.raises(aifes.ModelError, *call)
             assert words in message, (words, message)
+
+
+def test_odd_arguments():
+    from test_edges import floats, odd
+
+    net, samples = floats(), array("f", [0.5, -0.25, 1, 1])
+    need = aifes.Quantizer(net).parameter_memory_size()
+    for memory in odd()[1:] + [bytes(need), bytearray(need - 1), array("b", bytes(need)),
+                               array("H", bytes(2 * need))]:
+        text = cases.raises(ModelError, aifes.quantize, net, samples, memory)
+        assert "memory" in text, text
+    for other in odd():
+        cases.raises(ModelError, aifes.quantize, other, samples)
+        if not isinstance(other, array):
+            cases.raises(ModelError, aifes.quantize, net, other)
+    aifes.quantize(net, samples, bytearray(need))
+
+
+def test_quantize_shows_life():
+    import aifes.quantizer_data as data
+    from test_edges import floats
+
+    lines, clock, real = [], [0], data.ticks_ms
+
+    def ticks_ms():
+        clock[0] += 1000
+        return clock[0]
+
+    data.ticks_ms = ticks_ms
+    try:
+        aifes.quantize(floats(), array("f", [0.5, -0.25, 1, 1] * 5), report=lines.append)
+        aifes.quantize(floats(), array("f", [0.5, -0.25, 1, 1]), report=None)
+    finally:
+        data.ticks_ms = real
+    assert len(lines) > 10 and lines[0].startswith("quantize: ranges, sample "), lines
+    assert [1 for line in lines if line.startswith("quantize: layer 1 of 4, ")]
