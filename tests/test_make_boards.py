@@ -31,6 +31,13 @@ def with_mark(mark):
     return found
 
 
+def heed():
+    """Signals do what they usually do, though these tests may run in the background or by nohup."""
+    for number in SIGNALS:
+        if number != signal.SIGKILL:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def wait_for(condition, seconds):
     end = time.monotonic() + seconds
     while not condition() and time.monotonic() < end:
@@ -55,7 +62,7 @@ def running(tmp_path):
         name, _, value = mark.partition("=")
         process = subprocess.Popen(
             command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
-            stderr=subprocess.STDOUT, start_new_session=True,
+            stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=heed,
             env={**{k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))},
                  name: value, "TMPDIR": str(tmp_path)})
         if said:
