@@ -121,7 +121,6 @@ def quantize():
             ((3, 5, 2), ("softsign", None), 40, (1, 100, 0.01)), ((1, 1), (None,), 3, 1),
             ((3, 4, 2), ("softmax", "tanh"), 35, (1, 300, 7)),
             ((3, 4, 2), ("leaky_relu=-2", "elu=10"), 16, 5),
-            ((3, 5, 2), ("tanh leaky_relu=3", "relu elu=0.441"), 14, 1),
             ((3, 4, 1), ("softmax elu=-30", "sigmoid leaky_relu=1000"), 12, 1)):
         layers, graph = [], []
         for n, m, kind in zip(sizes, sizes[1:], kinds):
