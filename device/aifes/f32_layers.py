@@ -30,6 +30,8 @@ def _op(opcode, n_in, n_out, flags=0, weights=None, bias=None, table=None, inter
 
 def raw(values, n, what):
     """The bytes of n float32, given as numbers or as such bytes; ModelError if they are not n."""
+    if isinstance(values, str):  # a buffer on MicroPython
+        raise ModelError(f"{what} takes {n} numbers")
     try:
         memoryview(values)
     except TypeError:

@@ -21,13 +21,20 @@ from .model import load
 from .summary import table
 
 
+def _count(n, what):
+    if not isinstance(n, int) or not 0 < n < 1 << 24:
+        raise ModelError(f"{what} takes a number of elements, 1 or more, not {n!r}")
+    return n
+
+
 class Input:
     """The network's input. shape: elements, or a tuple; q: its (shift, zero point)."""
 
     kind = "input"
 
     def __init__(self, shape, q=None):
-        self.shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        self.shape = shape if isinstance(shape, (tuple, list)) else (shape,)
+        self.shape = tuple([_count(n, "Input") for n in self.shape])
         self.q = q
         self.parameters = 0
 
@@ -45,7 +52,7 @@ class Dense:
     kind = "dense"
 
     def __init__(self, n, weights=None, bias=None, weights_q=None, result_q=None, transposed=False):
-        self.n = n
+        self.n = _count(n, "Dense")
         self.weights = weights
         self.bias = bias
         self.weights_q = weights_q
@@ -175,8 +182,14 @@ class Sequential:
     def __init__(self, layers, exact=False, name="network", dtype="b"):
         if dtype not in ("b", "f"):
             raise ModelError("dtype is 'b' for int8 or 'f' for float32")
-        if not layers or not isinstance(layers[0], Input) or len(layers) < 2:
-            raise ModelError("a Sequential starts with Input(n) and has at least one layer more")
+        if (not isinstance(layers, (list, tuple)) or len(layers) < 2
+                or not isinstance(layers[0], Input)):
+            raise ModelError("a Sequential is a list that starts with Input(n) and has at least "
+                             "one layer more")
+        for layer in layers[1:]:
+            if not isinstance(layer, (Dense, _Activation, Softmax)):
+                raise ModelError(f"a Sequential takes layers, not {type(layer).__name__}: Dense(n) "
+                                 "or an activation such as ReLU()")
         self.layers = layers
         self.exact = exact
         self.name = name

@@ -279,3 +279,16 @@ def test_finite_allocates_nothing():
     if hasattr(gc, "mem_alloc"):
         x, finite = array("f", [0, 1, 2]), aifes.finite
         assert finite(x) and allocated(finite, x) == 0
+
+
+def test_odd_layers():
+    for other in odd() + [0, -1, NAN, 10 ** 12, ("a",), [None]]:
+        if other != 5:
+            for make in (aifes.Input, aifes.Dense):
+                if not (make is aifes.Input and other in ([1, 2], (1, 2))):
+                    cases.raises(ModelError, make, other)
+        cases.raises(ModelError, aifes.Sequential, other)
+        cases.raises(ModelError, aifes.Sequential, [aifes.Input(2), other])
+    for weights, bias in (("abcdefgh", [0, 0]), ([1, 2, 3, 4], "ab"), ([1, 2, 3, None], [0, 0])):
+        net = aifes.Sequential([aifes.Input(2), aifes.Dense(2, weights, bias)], dtype="f")
+        cases.raises(ModelError, net.to_bytes)
