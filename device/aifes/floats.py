@@ -1,19 +1,23 @@
 """float32 <-> int8 in integer arithmetic on the bits: exact, the same everywhere, no float objects.
 
 `io` is an io.BytesIO standing at the first float32; `word` is a bytearray(4) to work in.
-`features`: offset in `buf` of n shifts (int8) and n zero points (int16), 0 if one serves all.
+`scales`: offset in `buf` of n shifts (int8) and n zero points (int16), 0 if one serves all.
 """
-from .format import int8
 
 
-def quantize(io, word, y, mask, shift, zero_point, buf, features):
+def signed(byte):
+    """A byte 0..255 (or an int8 already) as -128..127."""
+    return ((byte & 255) ^ 128) - 128
+
+
+def quantize(io, word, y, mask, shift, zero_point, buf, scales):
     """y[i] = saturate(round(x * 2**shift) + zero_point), halves away from zero; NaN is 0.0."""
     n = len(y)
     for i in range(n):
-        if features:
-            at = features + n + 2 * i
-            shift = int8(buf[features + i])
-            zero_point = buf[at] | int8(buf[at + 1]) << 8
+        if scales:
+            at = scales + n + 2 * i
+            shift = signed(buf[scales + i])
+            zero_point = buf[at] | signed(buf[at + 1]) << 8
         io.readinto(word)
         exponent = (word[3] & 127) << 1 | word[2] >> 7
         mantissa = (word[2] | 128) << 16 | word[1] << 8 | word[0]
@@ -34,16 +38,16 @@ def quantize(io, word, y, mask, shift, zero_point, buf, features):
         y[i] = q & mask
 
 
-def dequantize(x, io, word, shift, zero_point, buf, features):
+def dequantize(x, io, word, shift, zero_point, buf, scales):
     """Write (x[i] - zero_point) * 2**-shift as float32 to io. x: a view of the arena."""
     n = len(x)
     word[0] = 0
     for i in range(n):
-        if features:
-            at = features + n + 2 * i
-            shift = int8(buf[features + i])
-            zero_point = buf[at] | int8(buf[at + 1]) << 8
-        d = int8(x[i]) - zero_point
+        if scales:
+            at = scales + n + 2 * i
+            shift = signed(buf[scales + i])
+            zero_point = buf[at] | signed(buf[at + 1]) << 8
+        d = signed(x[i]) - zero_point
         sign = 0
         if d < 0:
             d = -d

@@ -1,23 +1,24 @@
 """Load a model and run it: the part of the package that every program needs.
 
-The engines all execute the same plan with the same results to the last bit.
+The engines all execute the same model with the same results to the last bit.
 Engine(buf, plan, arena) makes a net, which is called:
     net(x, y, 0)    runs all samples of x into y, as Model.run() describes them; 0: done
     net(0)          runs the sample that lies in the arena
     net(a, b)       runs the ops a to b - 1 only (float32 models)
 A result > 0 is to be given instead of the 0 to go on; < 0: x and y do not fit the model.
+The native engine checks the ops itself; the others, and a PC, call format.decode.
 """
 import sys
 from array import array
 
-from .format import FLOAT32, ModelError, decode, size
+from .format import FLOAT32, ModelError, frame, size
 
 if hasattr(memoryview(b""), "format"):  # CPython: a memoryview may have steps and dimensions
     from .seldom import flat
 else:
     flat = memoryview
 
-_found = {}  # engines by name, those for float32 by f32_NAME
+_found = {}  # Engines, by name and type of number
 
 
 def load(source, arena=None, engine=None):
@@ -55,7 +56,7 @@ def read(path):
     except OSError as error:
         return error, None
     try:
-        return buf, decode(buf)
+        return buf, frame(buf)
     except ModelError as error:
         return error, None
 
@@ -89,59 +90,71 @@ def _part(arena, tensor):
     return arena[tensor.offset:tensor.offset + size(tensor.shape)]
 
 
-def choose_engine(name, floats=False):
-    """The name and the Engine of this name, or those of the fastest one for None.
-
-    floats: of the engines for float32 models.
-    """
-    for candidate in ("native", "viper", "python") if name is None else (str(name),):
-        key = "f32_" + candidate if floats else candidate
-        if key not in _found:
-            _found[key] = _engine(candidate, floats)
-        if _found[key]:
-            return candidate, _found[key]
-    from .seldom import no_engine
-
-    no_engine(name)
-
-
-def _engine(name, floats):
+def _engine(name, is_float):
+    """The Engine of this name, None if it is not there."""
     try:
+        if name == "native":
+            return _native(is_float)
         if name == "viper" and sys.implementation.name != "micropython":
             return None
-        if floats:
-            from .f32_format import engine
-
-            return engine(name)
-        if name == "native":
-            return _native()
-        if name == "viper":
-            from .engine_viper import Engine
-        elif name == "python":
-            from .engine_python import Engine
-        else:
+        if name not in ("viper", "python"):
             return None
-        return Engine
+        module = "aifes.{}.{}".format("viper" if name == "viper" else "ops",
+                                      "float32" if is_float else "int8")
+        return __import__(module, None, None, ("Engine",)).Engine
     except (ImportError, SyntaxError):  # no such file; no viper in this firmware
         return None
-    except ValueError as e:
-        from .seldom import no_engine
-
-        no_engine(name, e)
 
 
-def _native():
-    """The engine in C: a file _aifes.mpy, beside this one or in /lib, or a part of the firmware."""
+def _native(is_float):
+    """The engine in C: files _aifes*.mpy, beside this one or in /lib, or parts of the firmware.
+
+    Each has a family of ops; what one does not have, a larger one may have.
+    """
+    modules = []
+    # ESP32-S2 has no FPU, its files are those of ESP32: the code would stop at the first float
+    if not is_float or "S2" not in getattr(
+            sys.implementation, "_machine", "").rpartition("ESP32")[2][:3]:
+        for name in ("_aifes_f32",) if is_float else ("_aifes", "_aifes_cnn"):
+            for where in ("aifes." + name, name):
+                try:
+                    modules.append(__import__(where, None, None, ("load",)))
+                    break
+                except ImportError:
+                    pass
+                except ValueError as error:
+                    from .seldom import no_engine
+
+                    no_engine("native", error)
+    if not modules:
+        return None
+
+    def make(buf, plan, arena):
+        for module in modules:
+            try:
+                return module.load(plan.head, buf, arena)  # native_module/module.h
+            except ValueError as error:
+                refused = error
+        if "bad" not in str(refused):  # not the model, but where it lies
+            raise ModelError(str(refused))
+        return None
+
+    return make
+
+
+def fill(x, values):
+    """Put a sequence of numbers into the array x; ModelError if they are not as many."""
     try:
-        from ._aifes import load
-    except ImportError:
-        from _aifes import load
-    # modaifes.c; only a long sample comes back from it between two layers
-    return lambda buf, plan, arena: load(buf, arena)
+        if len(values) != len(x):
+            raise ModelError(f"{len(values)} values given, the network has {len(x)} inputs")
+        for i in range(len(x)):
+            x[i] = values[i]
+    except (TypeError, OverflowError, LookupError):
+        raise ModelError(f"predict() takes one sequence of {len(x)} numbers")
 
 
 class Model:
-    """A network that runs. The attributes follow OpenMV's ml.Model, for one input and one output.
+    """A network that runs. The attributes follow OpenMV's ml.Model.
 
     len: bytes of the model; ram: bytes held besides it (arena and work space).
     input_shape, output_shape: tuples; input_dtype, output_dtype: array typecodes, "b" or "f".
@@ -150,6 +163,9 @@ class Model:
     metadata: what the converter noted, a dict with name, labels and layers, parsed at each access;
     labels: names of the outputs, or None.
     input, output: memoryviews into the arena, int8 or float32.
+    inputs, outputs: tuples of them, for networks with several; of such ones all that is called
+        input_.. or output_.. above is a tuple with an item for each, run() and predict() take
+        tuples, and input and output are the first ones.
     engine: "native", "viper" or "python".
     classify(x): the class of one sample and its value, summary.py.
     """
@@ -162,20 +178,33 @@ class Model:
             from .seldom import no_model
 
             no_model(buf)
-        plan = plan or decode(buf)
+        plan = plan or frame(buf)
         self._buf = buf
         self._plan = plan
-        dtype = plan.input.dtype
+        dtype = plan.tensors[0].dtype
         view, part = _byte_view, _part
         if dtype == FLOAT32:
-            from .f32_format import part, view
+            from .float32 import part, view
         if arena is None:
             arena = _allocate(lambda n: array(chr(dtype), bytes(n)), plan.arena, "the arena")
         arena = view(arena, plan.arena)
-        self.engine, make = choose_engine(engine, dtype == FLOAT32)
-        self._net = make(buf, plan, arena)
-        self.input = part(arena, plan.input)
-        self.output = part(arena, plan.output)
+        self._net = None
+        for name in ("native", "viper", "python") if engine is None else (str(engine),):
+            key = name, dtype
+            if key not in _found:
+                _found[key] = _engine(name, dtype == FLOAT32)
+            if _found[key]:
+                self.engine = name
+                self._net = _found[key](buf, plan, arena)
+                if self._net:
+                    break
+        if not self._net:
+            from .seldom import no_engine
+
+            no_engine(engine)
+        ends = tuple([part(arena, t) for t in plan.tensors])
+        self.input, self.output = ends[0], ends[plan.n_inputs]
+        self._ends = ends if len(ends) > 2 else None
         self._floats = None
 
     def forward(self):
@@ -194,6 +223,7 @@ class Model:
         A sample allocates nothing, with floats too: no float object is made. (The viper and Python
         engines: a batch allocates two small views a sample; beyond 1,024 elements the first call
         with floats enlarges a buffer once; MicroPython cannot tell array('i') from array('f').)
+        A network with several inputs or outputs takes tuples: run((x1, x2), (y1, y2)).
         Raises ModelError if a length, an item size or a type is wrong.
         """
         at = self._net(x, y, 0)
@@ -212,13 +242,12 @@ class Model:
         Raises ModelError if the numbers of inputs or outputs differ.
         """
         # not len(input): a float32 model's may be a view of bytes
-        if not isinstance(other, Model) or (
-                size(self._plan.input.shape) != size(other._plan.input.shape)
-                or size(self._plan.output.shape) != size(other._plan.output.shape)):
+        if not isinstance(other, Model) or self._sizes() != other._sizes():
             raise ModelError("swap() takes a model with as many inputs and outputs")
         self._net, other._net = other._net, self._net
         self.input, other.input = other.input, self.input
         self.output, other.output = other.output, self.output
+        self._ends, other._ends = other._ends, self._ends
         self._buf, other._buf = other._buf, self._buf
         self._plan, other._plan = other._plan, self._plan
         self.engine, other.engine = other.engine, self.engine
@@ -226,19 +255,17 @@ class Model:
     def predict(self, values):
         """Run one sample: a sequence of real numbers in, a list of floats out. Allocates both.
 
+        With several inputs a sequence of such sequences, with several outputs a list of lists.
         Raises ModelError if there are not as many numbers as inputs.
         """
         if self._floats is None:
-            self._floats = [array("f", bytes(4 * size(t.shape)))
-                            for t in (self._plan.input, self._plan.output)]
+            self._floats = [array("f", bytes(4 * size(t.shape))) for t in self._plan.tensors]
+        if self._ends:
+            from .summary import predict_several
+
+            return predict_several(self, values)
         x, y = self._floats[:2]
-        try:
-            if len(values) != len(x):
-                raise ModelError(f"{len(values)} values given, the network has {len(x)} inputs")
-            for i in range(len(x)):
-                x[i] = values[i]
-        except (TypeError, OverflowError, LookupError):
-            raise ModelError(f"predict() takes one sequence of {len(x)} numbers")
+        fill(x, values)
         self.run(x, y)
         return list(y)
 
@@ -250,6 +277,10 @@ class Model:
         from .seldom import save
 
         save(self, path)
+
+    def _sizes(self):
+        plan = self._plan
+        return plan.n_inputs, [size(t.shape) for t in plan.tensors]
 
     def __getattr__(self, name):
         from .summary import attribute  # the rarer attributes are loaded when asked for

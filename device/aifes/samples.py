@@ -13,62 +13,103 @@ TELLS_TYPE = hasattr(memoryview(b""), "format")  # CPython
 class Samples:
     """What an Engine inherits; it has forward() and two methods for float32:
 
-    _quantize(x): all of x, whose bytes are in the stream too, into the arena;
-    _dequantize(y): the output into y; the stream is free for it, and at 0.
+    _quantize(k, x): all of x, whose bytes are in the stream too, into input tensor k;
+    _dequantize(k, y): output tensor k into y; the stream is free for it, and at 0.
     """
 
     def __init__(self, buf, plan, arena):
         self._buf = buf
-        self._plan = plan
-        self._n_in = size(plan.input.shape)
-        self._n_out = size(plan.output.shape)
-        self._input = arena[plan.input.offset:plan.input.offset + self._n_in]
-        self._output = arena[plan.output.offset:plan.output.offset + self._n_out]
-        self.ram = min(4 * max(self._n_in, self._n_out), 4096)
+        self._arena = arena
+        self._n_inputs = plan.n_inputs
+        self._tensors = plan.tensors[:plan.n_inputs + plan.n_outputs]
+        self._sizes = [size(t.shape) for t in self._tensors]
+        self._views = [self.part(t) for t in self._tensors]
+        self.ram = min(4 * max(self._sizes), 4096)
         self._io = io.BytesIO()
         self._io.write(bytes(self.ram))
+
+    def part(self, tensor):
+        """A tensor's elements in the arena."""
+        return self._arena[tensor.offset:tensor.offset + size(tensor.shape)]
 
     def __call__(self, x, y=None, at=None):
         if at is None:
             self.forward()
             return 0
-        n, m = self._n_in, self._n_out
         try:
+            if len(self._sizes) > 2:
+                return self._several(x, y)
+            n, m = self._sizes
             count = len(x) // n
             if not count or count * n != len(x) or count * m != len(y):
                 return -1
             if TELLS_TYPE:
                 x, y = flat(x), flat(y)
             if count == 1:
-                return self._sample(x, y)
+                return self._one(x, y)
             x, y = memoryview(x), memoryview(y)
             for i in range(count):
-                if self._sample(x[i * n:(i + 1) * n], y[i * m:(i + 1) * m]):
+                if self._one(x[i * n:(i + 1) * n], y[i * m:(i + 1) * m]):
                     return -1
         except TypeError:  # x is no buffer, y is none that can be written
             return -1
         return 0
 
-    def _sample(self, x, y):
-        stream = self._io
-        y_size = self._item_size(y, self._n_out)
-        stream.seek(0)
-        stream.readinto(y)  # its own bytes: refuses what is read-only; a pointer would not
-        x_size = self._item_size(x, self._n_in)  # leaves the bytes of x in the stream
-        if not x_size or not y_size:
+    def _one(self, x, y):
+        """One sample of the only input and the only output."""
+        if not self._can_write(1, y) or not self._put(0, x):
             return -1
-        stream.seek(0)
-        if x_size == 4:
-            self._quantize(x)
-        else:
-            stream.readinto(self._input)
         self.forward()
-        stream.seek(0)
-        if y_size == 4:
-            self._dequantize(y)
-        else:
-            self._move(self._output, y)
+        self._get(1, y)
         return 0
+
+    def _several(self, xs, ys):
+        """Samples of several inputs and outputs."""
+        ends = [flat(v) if TELLS_TYPE else memoryview(v) for v in xs + ys]
+        count = len(ends[0]) // self._sizes[0]
+        if not count or [len(v) for v in ends] != [count * n for n in self._sizes]:
+            return -1
+        for i in range(count):
+            if self._sample([v[i * n:(i + 1) * n] for v, n in zip(ends, self._sizes)]):
+                return -1
+        return 0
+
+    def _sample(self, ends):
+        outputs = range(self._n_inputs, len(ends))
+        for k in outputs:
+            if not self._can_write(k, ends[k]):
+                return -1
+        for k in range(self._n_inputs):
+            if not self._put(k, ends[k]):
+                return -1
+        self.forward()
+        for k in outputs:
+            self._get(k, ends[k])
+        return 0
+
+    def _can_write(self, k, y):
+        n = self._item_size(y, self._sizes[k])
+        self._io.seek(0)
+        self._io.readinto(y)  # its own bytes: refuses what is read-only; a pointer would not
+        return n
+
+    def _put(self, k, x):
+        n = self._item_size(x, self._sizes[k])  # leaves the bytes of x in the stream
+        self._io.seek(0)
+        if n == 4:
+            self._quantize(k, x)
+        elif n:
+            self._io.readinto(self._views[k])
+        return n
+
+    def _get(self, k, y):
+        # its type is known, what is in the stream is not needed any more
+        n = self._item_size(y, self._sizes[k])
+        self._io.seek(0)
+        if n == 4:
+            self._dequantize(k, y)
+        else:
+            self._move(self._views[k], y)
 
     def _move(self, source, target):
         """Bytes from one buffer to another, which may overlap; the stream is at 0."""

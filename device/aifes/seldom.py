@@ -90,8 +90,8 @@ def no_engine(name, error=None):
         raise ModelError(f"the {name} engine is for another board or firmware ({error}): copy the "
                          "right file with `aifes deploy`, or delete it")
     if name is None:
-        raise ModelError("no engine for this model here: `aifes deploy` brings the right one")
-    raise ModelError(f"no engine {name} here: leave it out and the fastest one is taken, or bring "
+        raise ModelError("no engine here runs this model: `aifes deploy` brings the right one")
+    raise ModelError(f"no engine {name} here for this model: leave it out and the fastest one is taken, or bring "
                      "all with `aifes deploy --all`")
 
 
@@ -105,23 +105,33 @@ def flat(buf):
     return view
 
 
-def refuse(x, y, plan):
+def refuse(xs, ys, plan):
     """Raise the ModelError for a run(x, y) that the engine did not take."""
-    n, m = size(plan.input.shape), size(plan.output.shape)
+    sizes = [size(t.shape) for t in plan.tensors]
+    n, m = plan.n_inputs, plan.n_outputs
+    if len(sizes) == 2:
+        xs, ys = (xs,), (ys,)
+    elif not isinstance(xs, (tuple, list)) or not isinstance(ys, (tuple, list)) or (
+            len(xs), len(ys)) != (n, m):
+        raise ModelError(f"run() of this network takes a tuple of {n} inputs, one of {m} outputs")
+    ends = tuple(xs) + tuple(ys)
     try:
-        n_x, n_y = len(x), len(y)
-        x_bytes, y_bytes = len(bytes(flat(x))), len(bytes(flat(y)))
+        lengths, total = [len(v) for v in ends], [len(bytes(flat(v))) for v in ends]
     except TypeError:
         raise ModelError("run(x, y) takes two flat buffers such as array('f') or array('b'); "
                          "predict() takes lists")
-    count = n_x // n
-    if not count or count * n != n_x or count * m != n_y:
-        raise ModelError(f"x has {n_x} and y {n_y} elements; a sample has {n} in and {m} out")
-    if plan.input.dtype == FLOAT32:
+    count = lengths[0] // sizes[0]
+    if not count or lengths != [count * k for k in sizes]:
+        if len(sizes) == 2:
+            raise ModelError(f"x has {lengths[0]} and y {lengths[1]} elements; a sample has "
+                             f"{sizes[0]} in and {sizes[1]} out")
+        raise ModelError(f"x and y have {lengths} elements; a sample has {sizes[:n]} in and "
+                         f"{sizes[n:]} out")
+    if plan.tensors[0].dtype == FLOAT32:
         raise ModelError("run(x, y) of a float32 model takes buffers of float32 (array 'f'), y "
                          "writable")
-    for total, items in ((x_bytes, n_x), (y_bytes, n_y)):
-        if total not in (items, 4 * items):
-            raise ModelError(f"items of {total // items} bytes, give float32 (array 'f') or int8 "
+    for n_bytes, items in zip(total, lengths):
+        if n_bytes not in (items, 4 * items):
+            raise ModelError(f"items of {n_bytes // items} bytes, give float32 (array 'f') or int8 "
                              "('b')")
     raise ModelError("run(x, y) takes buffers of float32 (array 'f') or int8 ('b'), y writable")

@@ -4,7 +4,8 @@ import json
 import struct
 from array import array
 
-from .format import DENSE, FLOAT32, OP_NAMES, ModelError, size
+from .format import FLOAT32, ModelError, decode, size
+from .model import fill
 
 _stream = io.BytesIO()
 _word = bytearray(4)
@@ -26,18 +27,40 @@ def attribute(model, name):
         return lambda x: classify(model, x)
     if name == "labels":
         return metadata(buf, plan).get("labels")
+    ends = model._ends or (model.input, model.output)
     end, _, what = name.partition("_")
-    t = {"input": plan.input, "output": plan.output}.get(end)
-    if t and what == "shape":
+    first, last = (0, plan.n_inputs) if end in ("input", "inputs") else (plan.n_inputs, len(ends))
+    if name in ("inputs", "outputs"):
+        return ends[first:last]
+    if end not in ("input", "output") or what not in ("shape", "dtype", "scale", "zero_point"):
+        raise AttributeError(name)
+    found = tuple([_of_tensor(buf, t, what) for t in plan.tensors[first:last]])
+    return found if model._ends else found[0]
+
+
+def _of_tensor(buf, t, what):
+    if what == "shape":
         return t.shape
-    if t and what == "dtype":
+    if what == "dtype":
         return chr(t.dtype)
-    if t and what in ("scale", "zero_point"):
-        shifts, zero_points = scales(buf, t)
-        if what == "scale":
-            return tuple([2.0 ** -s for s in shifts]) if t.features else 2.0 ** -t.shift
-        return zero_points if t.features else t.zero_point
-    raise AttributeError(name)
+    shifts, zero_points = scales(buf, t)
+    if what == "scale":
+        return tuple([2.0 ** -s for s in shifts]) if t.scales else 2.0 ** -t.shift
+    return zero_points if t.scales else t.zero_point
+
+
+def predict_several(model, values):
+    """Model.predict() of a network with several inputs or outputs."""
+    n = model._plan.n_inputs
+    xs, ys = tuple(model._floats[:n]), tuple(model._floats[n:])
+    if n == 1:
+        values = (values,)
+    if not isinstance(values, (tuple, list)) or len(values) != n:
+        raise ModelError(f"predict() of this network takes {n} sequences of numbers")
+    for x, v in zip(xs, values):
+        fill(x, v)
+    model.run(xs, ys)
+    return list(ys[0]) if len(ys) == 1 else [list(y) for y in ys]
 
 
 def classify(model, x):
@@ -45,9 +68,10 @@ def classify(model, x):
 
     x: what predict() takes, or a buffer as for run().
     """
+    if model._ends:
+        raise ModelError("classify() takes a network with one input and one output: use run()")
     if model._floats is None:
-        model._floats = [array("f", bytes(4 * size(t.shape)))
-                         for t in (model._plan.input, model._plan.output)]
+        model._floats = [array("f", bytes(4 * size(t.shape))) for t in model._plan.tensors]
     known = model._floats[2:]
     if not known or known[0] is not model._buf:  # parsed once; swap() changes it
         meta = metadata(model._buf, model._plan)
@@ -78,14 +102,8 @@ def _boundary(model, meta):
     found = meta.get("boundary")
     if isinstance(found, (int, float)):
         return found
-    plan = model._plan  # a file that is older than this entry
-    if plan.output.dtype == FLOAT32:
-        from .f32_format import ACTIVATION_F32, ACTIVATIONS, SOFTMAX_F32
-
-        op = plan.ops[-1]
-        sigmoid = op.opcode == ACTIVATION_F32 and ACTIVATIONS[op.flags] == "sigmoid"
-        return 0.5 if sigmoid or op.opcode == SOFTMAX_F32 else 0
-    return 0.5 if (plan.output.shift, plan.output.zero_point) == (8, -128) else 0
+    output = model._plan.tensors[-1]  # a file that is older than this entry
+    return 0.5 if (output.shift, output.zero_point) == (8, -128) else 0
 
 
 def finite(x):
@@ -118,16 +136,17 @@ def finite(x):
 def _engine_ram(model):
     if model.engine != "native":
         return model._net.ram
-    return 120 + 76 * len(model._plan.ops)  # net_obj_t of module.h, on a 32-bit board
+    head = model._plan.head  # net_obj_t of module.h, on a 32-bit board
+    return 120 + 76 * (head[22] | head[23] << 8)
 
 
 def scales(buf, tensor):
     """The shifts and the zero points of a tensor whose elements have their own."""
-    if not tensor.features:
+    if not tensor.scales:
         return (), ()
     n = size(tensor.shape)
-    return (struct.unpack_from("<%db" % n, buf, tensor.features),
-            struct.unpack_from("<%dh" % n, buf, tensor.features + n))
+    return (struct.unpack_from("<%db" % n, buf, tensor.scales),
+            struct.unpack_from("<%dh" % n, buf, tensor.scales + n))
 
 
 def metadata(buf, plan):
@@ -144,8 +163,8 @@ def summary(model):
     """Layers, shapes, parameters and memory of a Model, as text."""
     plan = model._plan
     meta = metadata(model._buf, plan)
-    rows = meta.get("layers") or rows_of(plan)
-    dtype = "float32" if plan.input.dtype == FLOAT32 else "int8"
+    rows = meta.get("layers") or rows_of(decode(model._buf))
+    dtype = "float32" if plan.tensors[0].dtype == FLOAT32 else "int8"
     title = "{}: {} -> {}, {}, {} bytes, arena {} bytes, {} bytes of RAM, engine {}".format(
         meta.get("name") or "network", _shape(model.input_shape), _shape(model.output_shape),
         dtype, model.len, plan.arena, model.ram, model.engine)
@@ -168,18 +187,19 @@ def table(rows):
 
 
 def rows_of(plan):
-    """What can be said without metadata."""
-    names, first = OP_NAMES, DENSE
-    if plan.input.dtype == FLOAT32:
-        from .f32_format import DENSE_F32 as first
-        from .f32_format import OP_NAMES as names
-    rows = [["input", size(plan.input.shape), 0, None, None]]
+    """What can be said without metadata, of a whole Plan."""
+    from .ops import NAMES, room
+
+    rows = [["input", size(t.shape), 0, None, None] for t in plan.tensors[:plan.n_inputs]]
     for op in plan.ops:
-        dense = op.opcode == first
-        name = names[op.opcode] + (" + table" if dense and op.table else "")
-        rows.append([name, op.n_out, op.n_out * (op.n_in + 1) if dense else 0, None, None])
+        x, y = [plan.tensors[k] for k in op.inputs], [plan.tensors[k] for k in op.outputs]
+        rows.append([NAMES[op.opcode], size(y[0].shape), room(op.opcode).parameters(x, y), None,
+                     None])
     return rows
 
 
 def _shape(shape):
+    """1x2, of several tensors (1x2, 3)"""
+    if shape and isinstance(shape[0], tuple):
+        return "({})".format(", ".join([_shape(s) for s in shape]))
     return "x".join([str(d) for d in shape])

@@ -5,7 +5,7 @@ The rules are AIfES's; every rounding is to nearest with halves away from zero.
 from array import array
 from math import floor, frexp, ldexp
 
-from .format import ModelError
+from ..format import ModelError
 
 
 def params(low, high, margin=0.0, symmetric=False, min_shift=0):

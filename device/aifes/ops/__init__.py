@@ -1,0 +1,123 @@
+"""The ops of a model: one file each, imported when a model contains it.
+
+A file NAME.py has what its record means, its checks, and the kernels in Python:
+    FIELDS, Fields      struct format and namedtuple of what follows the tensors in the record
+    NAMES               of these fields
+    CONSTANTS           how many of the fields, the last ones, are offsets of constants
+    ENDS                (inputs, outputs)
+    IN_PLACE            whether a result may lie where an input lies, in just the same bytes
+    TABLE               whether an int8 result can be looked up in a table of the op's own
+    check(look, op, x, y)                  raises ModelError; x, y: lists of Tensors
+    lengths(op, x, y)                      bytes of each constant, 0 if it is absent
+    parameters(x, y)                       how many weights and biases there are
+    int8(buf, op, x, y, mask)              the kernels; x, y: lists of views of int8 or float32,
+    float32(buf, op, x, y, work)           mask: & of what is stored; work: ops/float32.py
+"""
+import struct
+
+from ..format import HEADER, HEADER_SIZE, TENSOR_SIZE, ModelError, Op, Plan, check, nbytes, tensor
+
+NAMES = ("", "dense", "map", "softmax", "add")  # by opcode
+
+_rooms = {}
+
+
+def room(opcode, building="aifes.ops."):
+    """The module of an op, in the package of this name."""
+    name = building + NAMES[opcode]
+    if name not in _rooms:
+        _rooms[name] = __import__(name, None, None, ("NAMES",))
+    return _rooms[name]
+
+
+class Look:
+    """What an op's check() sees: the buffer, and where constants lie."""
+
+    def __init__(self, buf, low, high):
+        self.buf = buf
+        self.low, self.high = low, high
+        self.layer = 0
+
+    def check(self, ok, what):
+        check(ok, what + ", layer", self.layer)
+
+    def constants(self, offsets, lengths, align=1):
+        """All lie where constants do, at multiples of `align`; those without length are 0."""
+        for at, n in zip(offsets, lengths):
+            self.check(self.low <= at and at + n <= self.high and not at % align if n else not at,
+                       "constants outside the buffer")
+
+    def finite(self, at, n):
+        """n float32 are numbers."""
+        buf = self.buf
+        for i in range(at + 3, at + 4 * n, 4):
+            self.check(buf[i] & 127 < 127 or buf[i - 1] < 128, "parameter, it is not finite")
+
+
+def read(buf, plan):
+    """The Plan with all its tensors and ops, checked."""
+    head = plan.head
+    (_, _, _, _, _, _, n_tensors, n_ops, _, _, _, low, high, _) = struct.unpack_from(
+        HEADER, head, 0)
+    for i in range(len(plan.tensors), n_tensors):
+        plan.tensors.append(tensor(buf, plan, i, low))
+    tensors, ops, live = plan.tensors, [], []
+    written = set()
+    for k in range(plan.n_inputs):
+        _write(tensors, k, live, written)
+    check(len(live) == plan.n_inputs, "inputs, they overlap")
+    look = Look(buf, low, high)
+    at, end = HEADER_SIZE + TENSOR_SIZE * n_tensors, low if head is buf else len(head)
+    for i in range(n_ops):
+        look.layer = i
+        look.check(at + 4 <= end and at + 4 * head[at + 3] <= end, "record")
+        op = _op(look, head, at, n_tensors)
+        at += 4 * head[at + 3]
+        x, y = [tensors[k] for k in op.inputs], [tensors[k] for k in op.outputs]
+        for k in op.inputs:
+            look.check(k in live, "tensor, nobody wrote it")
+        for t in y:
+            for s in x:
+                look.check(not _overlap(s, t) or room(op.opcode).IN_PLACE
+                           and s.offset == t.offset and nbytes(s) == nbytes(t),
+                           "arena, results overlap inputs")
+        room(op.opcode).check(look, op, x, y)
+        for k in op.outputs:
+            look.check(k not in written, "tensor, it is written twice")
+            _write(tensors, k, live, written)
+        ops.append(op)
+    check(at == end, "records")
+    for k in range(plan.n_inputs, plan.n_inputs + plan.n_outputs):
+        check(k in live, "output, nobody wrote it")
+    return Plan(*(plan[:7] + (ops,)))
+
+
+def _op(look, head, at, n_tensors):
+    opcode, n_x, n_y = head[at], head[at + 2] & 15, head[at + 2] >> 4
+    if not 0 < opcode < len(NAMES):
+        raise ModelError(f"unknown opcode {opcode} in layer {look.layer}: update aifes on the board")
+    try:
+        op = room(opcode)
+    except ImportError:
+        raise ModelError(f"a model with {NAMES[opcode]}, the part of aifes for it lacks: "
+                         "`aifes deploy` it")
+    fields_at = at + 4 + (2 * (n_x + n_y) + 3 & ~3)
+    look.check((n_x, n_y) == op.ENDS
+               and 4 * head[at + 3] == fields_at - at + struct.calcsize(op.FIELDS), "record")
+    numbers = struct.unpack_from("<%dH" % (n_x + n_y), head, at + 4)
+    look.check(max(numbers) < n_tensors, "tensor number")
+    return Op(opcode, head[at + 1], numbers[:n_x], numbers[n_x:],
+              op.Fields(*struct.unpack_from(op.FIELDS, head, fields_at)))
+
+
+def _overlap(a, b):
+    return a.offset < b.offset + nbytes(b) and b.offset < a.offset + nbytes(a)
+
+
+def _write(tensors, k, live, written):
+    """Tensor k comes into being; what lies there is gone."""
+    for j in list(live):
+        if _overlap(tensors[j], tensors[k]):
+            live.remove(j)
+    live.append(k)
+    written.add(k)

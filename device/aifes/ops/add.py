@@ -1,0 +1,54 @@
+"""add: y = clamp(((x1 << left1) + (x2 << left2) + bias >> shift) + zero_point); float32: y = x1 + x2"""
+from collections import namedtuple
+
+from ..format import FLOAT32, size
+
+FIELDS = "<bbbBBBHi"
+# reserved: 0. The bias has both zero points, and the half that rounds.
+NAMES = ("zero_point", "low", "high", "shift", "left1", "left2", "reserved",
+                            "bias")
+Fields = namedtuple("Add", NAMES)
+CONSTANTS = 0
+ENDS = 2, 1
+IN_PLACE = True
+TABLE = False
+MAX_LEFT = 16
+MAX_BIAS = 1 << 28  # with two inputs of 8 + 16 bits the sum stays a small int
+
+
+def check(look, op, x, y):
+    f = op.fields
+    look.check(size(x[0].shape) == size(x[1].shape) == size(y[0].shape), "shape")
+    if x[0].dtype == FLOAT32:
+        look.check(not (op.flags or any(f)), "field")
+        return
+    look.check(not (op.flags or f.reserved) and f.low <= f.high and f.shift < 32
+               and f.left1 <= MAX_LEFT and f.left2 <= MAX_LEFT and abs(f.bias) < MAX_BIAS, "field")
+
+
+def lengths(op, x, y):
+    return ()
+
+
+def parameters(x, y):
+    return 0
+
+
+def int8(buf, op, x, y, mask):
+    (zero, low, high, shift, left1, left2, _, bias) = op.fields
+    a, b = x
+    y = y[0]
+    for i in range(len(y)):
+        v = ((a[i] << left1) + (b[i] << left2) + bias >> shift) + zero
+        if v < low:
+            v = low
+        elif v > high:
+            v = high
+        y[i] = v & mask
+
+
+def float32(buf, op, x, y, work):
+    a, b = x
+    y = y[0]
+    for i in range(len(y)):
+        y[i] = a[i] + b[i]

@@ -1,0 +1,115 @@
+"""The engine that runs float32 models anywhere: Python's numbers, rounded to float32.
+
+Every result is stored in an array('f'), so that an interpreter with double precision computes the
+same; one with 30-bit floats (CircuitPython) differs in the last digits. It allocates: floats are
+objects.
+"""
+import io
+from array import array
+from math import ldexp
+
+from ..float32 import part
+from ..format import decode, size
+from ..samples import Samples
+from . import room
+
+LARGEST = 3.4028234663852886e38
+# log2(e); ln 2 in two parts; 1/720 .. 1/2
+EXP = array("f", (1.44269504, 0.693359375, -2.12194440e-4, 1 / 720, 1 / 120, 1 / 24, 1 / 6, 0.5))
+
+
+class Work:
+    """What the kernels share. word: array('f') to round in; row: of as many as the widest op has."""
+
+    def __init__(self, widest):
+        self.word = array("f", (0, 0))
+        self.row = memoryview(array("f", bytes(4 * widest)))
+        self._t = array("f", (0, 0))
+        self._io = io.BytesIO(bytes(4 * widest))
+
+    def copy(self, source, target):
+        """Bytes between buffers of any item size."""
+        self._io.seek(0)
+        self._io.write(source)
+        self._io.seek(0)
+        self._io.readinto(target)
+
+    def exp(self, x):
+        """exp of x <= 0 by the polynomial of docs/arithmetic.md."""
+        if not x >= -86:
+            return 0.0
+        t = self._t
+        t[0] = x * EXP[0]
+        t[0] = t[0] - 0.5
+        n = int(t[0])
+        t[1] = x - n * EXP[1]
+        t[0] = n * EXP[2]
+        t[1] = t[1] - t[0]
+        r = t[1]
+        t[0] = EXP[3]
+        for i in (4, 5, 6, 7):
+            t[0] = t[0] * r
+            t[0] = t[0] + EXP[i]
+        for _ in range(2):
+            t[0] = t[0] * r
+            t[0] = t[0] + 1.0
+        return ldexp(t[0], n)
+
+
+class Engine(Samples):
+    """Runs a model in `arena`, a view made by float32.view."""
+
+    def __init__(self, buf, plan, arena):
+        super().__init__(buf, plan, arena)
+        plan = decode(buf)
+        sizes = [size(t.shape) for t in plan.tensors]
+        widest = max(sizes)
+        self._work = Work(widest)
+        most = max([len(op.inputs) for op in plan.ops])
+        lanes = [memoryview(array("f", bytes(4 * widest))) for _ in range(most + 1)]
+        self.ram += 4 * widest * (most + 3)
+        self._steps = []
+        for op in plan.ops:
+            x = [lane[:sizes[k]] for lane, k in zip(lanes, op.inputs)]
+            y = [lanes[-1][:sizes[k]] for k in op.outputs]
+            self._steps.append((room(op.opcode).float32, op, x, y,
+                                [self.part(plan.tensors[k]) for k in op.inputs],
+                                [self.part(plan.tensors[k]) for k in op.outputs]))
+
+    def part(self, tensor):
+        return part(self._arena, tensor)
+
+    def __call__(self, x, y=None, at=None):
+        if at is None:
+            self.forward(x, y)
+            return 0
+        return super().__call__(x, y, at)
+
+    def forward(self, at=0, end=None):
+        """The ops at .. end - 1 on what lies in the arena."""
+        copy = self._work.copy
+        for run, op, x, y, x_bytes, y_bytes in self._steps[at:end]:
+            for k in range(len(x)):
+                copy(x_bytes[k], x[k])
+            run(self._buf, op, x, y, self._work)
+            copy(y[0], y_bytes[0])
+
+    def _item_size(self, buf, n):
+        return 4 if super()._item_size(buf, n) == 4 else 0
+
+    def _quantize(self, k, x):
+        x = self._work.row[:self._sizes[k]]
+        self._io.readinto(x)  # not from x, which may lie across the arena
+        finite(x)
+        self._work.copy(x, self._views[k])
+
+    def _dequantize(self, k, y):
+        self._move(self._views[k], y)
+
+
+def finite(x):
+    """NaN becomes 0, infinities the largest number."""
+    for i in range(len(x)):
+        v = x[i]
+        if v - v != 0:
+            x[i] = 0.0 if v != v else LARGEST if v > 0 else -LARGEST

@@ -1,0 +1,70 @@
+"""The engine that runs int8 models anywhere: plain Python loops over buffer and arena."""
+from array import array
+
+import aifes.floats as floats
+
+from ..format import decode, size
+from ..samples import Samples
+from . import room
+
+
+def is_signed(arena):
+    """Whether the items of a writable byte buffer read as -128..127 (else as 0..255)."""
+    first = arena[0]
+    try:
+        arena[0] = -1
+        signed = arena[0] < 0
+    except (ValueError, OverflowError):
+        signed = False
+    arena[0] = first
+    return signed
+
+
+class Engine(Samples):
+    """Runs a model in `arena` (a memoryview of bytes). Allocates nothing after this."""
+
+    def __init__(self, buf, plan, arena):
+        super().__init__(buf, plan, arena)
+        plan = decode(buf)
+        signed = is_signed(arena)
+        self._mask = -1 if signed else 255
+        self._word = bytearray(4)
+        # MicroPython cannot view a bytearray as int8: there each op's inputs are copied first
+        self._raw = []
+        scratch = None if signed else memoryview(array("b", bytes(max(
+            [sum([size(plan.tensors[k].shape) for k in op.inputs]) for op in plan.ops]))))
+        self.ram += 0 if signed else len(scratch)
+        self._steps = []
+        for op in plan.ops:
+            raw = [self.part(plan.tensors[k]) for k in op.inputs]
+            x, at = raw, 0
+            if not signed:
+                x = []
+                for view in raw:
+                    x.append(scratch[at:at + len(view)])
+                    at += len(view)
+            self._steps.append((room(op.opcode).int8, op, x,
+                                [self.part(plan.tensors[k]) for k in op.outputs], raw))
+
+    def forward(self):
+        """Run all ops once on what lies in the arena."""
+        buf, mask = self._buf, self._mask
+        for run, op, x, y, raw in self._steps:
+            if mask > 0:
+                for k in range(len(x)):
+                    signed, view = x[k], raw[k]
+                    for i in range(len(view)):
+                        signed[i] = ((view[i] & 255) ^ 128) - 128
+            run(buf, op, x, y, mask)
+
+    def _quantize(self, k, x):
+        t = self._tensors[k]
+        floats.quantize(self._io, self._word, self._views[k], self._mask,
+                        t.shift, t.zero_point, self._buf, t.scales)
+
+    def _dequantize(self, k, y):
+        t = self._tensors[k]
+        floats.dequantize(self._views[k], self._io, self._word,
+                          t.shift, t.zero_point, self._buf, t.scales)
+        self._io.seek(0)
+        self._io.readinto(y)
