@@ -91,8 +91,8 @@ def no_engine(name, error=None):
                          "right file with `aifes deploy`, or delete it")
     if name is None:
         raise ModelError("no engine here runs this model: `aifes deploy` brings the right one")
-    raise ModelError(f"no engine {name} here for this model: leave it out and the fastest one is taken, or bring "
-                     "all with `aifes deploy --all`")
+    raise ModelError(f"no engine {name} here for this model: leave it out and the fastest one is "
+                     "taken, or bring all with `aifes deploy --all`")
 
 
 def flat(buf):
