@@ -63,8 +63,10 @@ class Samples:
         self._get(1, y)
         return 0
 
-    def _several(self, xs, ys):
-        """Samples of several inputs and outputs."""
+    def _several(self, x, y):
+        """Samples of several inputs or outputs, which then are a tuple."""
+        xs = (x,) if self._n_inputs == 1 else x
+        ys = (y,) if len(self._sizes) - self._n_inputs == 1 else y
         ends = [flat(v) if TELLS_TYPE else memoryview(v) for v in xs + ys]
         count = len(ends[0]) // self._sizes[0]
         if not count or [len(v) for v in ends] != [count * n for n in self._sizes]:
