@@ -256,7 +256,7 @@ def test_boards_of_the_readme():
 def messages():
     """Every string of the code as a user may read it, … for what is put in."""
     found = set()
-    for path in [*ROOT.glob("device/aifes/*.py"), *ROOT.glob("host/aifes_host/**/*.py")]:
+    for path in [*ROOT.glob("device/aifes/**/*.py"), *ROOT.glob("host/aifes_host/**/*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.add(node.value)

@@ -223,7 +223,7 @@ class Model:
         A sample allocates nothing, with floats too: no float object is made. (The viper and Python
         engines: a batch allocates two small views a sample; beyond 1,024 elements the first call
         with floats enlarges a buffer once; MicroPython cannot tell array('i') from array('f').)
-        A network with several inputs or outputs takes tuples: run((x1, x2), (y1, y2)).
+        Several inputs or several outputs are a tuple: run((x1, x2), (y1, y2)).
         Raises ModelError if a length, an item size or a type is wrong.
         """
         at = self._net(x, y, 0)

@@ -63,37 +63,46 @@ class Samples:
         self._get(1, y)
         return 0
 
-    def _several(self, xs, ys):
-        """Samples of several inputs and outputs, in tuples; one alone allocates nothing."""
+    def _several(self, x, y):
+        """Samples of several inputs or outputs, which then are a tuple; one allocates nothing."""
         sizes, n = self._sizes, self._n_inputs
-        if len(xs) != n or n + len(ys) != len(sizes):
+        m = len(sizes) - n
+        if n > 1 and len(x) != n or m > 1 and len(y) != m:
             return -1
-        count = len(xs[0]) // sizes[0]
-        for k in range(len(sizes)):
-            if not count or len(xs[k] if k < n else ys[k - n]) != count * sizes[k]:
+        count = len(self._end(0, x, y)) // sizes[0]
+        for k in range(n + m):
+            if not count or len(self._end(k, x, y)) != count * sizes[k]:
                 return -1
-        if TELLS_TYPE:
-            xs, ys = [flat(x) for x in xs], [flat(y) for y in ys]
-        if count == 1:
-            return self._sample(xs, ys)
-        xs, ys = [memoryview(x) for x in xs], [memoryview(y) for y in ys]
+        return self._batch(x, y, count) if count > 1 or TELLS_TYPE else self._sample(x, y)
+
+    def _end(self, k, x, y):
+        """The buffer of tensor k."""
+        n = self._n_inputs
+        if k < n:
+            return x[k] if n > 1 else x
+        return y[k - n] if n + 1 < len(self._sizes) else y
+
+    def _batch(self, x, y, count):
+        sizes, n = self._sizes, self._n_inputs
+        ends = [flat(self._end(k, x, y)) for k in range(len(sizes))]
         for i in range(count):
-            if self._sample([x[i * m:(i + 1) * m] for x, m in zip(xs, sizes)],
-                            [y[i * m:(i + 1) * m] for y, m in zip(ys, sizes[n:])]):
+            part = [v[i * m:(i + 1) * m] for v, m in zip(ends, sizes)]
+            if self._sample(part if n > 1 else part[0],
+                            part[n:] if n + 1 < len(part) else part[n]):
                 return -1
         return 0
 
-    def _sample(self, xs, ys):
-        n = self._n_inputs
-        for k in range(len(ys)):
-            if not self._can_write(n + k, ys[k]):
+    def _sample(self, x, y):
+        n, ends = self._n_inputs, len(self._sizes)
+        for k in range(n, ends):
+            if not self._can_write(k, self._end(k, x, y)):
                 return -1
         for k in range(n):
-            if not self._put(k, xs[k]):
+            if not self._put(k, self._end(k, x, y)):
                 return -1
         self.forward()
-        for k in range(len(ys)):
-            self._get(n + k, ys[k])
+        for k in range(n, ends):
+            self._get(k, self._end(k, x, y))
         return 0
 
     def _can_write(self, k, y):

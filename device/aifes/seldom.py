@@ -91,8 +91,8 @@ def no_engine(name, error=None):
                          "right file with `aifes deploy`, or delete it")
     if name is None:
         raise ModelError("no engine here runs this model: `aifes deploy` brings the right one")
-    raise ModelError(f"no engine {name} here for this model: leave it out and the fastest one is taken, or bring "
-                     "all with `aifes deploy --all`")
+    raise ModelError(f"no engine {name} here for this model: leave it out and the fastest one is "
+                     "taken, or bring all with `aifes deploy --all`")
 
 
 def flat(buf):
@@ -109,12 +109,13 @@ def refuse(xs, ys, plan):
     """Raise the ModelError for a run(x, y) that the engine did not take."""
     sizes = [size(t.shape) for t in plan.tensors]
     n, m = plan.n_inputs, plan.n_outputs
-    if len(sizes) == 2:
-        xs, ys = (xs,), (ys,)
-    elif not isinstance(xs, (tuple, list)) or not isinstance(ys, (tuple, list)) or (
-            len(xs), len(ys)) != (n, m):
-        raise ModelError(f"run() of this network takes a tuple of {n} inputs, one of {m} outputs")
-    ends = tuple(xs) + tuple(ys)
+    ends = ()
+    for what, given, n_given in (("x", xs, n), ("y", ys, m)):
+        if n_given == 1:
+            given = (given,)
+        elif not isinstance(given, tuple) or len(given) != n_given:
+            raise ModelError(f"{what} of run(x, y) is a tuple of {n_given} for this network")
+        ends += given
     try:
         lengths, total = [len(v) for v in ends], [len(bytes(flat(v))) for v in ends]
     except TypeError:

@@ -59,8 +59,8 @@ def predict_several(model, values):
         raise ModelError(f"predict() of this network takes {n} sequences of numbers")
     for x, v in zip(xs, values):
         fill(x, v)
-    model.run(xs, ys)
-    return list(ys[0]) if len(ys) == 1 else [list(y) for y in ys]
+    model.run(xs if n > 1 else xs[0], ys if len(ys) > 1 else ys[0])
+    return [list(y) for y in ys] if len(ys) > 1 else list(ys[0])
 
 
 def classify(model, x):

@@ -13,7 +13,6 @@ import struct
 from ..format import FLOAT32, INT8, ModelError
 from ..format import size as elements
 from ..model import load
-from ..ops import room
 from ..summary import table
 from . import q7  # noqa: F401  aifes.q7
 from .assemble import chain, plan_arena

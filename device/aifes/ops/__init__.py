@@ -95,7 +95,8 @@ def read(buf, plan):
 def _op(look, head, at, n_tensors):
     opcode, n_x, n_y = head[at], head[at + 2] & 15, head[at + 2] >> 4
     if not 0 < opcode < len(NAMES):
-        raise ModelError(f"unknown opcode {opcode} in layer {look.layer}: update aifes on the board")
+        raise ModelError(f"unknown opcode {opcode} in layer {look.layer}: update aifes on the "
+                         "board")
     try:
         op = room(opcode)
     except ImportError:

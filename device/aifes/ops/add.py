@@ -1,12 +1,11 @@
-"""add: y = clamp(((x1 << left1) + (x2 << left2) + bias >> shift) + zero_point); float32: y = x1 + x2"""
+"""add: y = clamp(((x1 << left1) + (x2 << left2) + bias >> shift) + zero_point); float32: x1 + x2"""
 from collections import namedtuple
 
 from ..format import FLOAT32, size
 
 FIELDS = "<bbbBBBHi"
 # reserved: 0. The bias has both zero points, and the half that rounds.
-NAMES = ("zero_point", "low", "high", "shift", "left1", "left2", "reserved",
-                            "bias")
+NAMES = ("zero_point", "low", "high", "shift", "left1", "left2", "reserved", "bias")
 Fields = namedtuple("Add", NAMES)
 CONSTANTS = 0
 ENDS = 2, 1

@@ -1,4 +1,4 @@
-"""dense: y[n_out] = table[clamp((bias + x . w >> shift) + zero_point)]; float32: y = bias + x . w"""
+"""dense: y[n_out] = table[clamp((bias + x . w >> shift) + zero_point)]; float32: bias + x . w"""
 from collections import namedtuple
 
 from ..floats import signed

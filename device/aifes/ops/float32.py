@@ -19,7 +19,7 @@ EXP = array("f", (1.44269504, 0.693359375, -2.12194440e-4, 1 / 720, 1 / 120, 1 /
 
 
 class Work:
-    """What the kernels share. word: array('f') to round in; row: of as many as the widest op has."""
+    """What the kernels share: word, an array('f') to round in; row, as many as the widest op."""
 
     def __init__(self, widest):
         self.word = array("f", (0, 0))
