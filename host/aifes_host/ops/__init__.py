@@ -20,9 +20,12 @@ and of the op in a buffer,
 buf: array of uint8; op: aifes.format.Op; tensors: those of its Plan.
 """
 from . import add, dense, map, softmax
+from .add import Add
+from .dense import Dense
 from .map import Activation
 from .softmax import Softmax
 
+__all__ = ["KINDS", "ROOMS", "Activation", "Add", "Dense", "Softmax", "activation", "room"]
 ROOMS = {"dense": dense, "map": map, "softmax": softmax, "add": add}  # by their name on the device
 KINDS = (*map.KINDS, *softmax.KINDS)
 
