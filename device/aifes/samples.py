@@ -24,6 +24,7 @@ class Samples:
         self._tensors = plan.tensors[:plan.n_inputs + plan.n_outputs]
         self._sizes = [size(t.shape) for t in self._tensors]
         self._views = [self.part(t) for t in self._tensors]
+        self._single = [None]  # the only one of inputs or outputs, where the others are several
         self.ram = min(4 * max(self._sizes), 4096)
         self._io = io.BytesIO()
         self._io.write(bytes(self.ram))
@@ -63,30 +64,45 @@ class Samples:
         self._get(1, y)
         return 0
 
-    def _several(self, x, y):
-        """Samples of several inputs or outputs, which then are a tuple."""
-        xs = (x,) if self._n_inputs == 1 else x
-        ys = (y,) if len(self._sizes) - self._n_inputs == 1 else y
-        ends = [flat(v) if TELLS_TYPE else memoryview(v) for v in xs + ys]
-        count = len(ends[0]) // self._sizes[0]
-        if not count or [len(v) for v in ends] != [count * n for n in self._sizes]:
+    def _several(self, xs, ys):
+        """Samples of several inputs or outputs, in tuples; one sample allocates nothing."""
+        sizes, n = self._sizes, self._n_inputs
+        single = self._single
+        if n == 1:
+            single[0], xs = xs, single
+        elif n == len(sizes) - 1:
+            single[0], ys = ys, single
+        for ends in (xs, ys):
+            if ends is not single and not isinstance(ends, tuple):
+                return -1
+        if len(xs) != n or n + len(ys) != len(sizes):
             return -1
+        count = len(xs[0]) // sizes[0]
+        for k in range(len(sizes)):
+            if not count or len(xs[k] if k < n else ys[k - n]) != count * sizes[k]:
+                return -1
+        if TELLS_TYPE:
+            xs, ys = [flat(x) for x in xs], [flat(y) for y in ys]
+        if count == 1:
+            return self._sample(xs, ys)
+        xs, ys = [memoryview(x) for x in xs], [memoryview(y) for y in ys]
         for i in range(count):
-            if self._sample([v[i * n:(i + 1) * n] for v, n in zip(ends, self._sizes)]):
+            if self._sample([x[i * m:(i + 1) * m] for x, m in zip(xs, sizes)],
+                            [y[i * m:(i + 1) * m] for y, m in zip(ys, sizes[n:])]):
                 return -1
         return 0
 
-    def _sample(self, ends):
-        outputs = range(self._n_inputs, len(ends))
-        for k in outputs:
-            if not self._can_write(k, ends[k]):
+    def _sample(self, xs, ys):
+        n = self._n_inputs
+        for k in range(len(ys)):
+            if not self._can_write(n + k, ys[k]):
                 return -1
-        for k in range(self._n_inputs):
-            if not self._put(k, ends[k]):
+        for k in range(n):
+            if not self._put(k, xs[k]):
                 return -1
         self.forward()
-        for k in outputs:
-            self._get(k, ends[k])
+        for k in range(len(ys)):
+            self._get(n + k, ys[k])
         return 0
 
     def _can_write(self, k, y):
