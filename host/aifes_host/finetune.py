@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from .graph import ConversionError, Dense, Graph
+from .graph import ConversionError, Graph, Node
 from .losses import goal
+from .ops import room
 from .quantizer import build, quantize
-from .scales import weight_shifts
-from .simulator import dequantize_values, quantize_values, simulate
-from .slopes import slope
+from .scales import rounded
+from .simulator import simulate
 
 EPOCHS = 60
 BATCH = 32
@@ -37,22 +37,20 @@ def finetune(graph, data, targets, method="mse", seed=0, progress=iter, meant=No
     held = np.arange(len(x)) % HELD_BACK == 0
     if held.sum() < 2:
         raise ConversionError(f"{len(x)} samples are too few to train with: give some hundred")
-    per_feature = not isinstance(start.layers[0].shift, int)
+    per_element = not isinstance(start.layers[0].shift, int)
     best = before = aim.value(simulate(start.model, x[held]), held)
     found, epoch_taken = start, 0
-    trained = Graph(graph.inputs, [replace(layer) for layer in graph.layers], graph.name,
-                    graph.labels)
+    trained = _copy(graph)
     trainer = _Trainer(trained, x, aim, np.flatnonzero(~held), np.random.default_rng(seed))
-    trial = build(trained, x, method, per_feature)
+    trial = build(trained, x, method, per_element)
     for epoch in progress(range(1, EPOCHS + 1)):
         trainer.epoch(trial, epoch)
-        trial = build(trained, x, method, per_feature)
+        trial = build(trained, x, method, per_element)
         loss = aim.value(simulate(trial.model, x[held]), held)
         if loss < best:
             best, epoch_taken = loss, epoch
             # compared with the network as it was trained: that is what fine-tuning is to keep
-            found = replace(trial, graph=Graph(graph.inputs, [replace(v) for v in trained.layers],
-                                               graph.name, graph.labels))
+            found = replace(trial, graph=_copy(trained))
     found.warnings = start.warnings
     found.improved = {"loss": aim.loss, "loss_before": before, "loss_after": best,
                       "epoch": epoch_taken}
@@ -63,70 +61,87 @@ def finetune(graph, data, targets, method="mse", seed=0, progress=iter, meant=No
     return found
 
 
+def _copy(graph):
+    """A Graph with layers of its own."""
+    nodes = [Node(replace(node.layer), node.inputs, node.output) for node in graph.nodes]
+    return Graph(graph.inputs, nodes, graph.outputs, graph.name, graph.labels)
+
+
 class _Trainer:
-    """One network in training, whose dense layers it changes."""
+    """One network in training, whose layers with parameters it changes."""
 
     def __init__(self, graph, x, aim, rows, rng):
         self.graph, self.x, self.aim, self.rows, self.rng = graph, x, aim, rows, rng
         self.steps = 0
-        self.moments = {i: [np.zeros_like(v) for v in (layer.weights, layer.weights, layer.bias,
-                                                       layer.bias)]
-                        for i, layer in enumerate(graph.layers) if layer.kind == "dense"}
-        self.rates = {i: RATE * np.sqrt((graph.layers[i].weights ** 2).mean())
-                      for i in self.moments}
+        self.moments, self.rates = {}, {}
+        for node in graph.nodes:
+            values = _parameters(node.layer)
+            if values:
+                self.moments[node.output] = [np.zeros_like(v) for v in values for _ in range(2)]
+                self.rates[node.output] = RATE * np.sqrt((values[0] ** 2).mean())
 
     def epoch(self, result, epoch):
         """Train with all samples once, with the scales of a Quantized of the network as it is."""
-        scales = [(np.array(r.shift), np.array(r.zero_point)) for r in result.layers]
-        shifts = {i: weight_shifts(self.graph.layers[i].weights) for i in self.moments}
+        self.shifts = {node.output: room(node.layer).stored_shifts(node.layer)
+                       for node in self.graph.nodes if node.layer.trained}
         rate = 0.5 * (1 + np.cos(np.pi * epoch / (EPOCHS + 1)))
         order = self.rows[self.rng.permutation(len(self.rows))]
         for at in range(0, len(order), BATCH):
-            rows = order[at:at + BATCH]
-            self._step(rows, scales, shifts, rate)
+            self._step(order[at:at + BATCH], result.scales, rate)
 
-    def _step(self, rows, scales, shifts, rate):
-        layers, kept = self.graph.layers, []
-        x, _ = _rounded(self.x[rows], *scales[0])
-        for i, layer in enumerate(layers):
-            if layer.kind == "dense":
-                w, inside = _rounded(layer.weights, shifts[i], 0)
-                y = x @ w + layer.bias
+    def _step(self, rows, scales, rate):
+        graph = self.graph
+        seen, open_, kept = {}, {}, {}
+        for name, x in graph.split(self.x[rows]).items():
+            seen[name], open_[name] = rounded(x, *scales[name])
+        for node in graph.nodes:
+            layer, inside = node.layer, ()
+            if layer.trained:
+                layer, inside = room(layer).as_stored(layer, self.shifts[node.output])
+            x = [seen[name] for name in node.inputs]
+            y = layer(*x)
+            kept[node.output] = layer, inside, x, y
+            if node.output in graph.outputs:
+                seen[node.output], open_[node.output] = y, True
             else:
-                w, inside, y = None, None, layer(x)
-            if i == len(layers) - 1:
-                seen, open_ = y, True
-            else:
-                seen, open_ = _rounded(y, *scales[i + 1])
-            kept.append((x, w, inside, y, open_))
-            x = seen
-        gradient = self.aim.gradient(x, rows) / len(x)
-        skipped = len(layers) - 1 if self.aim.before_activation else None
+                seen[node.output], open_[node.output] = rounded(y, *scales[node.output])
         self.steps += 1
-        for i in reversed(range(len(layers))):
-            x, w, inside, y, open_ = kept[i]
-            gradient = gradient * open_
-            if layers[i].kind == "dense":
-                changes = (x.T @ gradient) * inside, gradient.sum(0)
-                gradient = gradient @ w.T
-                self._adam(i, changes, rate)
-            elif i != skipped:
-                gradient = gradient * slope(layers[i], x, y)
+        for node, gradient in self._backward(seen, rows):
+            layer, inside, x, y = kept[node.output]
+            gradient = gradient * open_[node.output]
+            changes = [g * i for g, i in zip(room(layer).parameter_gradients(layer, x, gradient),
+                                             inside)] if layer.trained else []
+            for name, g in zip(node.inputs, self._through(node, layer, x, y, gradient)):
+                self.gradients[name] = self.gradients.get(name, 0) + g
+            if changes:
+                self._adam(node, changes, rate)
 
-    def _adam(self, i, gradients, rate):
-        layer, m = self.graph.layers[i], self.moments[i]
-        new = []
-        for k, (value, g) in enumerate(zip((layer.weights, layer.bias), gradients)):
+    def _backward(self, seen, rows):
+        """The nodes from the last to the first, each with the gradient of its result."""
+        graph = self.graph
+        y = graph.joined(seen)
+        ends = np.cumsum([graph.tensors[name].size for name in graph.outputs])[:-1]
+        first = np.split(self.aim.gradient(y, rows) / len(y), ends, axis=1)
+        self.gradients = dict(zip(graph.outputs, first))
+        for node in reversed(graph.nodes):
+            yield node, self.gradients[node.output]
+
+    def _through(self, node, layer, x, y, gradient):
+        """The gradients of a node's inputs."""
+        if self.aim.before_activation and node.output == self.graph.outputs[0]:
+            return [gradient]
+        return room(layer).gradients(layer, x, y, gradient)
+
+    def _adam(self, node, gradients, rate):
+        m, new = self.moments[node.output], []
+        for k, (value, g) in enumerate(zip(_parameters(node.layer), gradients)):
             m[2 * k] = 0.9 * m[2 * k] + 0.1 * g
             m[2 * k + 1] = 0.999 * m[2 * k + 1] + 0.001 * g * g
             first = m[2 * k] / (1 - 0.9 ** self.steps)
             second = m[2 * k + 1] / (1 - 0.999 ** self.steps)
-            new.append(value - rate * self.rates[i] * first / (np.sqrt(second) + 1e-8))
-        self.graph.layers[i] = Dense(*new, layer.name)
+            new.append(value - rate * self.rates[node.output] * first / (np.sqrt(second) + 1e-8))
+        node.layer = replace(node.layer, **dict(zip(node.layer.trained, new)))
 
 
-def _rounded(values, shift, zero):
-    """The values as Q7 holds them, and 1 where they are within its range."""
-    low, high = (np.ldexp(np.float64(q) - zero, -np.asarray(shift)) for q in (-128, 127))
-    return (dequantize_values(quantize_values(values, shift, zero), shift, zero),
-            (values >= low) & (values <= high))
+def _parameters(layer):
+    return [getattr(layer, name) for name in layer.trained]

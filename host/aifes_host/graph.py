@@ -123,6 +123,10 @@ class Graph:
         """
         return self.last.boundary if self.n_out == 1 else None
 
+    def is_end(self, node):
+        """Whether a node makes an output, which nothing else reads."""
+        return node.output in self.outputs and not self.readers(node.output)
+
     def readers(self, name):
         """The nodes that read a tensor."""
         return [node for node in self.nodes if name in node.inputs]

@@ -4,11 +4,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from .classes import class_numbers
-from .graph import FUNCTIONS, LARGEST, PROBABILITIES, ConversionError
+from .graph import LARGEST, ConversionError
+from .ops.functions import FUNCTIONS
+from .ops.softmax import KINDS as SOFTMAX
+from .ops.softmax import Softmax
 
 TARGETS = ("classes", "values")
 LEAST = 1 / 512  # of a probability: half of what Q7 can tell from 0
-SOFTMAX = ("softmax", "log_softmax")
+PROBABILITIES = ("sigmoid", "hard_sigmoid", "softmax")  # kinds of layers that give them
 
 
 @dataclass
@@ -18,7 +21,7 @@ class Goal:
     loss: "cross-entropy" of probabilities, "cross-entropy of logits", or "squared error".
     """
 
-    last: object  # the network's last layer
+    last: object  # the layer that makes the only output; None if there are several
     boundary: float
     targets: np.ndarray
     numbers: np.ndarray
@@ -31,7 +34,7 @@ class Goal:
             return float(((y - t) ** 2).mean())
         if self.loss == "cross-entropy of logits":
             if self.boundary is None:
-                return float(-(t * FUNCTIONS["log_softmax"](y, 0, 0)).sum(1).mean())
+                return float(-(t * Softmax("log_softmax")(y)).sum(1).mean())
             y = y - self.boundary
             return float((FUNCTIONS["softplus"](y, 0, 0) - t * y).mean())
         if self.last.kind == "log_softmax":
@@ -46,7 +49,7 @@ class Goal:
         t = self.targets[rows]
         if self.loss == "cross-entropy of logits":
             if self.boundary is None:
-                return FUNCTIONS["softmax"](y, 0, 0) - t
+                return Softmax()(y) - t
             return FUNCTIONS["sigmoid"](y - self.boundary, 0, 0) - t
         return (np.exp(y) if self.last.kind == "log_softmax" else y) - t
 
@@ -65,7 +68,9 @@ def goal(graph, targets, samples, meant=None):
     """
     if meant not in (None, *TARGETS):
         raise ConversionError(f"targets are {' or '.join(TARGETS)}, not {meant!r}")
-    targets, n, last = _array(targets), graph.outputs, graph.layers[-1]
+    targets, n, last = _array(targets), graph.n_out, graph.last
+    if last is None:
+        return _values_of_several(graph, targets, samples, meant)
     column = targets.ndim == 1 or targets.ndim == 2 and targets.shape[1] == 1
     if not (column or meant == "classes") and targets.shape != (samples, n):
         raise ConversionError(f"the targets have shape {targets.shape}, the network gives "
@@ -89,6 +94,17 @@ def goal(graph, targets, samples, meant=None):
                 _loss(graph, numbers is not None))
 
 
+def _values_of_several(graph, targets, samples, meant):
+    """The Goal of a Graph with several outputs: values of all of them, side by side."""
+    if meant == "classes":
+        raise ConversionError("classes are targets of a network with a single output: give the "
+                              "values of all outputs, or import one of them")
+    if targets.shape != (samples, graph.n_out):
+        raise ConversionError(f"the targets have shape {targets.shape}, the network gives "
+                              f"{(samples, graph.n_out)}: all outputs side by side")
+    return Goal(None, None, _checked(targets, targets.shape), None, "squared error")
+
+
 def _array(targets):
     try:
         return np.asarray(targets)
@@ -98,8 +114,8 @@ def _array(targets):
 
 def _are_classes(graph, targets, column):
     """Whether these targets are classes; ConversionError if nobody can know."""
-    last = graph.layers[-1]
-    if column and (graph.outputs > 1 or graph.labels or targets.dtype.kind not in "iuf"):
+    last = graph.last
+    if column and (graph.n_out > 1 or graph.labels or targets.dtype.kind not in "iuf"):
         return True
     found = set(np.unique(targets).tolist()) if targets.dtype.kind in "biuf" else set()
     probable = last.kind in SOFTMAX or last.kind in PROBABILITIES
@@ -139,7 +155,7 @@ def _ends(last):
     return None
 
 
-def _checked(targets, shape, last):
+def _checked(targets, shape, last=None):
     """The targets as float64 of this shape."""
     try:
         targets = targets.astype(float).reshape(shape)
@@ -149,7 +165,7 @@ def _checked(targets, shape, last):
         raise ConversionError(f"{len(targets)} targets for {shape[0]} samples")
     if not np.isfinite(targets).all():
         raise ConversionError("the targets contain values that are not finite: remove those rows")
-    if (last.kind in PROBABILITIES or last.kind == "log_softmax") and (
+    if last and (last.kind in PROBABILITIES or last.kind == "log_softmax") and (
             targets.min() < 0 or targets.max() > 1):
         raise ConversionError(f"the network ends in a {last.kind}: its targets are probabilities, "
                               "0 to 1, or classes")
@@ -157,7 +173,7 @@ def _checked(targets, shape, last):
 
 
 def _loss(graph, are_classes):
-    last = graph.layers[-1]
+    last = graph.last
     if last.kind in SOFTMAX or last.kind in PROBABILITIES:
         return "cross-entropy"
     if are_classes and not _ends(last):

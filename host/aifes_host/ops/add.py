@@ -5,9 +5,11 @@ import numpy as np
 from aifes.layers.add import add, float_add
 
 from ..graph import ConversionError
-from ..scales import best_scale
+from ..scales import Choice, best_scale
 from .float32 import F
 from .warnings import unchanging
+
+CHOICES = (Choice(1), Choice(-1))  # what search() tries
 
 
 @dataclass
@@ -21,6 +23,7 @@ class Add:
     elementwise = False
     by_element = False
     in_aifes = False
+    in_float32 = True
     parameters = 0
     trained = ()
 

@@ -9,6 +9,7 @@ from aifes.quantizer import scales
 
 from ..graph import LARGEST, ConversionError, Tensor
 from ..scales import (
+    Choice,
     best_scale,
     element_scales,
     nearest,
@@ -19,6 +20,10 @@ from ..scales import (
 )
 from .float32 import CHUNK, F
 from .warnings import unchanging
+
+# what search() tries
+CHOICES = (Choice(0, "results"), Choice(1), Choice(-1), Choice(1, "results"),
+           Choice(-1, "results"))
 
 
 @dataclass
@@ -33,7 +38,7 @@ class Dense:
     boundary = 0
     elementwise = False
     by_element = True  # inputs and results may have a scale for each element
-    in_aifes = True
+    in_aifes = in_float32 = True
     trained = ("weights", "bias")
 
     def __post_init__(self):
@@ -158,10 +163,15 @@ def parameter_gradients(layer, x, g):
     return x[0].T @ g, g.sum(0)
 
 
-def as_stored(layer):
+def stored_shifts(layer):
+    """With which as_stored() rounds."""
+    return weight_shifts(layer.weights)
+
+
+def as_stored(layer, shifts):
     """The layer with its weights as int8 hold them, and for each of layer.trained where a value
     is within the range of int8."""
-    weights, inside = rounded(layer.weights, weight_shifts(layer.weights), 0)
+    weights, inside = rounded(layer.weights, shifts, 0)
     return replace(layer, weights=weights), (inside, True)
 
 

@@ -18,6 +18,8 @@ KINDS = tuple(FUNCTIONS)
 SPANS = {"sigmoid": 1.0, "tanh": 2.0, "softsign": 2.0}  # widths of the ranges that are fixed
 BOUNDARIES = {"sigmoid": 0.5, "hard_sigmoid": 0.5, "log_sigmoid": float(np.log(0.5))}
 
+CHOICES = ()
+
 
 @dataclass
 class Activation:
@@ -58,9 +60,10 @@ class Activation:
         return self.kind
 
     @property
-    def in_aifes(self):
-        """Whether AIfES has it, and float32 models."""
+    def in_float32(self):
         return self.kind in ON_BOARDS
+
+    in_aifes = in_float32
 
     @property
     def boundary(self):
@@ -141,7 +144,7 @@ def float_ops(node, n, lower):
 
 
 def float32_result(layer, x):
-    if not layer.in_aifes:  # no float32 model has it
+    if not layer.in_float32:  # no float32 model has it
         return layer(x.astype(np.float64)).astype(F)
     return _float32(layer.kind, F(layer.alpha), x)
 

@@ -15,6 +15,8 @@ from .float32 import F, exp
 
 KINDS = ("softmax", "log_softmax")
 
+CHOICES = ()
+
 
 @dataclass
 class Softmax:
@@ -38,8 +40,10 @@ class Softmax:
         return self.kind
 
     @property
-    def in_aifes(self):
+    def in_float32(self):
         return self.kind == "softmax"
+
+    in_aifes = in_float32
 
     @property
     def boundary(self):
@@ -81,7 +85,7 @@ def float_ops(node, n, lower):
 
 
 def float32_result(layer, x):
-    if not layer.in_aifes:
+    if not layer.in_float32:
         return layer(x.astype(np.float64)).astype(F)
     return _float32(x)
 
