@@ -63,7 +63,7 @@ def finetune(graph, data, targets, method="mse", seed=0, progress=iter, meant=No
 
 def _copy(graph):
     """A Graph with layers of its own."""
-    nodes = [Node(replace(node.layer), node.inputs, node.output) for node in graph.nodes]
+    nodes = [Node(replace(node.layer), node.inputs, node.outputs) for node in graph.nodes]
     return Graph(graph.inputs, nodes, graph.outputs, graph.name, graph.labels)
 
 

@@ -79,7 +79,7 @@ def _factored(graph):
             layers[node.output] = layer
         if not possible or not layer.in_float32:
             _refuse(node.layer)
-    nodes = [Node(layers[node.output], node.inputs, node.output) for node in graph.nodes]
+    nodes = [Node(layers[node.output], node.inputs, node.outputs) for node in graph.nodes]
     return Graph(graph.inputs, nodes, graph.outputs, graph.name, graph.labels)
 
 

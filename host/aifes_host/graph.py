@@ -1,9 +1,10 @@
 """The float network: a directed acyclic graph of layers. It knows no file format, no quantization
 and no layer: those are in ops/.
 """
+import heapq
+from collections import Counter
 from dataclasses import dataclass, field
 
-import networkx as nx
 import numpy as np
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -36,11 +37,19 @@ class Tensor:
 
 @dataclass
 class Node:
-    """A layer of ops/, and the names of the tensors that it reads and makes."""
+    """A layer of ops/, and the names of the tensors that it reads and of the one that it makes."""
 
     layer: object
     inputs: tuple
-    output: str
+    outputs: tuple
+
+    def __post_init__(self):
+        self.inputs, self.outputs = tuple(self.inputs), tuple(self.outputs)
+
+    @property
+    def output(self):
+        """The name of the result."""
+        return self.outputs[0]
 
 
 @dataclass
@@ -63,15 +72,15 @@ class Graph:
             raise ConversionError("the network has no layers")
         if not isinstance(self.name, str):
             raise ConversionError(f"the network's name must be text, not {shortened(self.name)}")
-        names = [t.name for t in self.inputs] + [node.output for node in self.nodes]
-        twice = next((n for n in names if names.count(n) > 1), None) if (
-            len(set(names)) < len(names)) else None
+        made = Counter([t.name for t in self.inputs] + [node.output for node in self.nodes])
+        twice = next((name for name, n in made.items() if n > 1), None)
         if twice is not None:
             raise ConversionError(f"two tensors of the network are called {twice!r}: names must "
                                   "differ")
-        self.nodes = _in_order(self.nodes, {t.name for t in self.inputs})
+        self.nodes = _in_order(self.nodes, made)
         self.tensors = {t.name: t for t in self.inputs}
         for node in self.nodes:
+            node.layer.name = node.layer.name or node.output
             shapes = [self.tensors[n].shape for n in node.inputs]
             self.tensors[node.output] = Tensor(node.output, node.layer.shape(*shapes))
         self._check_outputs()
@@ -88,19 +97,13 @@ class Graph:
                 raise ConversionError(f"output {name!r} is no result of a layer")
         if len(set(self.outputs)) < len(self.outputs):
             raise ConversionError("an output of the network stands twice: give each once")
-        needed, graph = set(self.outputs), self.digraph()
-        for name in self.outputs:
-            needed |= nx.ancestors(graph, name)
+        needed = set(self.outputs)
+        for node in reversed(self.nodes):
+            if node.output in needed:
+                needed.update(node.inputs)
         idle = next((n for n in self.tensors if n not in needed), None)
         if idle is not None:
             raise ConversionError(f"nothing needs {idle!r}: no output depends on it, leave it out")
-
-    def digraph(self):
-        """The names of the tensors as a networkx.DiGraph, from what is read to what is made."""
-        graph = nx.DiGraph()
-        graph.add_nodes_from(self.tensors)
-        graph.add_edges_from((x, node.output) for node in self.nodes for x in node.inputs)
-        return graph
 
     @property
     def layers(self):
@@ -122,6 +125,13 @@ class Graph:
         sigmoid that is not in the network.
         """
         return self.last.boundary if self.n_out == 1 else None
+
+    @property
+    def is_chain(self):
+        """Whether each layer reads just what the one before it made."""
+        ends = [self.inputs[0].name] + [node.output for node in self.nodes]
+        return len(self.inputs) == 1 and self.outputs == ends[-1:] and all(
+            node.inputs == (x,) for node, x in zip(self.nodes, ends))
 
     def is_end(self, node):
         """Whether a node makes an output, which nothing else reads."""
@@ -194,7 +204,7 @@ class Graph:
 
     def _steps(self):
         """What stands in the repr: 3, 4, relu, .. of a chain; of others the ends and a count."""
-        if any(len(node.inputs) > 1 for node in self.nodes) or len(self.outputs) > 1:
+        if not self.is_chain:
             ends = [" + ".join("x".join(map(str, self.tensors[n].shape)) for n in names)
                     for names in ([t.name for t in self.inputs], self.outputs)]
             return [ends[0], f"({len(self.nodes)} layers)", ends[1]]
@@ -211,7 +221,7 @@ def sequential(shape, layers, name="network", labels=()):
     for i, layer in enumerate(layers):
         layer.name = layer.name or f"{layer.kind}_{i}"
         y = unique(layer.name, [source.name] + [node.output for node in nodes])
-        nodes.append(Node(layer, (x,), y))
+        nodes.append(Node(layer, (x,), (y,)))
         x = y
     return Graph([source], nodes, [x], name, labels)
 
@@ -224,22 +234,29 @@ def unique(name, taken):
     return found
 
 
-def _in_order(nodes, known):
+def _in_order(nodes, made):
     """The nodes so that each comes behind what it reads; an order that does so stays."""
-    made = {node.output for node in nodes} | known
-    for node in nodes:
-        missing = next((n for n in node.inputs if n not in made), None)
-        if missing is not None:
-            raise ConversionError(f"layer {node.output!r} reads {missing!r}, which nothing makes")
     place = {node.output: i for i, node in enumerate(nodes)}
-    graph = nx.DiGraph()
-    graph.add_nodes_from(range(len(nodes)))
-    graph.add_edges_from((place[n], i) for i, node in enumerate(nodes) for n in node.inputs
-                         if n in place)
-    try:
-        return [nodes[i] for i in nx.lexicographical_topological_sort(graph)]
-    except nx.NetworkXUnfeasible:
+    readers, missing = [[] for _ in nodes], []
+    for i, node in enumerate(nodes):
+        unknown = next((n for n in node.inputs if n not in made), None)
+        if unknown is not None:
+            raise ConversionError(f"layer {node.output!r} reads {unknown!r}, which nothing makes")
+        before = {place[n] for n in node.inputs if n in place}
+        missing.append(len(before))
+        for k in before:
+            readers[k].append(i)
+    ready, found = [i for i, n in enumerate(missing) if not n], []
+    while ready:
+        i = heapq.heappop(ready)
+        found.append(nodes[i])
+        for k in readers[i]:
+            missing[k] -= 1
+            if not missing[k]:
+                heapq.heappush(ready, k)
+    if len(found) < len(nodes):
         raise ConversionError("the layers of the network form a circle: it cannot be computed")
+    return found
 
 
 def fits_float32(values):

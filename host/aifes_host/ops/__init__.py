@@ -32,6 +32,7 @@ from .dense import Dense
 from .map import Activation
 from .softmax import Softmax
 
+__all__ = ["KINDS", "ROOMS", "Activation", "Add", "Dense", "Softmax", "activation", "room"]
 ROOMS = {"dense": dense, "map": map, "softmax": softmax, "add": add}  # by their name on the device
 KINDS = (*map.KINDS, *softmax.KINDS)
 

@@ -1,0 +1,83 @@
+/* add: y = clamp(((x1 << left1) + (x2 << left2) + bias >> shift) + zero_point); float32: x1 + x2.
+ * device/aifes/ops/add.py */
+#ifndef AIFES_ADD_H
+#define AIFES_ADD_H
+
+#include "../guard.h"
+
+#define ADD 4
+#define ADD_RECORD AIFES_RECORD(ADD, 0x12, 6)
+#define ADD_IN_PLACE 1
+
+typedef struct {
+    uint8_t opcode, flags, ends, words;
+    uint16_t tensors[4]; /* two inputs, the output, nothing */
+    int8_t zero_point, low, high;
+    uint8_t shift, left1, left2;
+    uint16_t reserved;
+    int32_t bias;
+} add_record;
+
+typedef struct {
+    aifes_step step;
+    int8_t zero_point, low, high;
+    uint8_t shift, left1, left2;
+    uint16_t reserved;
+    int32_t bias;
+    const int8_t *x2;
+} add_step;
+
+#define ADD_FIELDS (sizeof(add_record) - offsetof(add_record, zero_point))
+
+static int add_load(const aifes_memory *m, add_step *s, const add_record *r,
+    const aifes_place *x)
+{
+    (void)m;
+    copy(&s->zero_point, &r->zero_point, ADD_FIELDS);
+    s->x2 = x[1].data;
+    if (x[0].n != x[1].n || x[0].n != s->step.n_out || s->step.flags || s->reserved) {
+        return 0;
+    }
+#if AIFES_FLOAT
+    return !(s->zero_point | s->low | s->high | s->shift | s->left1 | s->left2 | s->bias);
+#else
+    return s->low <= s->high && s->shift < 32 && s->left1 <= 16 && s->left2 <= 16
+        && (uint32_t)(s->bias + (1 << 28) - 1) < 2 * (1u << 28) - 1;
+#endif
+}
+
+#if AIFES_FLOAT
+#include "../f32_math.h"
+#endif
+
+AIFES_FAST static void add(const add_step *s)
+{
+#if AIFES_FLOAT
+    const f32 *a = (const f32 *)s->step.x, *b = (const f32 *)s->x2;
+    f32 *y = (f32 *)s->step.y;
+    for (uint32_t n = s->step.n_out; n; n--) {
+        *y++ = f32_add(*a++, *b++);
+    }
+#else
+    const int8_t *a = s->step.x, *b = s->x2;
+    int8_t *y = s->step.y, *end = y + s->step.n_out;
+    const int32_t scale1 = 1 << s->left1, scale2 = 1 << s->left2, bias = s->bias;
+    const int32_t zero_point = s->zero_point, low = s->low, high = s->high;
+    const uint32_t shift = s->shift;
+    do {
+        int32_t v = ((*a++ * scale1 + *b++ * scale2 + bias) >> shift) + zero_point;
+        *y++ = v < low ? low : v > high ? high : v;
+    } while (y != end);
+#endif
+}
+
+AIFES_INLINE int add_run(const add_step *s)
+{
+    if (s->step.kernel != ADD) {
+        return 0;
+    }
+    add(s);
+    return 1;
+}
+
+#endif
