@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from aifes.ops import NAMES
 
 from .boards.deploy import HEAP, OP_HEAP
-from .boards.runtime import NATIVE
+from .boards.runtime import NATIVE, Kind
 from .layout import arrange
 from .ops import room
 from .simulator import Simulator
@@ -65,10 +65,12 @@ def multiplications(plan):
 def estimate(model, chip):
     """The Cost of an .aifes buffer on a Chip."""
     model = arrange(model, chip.target)
-    plan = Simulator(model).plan
+    simulator = Simulator(model)
+    plan = simulator.plan
     count = chip.call + sum(room(NAMES[op.opcode]).instructions(op, plan.tensors, chip)
                             for op in plan.ops)
-    engine = (NATIVE / f"{chip.arch}_6.3" / "_aifes.mpy").stat().st_size
+    family = Kind.of(simulator).family()
+    engine = (NATIVE / f"{chip.arch}_6.3" / family).stat().st_size if family else 0
     heap = len(model) + plan.arena + HEAP["native"] + OP_HEAP * len(plan.ops)
     return Cost(chip, len(model), round(count), round(count / chip.mhz), len(model) + engine,
                 plan.arena, heap)
