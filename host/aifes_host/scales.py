@@ -3,7 +3,7 @@ integers as on the board."""
 import functools
 
 import numpy as np
-from aifes import q7
+from aifes.layers import q7
 from aifes.quantizer import scales
 
 
