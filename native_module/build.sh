@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# build.sh [ARCH ..]: the loadable modules for these architectures, default all, as _aifes.mpy and
-# _aifes_f32.mpy in ../host/aifes_host/native/ARCH_6.3/. MPY_DIR: MicroPython's source tree, else it is fetched.
+# build.sh [ARCH ..]: the loadable modules for these architectures, default all, as _aifes.mpy,
+# _aifes_cnn.mpy and _aifes_f32.mpy in ../host/aifes_host/native/ARCH_6.3/. MPY_DIR: MicroPython's source tree, else it is fetched.
 set -euo pipefail
 cd "$(dirname "$0")"
 cache=${AIFES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/aifes}
@@ -32,12 +32,11 @@ for arch in "$@"; do
     fi
     out=host/aifes_host/native/${arch}_$mpy
     mkdir -p "../$out"
-    for kind in aifes f32; do
-        name=_aifes.mpy build=build/$arch
-        [ $kind = aifes ] || name=_aifes_f32.mpy build=build/f32-$arch
+    for family in "" cnn f32; do
+        name=_aifes${family:+_$family}.mpy
         # a short relative BUILD: the linker writes it into the file
-        make -s ARCH="$arch" KIND=$kind MPY_DIR="$MPY_DIR" PYTHON="${PYTHON:-python3}" \
-            BUILD="$build" >"build-$arch.log" 2>&1 ||
+        make -s ARCH="$arch" FAMILY="$family" MPY_DIR="$MPY_DIR" PYTHON="${PYTHON:-python3}" \
+            BUILD="build/${family:+$family-}$arch" >"build-$arch.log" 2>&1 ||
             { cat "build-$arch.log" >&2; exit 1; }
         rm "build-$arch.log"
         mv $name "../$out"

@@ -6,7 +6,7 @@
 #ifndef AIFES_F32_MATH_H
 #define AIFES_F32_MATH_H
 
-#include "f32.h"
+#include "aifes.h"
 
 #ifndef F32_SOFT
 #if (__ARM_FP & 4) || __riscv_flen >= 32 || defined(__x86_64__) || defined(__aarch64__) \
@@ -134,6 +134,35 @@ static inline f32 f32_abs(f32 a)
 static inline f32 f32_negative(f32 a)
 {
     return f32_from(f32_bits(a) ^ F32_SIGN);
+}
+
+#define F32_ONE F32(1.0f, 0x3F800000)
+
+/* exp(x), x <= 0: a polynomial of degree 6 around the nearest multiple of log 2 */
+__attribute__((noinline)) static f32 f32_exp(f32 x)
+{
+    if (!f32_greater(x, F32(-86.00001f, 0xC2AC0001))) { /* the next float below -86 */
+        return F32(0.0f, 0x00000000);
+    }
+    f32 n = f32_add(f32_mul(x, F32(1.44269504f, 0x3FB8AA3B)), F32(-0.5f, 0xBF000000)), r, p;
+    /* truncated: down to an integer between 0 and -124, without a conversion */
+    uint32_t bits = f32_bits(n), places = 150 - (bits >> 23 & 255), whole = 0;
+    if (places <= 23) {
+        bits = bits >> places << places;
+        whole = ((bits & 0x7FFFFF) | 0x800000) >> places;
+    } else {
+        bits = 0;
+    }
+    n = f32_from(bits);
+    r = f32_mac(x, n, F32(-0.693359375f, 0xBF318000));
+    r = f32_mac(r, n, F32(2.12194440e-4f, 0x395E8083));
+    p = f32_mac(F32(8.3333333e-3f, 0x3C088889), F32(1.3888889e-3f, 0x3AB60B61), r);
+    p = f32_mac(F32(4.1666667e-2f, 0x3D2AAAAB), p, r);
+    p = f32_mac(F32(0.16666667f, 0x3E2AAAAB), p, r);
+    p = f32_mac(F32(0.5f, 0x3F000000), p, r);
+    p = f32_mac(F32_ONE, p, r);
+    p = f32_mac(F32_ONE, p, r);
+    return f32_from(f32_bits(p) - (whole << 23));
 }
 
 #endif

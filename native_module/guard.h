@@ -1,46 +1,27 @@
-/* What both guards do: aifes_load.c for int8, f32_load.c for float32. They define check_op(), DENSE,
- * the opcode of a dense layer, and ITEM, the bytes of an element in the arena.
- * What decides about memory is checked on a copy that nobody else can change. Whether a model is
- * whole (CRC, scales, bounds of sums, reserved fields) is checked by format.decode. */
+/* What the guard and the checks of ops are made of. What decides about memory is read once: nobody
+ * can change it between the check and its use. */
 #ifndef AIFES_GUARD_H
 #define AIFES_GUARD_H
 
 #include "aifes.h"
 
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("Os")
-#endif
-
-/* op: a copy of a record whose x and y lie in the arena. low: where constants begin; they end at the
- * metadata. */
-static int check_op(const aifes_header *h, const aifes_op *op, uint32_t low);
-
-__attribute__((noinline)) static void copy(void *to, const uint8_t *from, size_t n)
+AIFES_NOINLINE static void copy(void *to, const void *from, size_t n)
 {
     volatile uint8_t *p = to; /* volatile: else compilers call memcpy, which is not there */
+    const uint8_t *q = from;
     while (n--) {
-        *p++ = *from++;
+        *p++ = *q++;
     }
 }
 
-/* n bytes at `at` lie in low..high */
-__attribute__((noinline)) static int inside(uint32_t at, uint32_t n, uint32_t low, uint32_t high)
+/* n bytes at `at` lie in the first `end` bytes */
+AIFES_NOINLINE static int inside(uint32_t at, uint32_t n, uint32_t end)
 {
-    return low <= at && at <= high && n <= high - at;
-}
-
-/* x and y lie in the arena, apart from each other; all but a dense layer may work in place */
-static int check_arena(const aifes_header *h, const aifes_op *op)
-{
-    const uint32_t most = AIFES_MAX_ARENA / ITEM;
-    uint32_t x = op->x, y = op->y, n = ITEM * op->n_in, m = ITEM * op->n_out;
-    return n && m && (ITEM == 1 || (op->n_in <= most && op->n_out <= most)) /* else they wrap */
-        && inside(x, n, 0, h->arena) && inside(y, m, 0, h->arena)
-        && (inside(x, n, 0, y) || inside(y, m, 0, x) || (x == y && op->opcode != DENSE));
+    return at <= end && n <= end - at;
 }
 
 /* a * b, at most 2^31 - 1 */
-__attribute__((noinline)) static uint32_t product(uint32_t a, uint32_t b)
+AIFES_NOINLINE static uint32_t product(uint32_t a, uint32_t b)
 {
     const uint32_t limit = 0x7FFFFFFF;
     uint32_t sum = 0;
@@ -59,57 +40,41 @@ __attribute__((noinline)) static uint32_t product(uint32_t a, uint32_t b)
     return sum;
 }
 
-/* n: the elements it must have. low: where constants begin; they end at the metadata. */
-__attribute__((noinline)) static int check_tensor(const aifes_header *h, const aifes_tensor *t,
-    uint32_t n, uint32_t low)
+/* The address of a constant of n bytes; NULL if it is absent or does not lie in the buffer */
+AIFES_NOINLINE static const uint8_t *constant(const aifes_memory *m, uint32_t at, uint32_t n)
 {
-    return product(product(t->dims[0], t->dims[1]), t->dims[2]) == n
-        && (!t->features || inside(t->features, 3 * n, low, h->metadata));
+    return at && inside(at, n, m->model.len) && !(AIFES_FLOAT && at & 3) ? (const uint8_t *)m->model.buf + at : NULL;
 }
 
-/* Bytes of the net of a buffer, 0 if it is too short for a header */
-static size_t net_size(const uint8_t *buf, size_t length)
+/* The elements of tensor `number`, which lies in the arena and is copied to t; 0: it does not */
+AIFES_NOINLINE static uint32_t tensor(const aifes_memory *m, uint32_t number, aifes_tensor *t)
 {
-    uint32_t n_ops = length < sizeof(aifes_header) ? ~0u : (uint32_t)(buf[20] | buf[21] << 8);
-    return n_ops > AIFES_MAX_OPS ? 0 : sizeof(aifes_net) + n_ops * sizeof(aifes_step);
+    uint32_t n;
+    if (number >= m->n_tensors) {
+        return 0;
+    }
+    copy(t, (const uint8_t *)m->head.buf + sizeof(aifes_header) + number * sizeof *t, sizeof *t);
+    n = product(product(t->dims[0], t->dims[1]), t->dims[2]);
+    if (t->dtype != AIFES_DTYPE || t->rows_flags
+        || (AIFES_FLOAT && (t->offset & 3 || n > AIFES_MAX_ARENA))
+        || !inside(t->offset, AIFES_ITEM * n, m->arena.len)) {
+        return 0;
+    }
+    return n;
 }
 
-/* Check a buffer and fill the net: aifes_load */
-static int load_net(aifes_net *net, size_t size, const uint8_t *buf, size_t length)
+#if AIFES_FLOAT
+/* n float32 at a multiple of 4 that are numbers; NULL if not */
+AIFES_NOINLINE static const uint32_t *finite(const aifes_memory *m, uint32_t at, uint32_t n)
 {
-    aifes_header *h = &net->header;
-    uint32_t low, x, n;
-    if (size < sizeof *net || length < sizeof *h) {
-        return 0;
-    }
-    net->buf = NULL;
-    net->arena = NULL;
-    net->work = 0;
-    copy(h, buf, sizeof *h);
-    low = sizeof *h + h->n_ops * sizeof(aifes_op);
-    if (h->magic != AIFES_MAGIC || h->version != AIFES_VERSION || h->length > length
-        || h->length >> 31 || !h->n_ops || size < sizeof *net + h->n_ops * sizeof(aifes_step)
-        || h->arena > AIFES_MAX_ARENA || !inside(h->metadata, h->metadata_length, low, h->length)) {
-        return 0;
-    }
-    x = h->input.offset;
-    n = 0;
-    for (uint32_t i = 0; i < h->n_ops; i++) {
-        aifes_op *op = &net->steps[i].op;
-        copy(op, buf + sizeof *h + i * sizeof *op, sizeof *op);
-        if (i == 0) {
-            net->n_in = n = op->n_in;
+    const uint32_t *p = (const uint32_t *)constant(m, at, n > 0x1FFFFFFF ? 0x7FFFFFFF : 4 * n);
+    for (uint32_t i = 0; p && i < n; i++) {
+        if (p[i] << 1 >= 0xFF000000) {
+            p = NULL;
         }
-        if (op->x != x || op->n_in != n || !check_arena(h, op) || !check_op(h, op, low)) {
-            return 0;
-        }
-        net->work += n * op->n_out;
-        x = op->y;
-        n = op->n_out;
     }
-    net->n_out = n;
-    return h->output.offset == x && check_tensor(h, &h->input, net->n_in, low)
-        && check_tensor(h, &h->output, n, low);
+    return p;
 }
+#endif
 
 #endif

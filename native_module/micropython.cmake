@@ -3,11 +3,7 @@ add_library(usermod_aifes INTERFACE)
 
 target_sources(usermod_aifes INTERFACE
     ${CMAKE_CURRENT_LIST_DIR}/modaifes.c
-    ${CMAKE_CURRENT_LIST_DIR}/aifes_load.c
-    ${CMAKE_CURRENT_LIST_DIR}/aifes_run.c
     ${CMAKE_CURRENT_LIST_DIR}/modaifes_f32.c
-    ${CMAKE_CURRENT_LIST_DIR}/f32_load.c
-    ${CMAKE_CURRENT_LIST_DIR}/f32_run.c
 )
 
 target_include_directories(usermod_aifes INTERFACE
@@ -15,7 +11,7 @@ target_include_directories(usermod_aifes INTERFACE
 )
 
 # each operation is rounded by itself
-set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/f32_run.c PROPERTIES
+set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/modaifes_f32.c PROPERTIES
     COMPILE_OPTIONS -ffp-contract=off
 )
 

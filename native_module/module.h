@@ -1,21 +1,30 @@
-/* What both modules are made of: modaifes.c for int8 and modaifes_f32.c for float32 define
+/* The Python module of a family, for a loadable .mpy and for a user C module in firmware:
  *
- *   MODULE_NAME, NET_NAME, LOAD_NAME, USER_MODULE, net_type
- *   NET_SIZE, LOAD, RUN_SAMPLES             functions of aifes.h or f32.h
- *   PLACE_AT_LOAD                           what load() does at its end
- *   place(net, model, arena)                as aifes_place; may raise
- *   run_ops(net, last, args, n_args)        net(at) and net(at, end), `last` of these numbers
- *   TAKES_INT8(typecode)                    besides float32
+ *   net = _aifes.load(head, model, arena)   checks the model; ValueError if it is refused
+ *   at = net(x, y, 0)         runs all samples of x into y; 0: done
+ *   at = net(0)               runs one sample that lies in the arena
+ *   at = net(first, end)      float32: runs its ops first .. end - 1
+ *   at = net(x, y, at), ..    goes on, if at > 0; x and y do not fit the model, if at < 0
  *
- * A net can only come from load(). Model and arena are looked up at each call: Python code may
- * have changed their sizes. Floats are read and written as bits in buffers: passing a C float
- * through MicroPython's function table is broken on several chips. */
+ * head: header, tensors and records; of a model of format 2 the model itself. x and y: buffers; a
+ * tuple of them where the net has several. A file defines MODULE_NAME, NET_NAME, LOAD_NAME and
+ * USER_MODULE: the linker of .mpy files finds names in that file only.
+ *
+ * A net can only come from load(). Model and arena are looked up at each call: Python code may have
+ * changed their sizes; what has moved is checked anew. Floats are read and written as bits in
+ * buffers: passing a C float through MicroPython's function table is broken on several chips. */
 #ifndef AIFES_MODULE_H
 #define AIFES_MODULE_H
 
+#define AIFES_PIECE mp_buffer_info_t
+#include "engine.h"
+
+#define TAKES_INT8(typecode)                                                                       \
+    (!AIFES_FLOAT && (typecode == 'b' || typecode == 'B' || typecode == BYTEARRAY_TYPECODE))
+
 typedef struct {
     mp_obj_base_t base;
-    mp_obj_t model, arena;
+    mp_obj_t head, model, arena;
     aifes_net net;
 } net_obj_t;
 
@@ -25,72 +34,114 @@ mp_obj_full_type_t net_type;
 extern const mp_obj_type_t net_type;
 #endif
 
-/* The bytes of a buffer of at least n */
-__attribute__((noinline)) static void *get_bytes(mp_obj_t obj, int access, size_t n)
+/* Where model and arena lie now; if that is not where the net's addresses are, it is made anew */
+AIFES_NOINLINE static void place(net_obj_t *self)
 {
-    mp_buffer_info_t info;
-    mp_get_buffer_raise(obj, &info, access);
-    if (info.len < n) {
+    aifes_memory m;
+    mp_get_buffer_raise(self->model, &m.model, MP_BUFFER_READ);
+    mp_get_buffer_raise(self->arena, &m.arena, MP_BUFFER_WRITE);
+    if (m.model.buf == self->net.buf && m.model.len >= self->net.length
+        && m.arena.buf == self->net.arena && m.arena.len >= self->net.arena_size) {
+        return;
+    }
+    mp_get_buffer_raise(self->head, &m.head, MP_BUFFER_READ);
+#if AIFES_FLOAT
+    if (((uintptr_t)m.model.buf | (uintptr_t)m.arena.buf) & 3) {
+        mp_raise_ValueError(
+            MP_ERROR_TEXT("a float model and its arena must begin at a multiple of 4"));
+    }
+#endif
+    if (!load_net(&self->net, &m)) {
         mp_raise_ValueError(MP_ERROR_TEXT("bad model or arena"));
     }
-    return info.buf;
 }
 
+static mp_obj_t load(mp_obj_t head_in, mp_obj_t model_in, mp_obj_t arena_in)
+{
+    mp_buffer_info_t head;
+    aifes_counts counts;
+    mp_get_buffer_raise(head_in, &head, MP_BUFFER_READ);
+    size_t size = net_size(head.buf, head.len, &counts);
+    net_obj_t *self = m_malloc(sizeof(net_obj_t) - sizeof(aifes_net) + size);
+    self->base.type = (mp_obj_type_t *)&net_type;
+    self->head = head_in;
+    self->model = model_in;
+    self->arena = arena_in;
+    self->net.counts = counts;
+    self->net.length = ~(size_t)0;
+    place(self);
+    return MP_OBJ_FROM_PTR(self);
+}
+static MP_DEFINE_CONST_FUN_OBJ_3(load_obj, load);
+
 /* The elements of x or y; 0 if it is no buffer that the net takes, or empty */
-static int get_elements(mp_obj_t obj, int access, aifes_buffer *b)
+AIFES_NOINLINE static int get_elements(mp_obj_t obj, int access, aifes_buffer *b)
 {
     mp_buffer_info_t info;
     if (mp_obj_get_type(obj) == &mp_type_str || !mp_get_buffer(obj, &info, access)) {
         return 0;
     }
+#if SIZE_MAX > UINT32_MAX
+    if (info.len >> 31) {
+        return 0;
+    }
+#endif
     b->is_float = info.typecode == 'f';
     b->data = info.buf;
     b->n = info.len >> 2 * b->is_float;
     if (b->is_float ? (uintptr_t)b->data & 3 : !TAKES_INT8(info.typecode)) {
         return 0; /* some interpreters can view any bytes as floats */
     }
-    return b->n;
+    return b->n != 0;
 }
 
-static void place_net(net_obj_t *self)
+/* The n buffers of x or y; 0 if they are not as many, or one of them is wrong */
+static int get_buffers(mp_obj_t obj, uint32_t n, int access, aifes_buffer *b)
 {
-    place(&self->net, get_bytes(self->model, MP_BUFFER_READ, self->net.header.length),
-        get_bytes(self->arena, MP_BUFFER_WRITE, self->net.header.arena));
+#if AIFES_SEVERAL
+    if (n > 1) {
+        const mp_obj_tuple_t *tuple = MP_OBJ_TO_PTR(obj);
+        if (mp_obj_get_type(obj) != &mp_type_tuple || tuple->len != n) {
+            return 0;
+        }
+        for (uint32_t i = 0; i < n; i++) {
+            if (!get_elements(tuple->items[i], access, &b[i])) {
+                return 0;
+            }
+        }
+        return 1;
+    }
+#else
+    (void)n;
+#endif
+    return get_elements(obj, access, b);
 }
 
 static mp_obj_t net_call(mp_obj_t self_in, size_t n_args, size_t n_kw, const mp_obj_t *args)
 {
     net_obj_t *self = MP_OBJ_TO_PTR(self_in);
-    aifes_buffer x, y;
+    const aifes_net *net = &self->net;
+    aifes_buffer b[AIFES_SEVERAL ? 2 * AIFES_MAX_ENDS : 2];
     mp_arg_check_num(n_args, n_kw, 1, 3, false);
-    mp_int_t at = mp_obj_get_int(args[n_args - 1]);
-    place_net(self);
+    mp_int_t at = mp_obj_get_int(args[n_args == 3 ? 2 : 0]);
+    place(self);
     if (n_args < 3) {
-        at = run_ops(&self->net, at, args, n_args);
-    } else if (get_elements(args[0], MP_BUFFER_READ, &x)
-        && get_elements(args[1], MP_BUFFER_WRITE, &y)) {
-        at = RUN_SAMPLES(&self->net, &x, &y, at);
+        mp_uint_t end = net->counts.n_ops;
+#if AIFES_FLOAT
+        if (n_args == 2) {
+            const mp_uint_t last = mp_obj_get_int(args[1]);
+            end = last < end ? last : end;
+        }
+#endif
+        at = (mp_uint_t)at < end ? run(net, NULL, at, end) : 0;
+    } else if (get_buffers(args[0], N_INPUTS(net), MP_BUFFER_READ, b)
+        && get_buffers(args[1], N_OUTPUTS(net), MP_BUFFER_WRITE, b + N_INPUTS(net))) {
+        at = run_samples(net, b, at);
     } else {
         at = -1;
     }
     return MP_OBJ_NEW_SMALL_INT(at);
 }
-
-static mp_obj_t load(mp_obj_t model_in, mp_obj_t arena_in)
-{
-    mp_buffer_info_t model;
-    mp_get_buffer_raise(model_in, &model, MP_BUFFER_READ);
-    size_t size = NET_SIZE(model.buf, model.len);
-    net_obj_t *self = m_malloc(sizeof(net_obj_t) - sizeof(aifes_net) + size);
-    self->base.type = (mp_obj_type_t *)&net_type;
-    self->model = model_in;
-    self->arena = arena_in;
-    int valid = LOAD(&self->net, size, model.buf, model.len);
-    get_bytes(arena_in, MP_BUFFER_WRITE, valid ? self->net.header.arena : SIZE_MAX);
-    PLACE_AT_LOAD
-    return MP_OBJ_FROM_PTR(self);
-}
-static MP_DEFINE_CONST_FUN_OBJ_2(load_obj, load);
 
 #if MICROPY_ENABLE_DYNRUNTIME
 

@@ -67,7 +67,8 @@ class Samples:
         """Samples of several inputs or outputs, which then are a tuple; one allocates nothing."""
         sizes, n = self._sizes, self._n_inputs
         m = len(sizes) - n
-        if n > 1 and len(x) != n or m > 1 and len(y) != m:
+        if n > 1 and not (isinstance(x, tuple) and len(x) == n) or (
+                m > 1 and not (isinstance(y, tuple) and len(y) == m)):
             return -1
         count = len(self._end(0, x, y)) // sizes[0]
         for k in range(n + m):

@@ -10,7 +10,8 @@ import struct
 
 import numpy as np
 
-from .graph import Activation, ConversionError
+from .graph import ConversionError
+from .ops import activation
 from .writers import c_array
 
 MARGIN = 1.1
@@ -106,7 +107,7 @@ def quantize_model_q7(layers, weights, representative_dataset, transposed=False)
             current = _result_params(x)
             result_q.append(current)
         else:
-            x = Activation(layer.value, alpha)(x)
+            x = activation(layer.value, alpha)(x)
             if layer in (Layer.SIGMOID, Layer.SOFTMAX):
                 current = 8, -128
             elif layer in (Layer.TANH, Layer.SOFTSIGN):
@@ -168,6 +169,9 @@ def graph_flatbuffer_q7(graph, data, align, byte_order, transposed):
     """AIfES's Q7 parameter buffer of a float Graph, by AIfES's own rule, for its C library."""
     if align not in (1, 2, 4):
         raise ConversionError(f"alignment {align}: choose 1, 2 or 4")
+    if not graph.is_chain:
+        raise ConversionError("AIfES's parameter buffer is for a chain of layers: this network has "
+                              "branches, or several inputs or outputs")
     layers, weights = [], []
     for layer in graph.layers:
         if layer.kind.upper() not in Layer.__members__:

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated, Literal, Optional
 
 import aifes
-import numpy as np
 import typer
+from aifes.format import FLOAT32, decode, size
 
 from . import aifes_tools, cli_outputs, memory_map, writers
 from .cli_app import (
@@ -57,7 +57,7 @@ def inspect(
     """Show a model's layers, sizes and the memory map of its arena over time."""
     buffer = model.read_bytes()
     net = aifes.load(buffer)
-    plan = net._plan
+    plan = decode(buffer)
     if plot is not None:
         if plot.suffix not in (".png", ".svg"):
             raise ConversionError(f"{plot} must end in .png or .svg")
@@ -81,7 +81,7 @@ def inspect(
 
     show(json, {
         "metadata": net.metadata, "bytes": net.len, "bytes_by_target": orders, "ram": net.ram,
-        "arena": plan.arena, "dtype": "float32" if net.input_dtype == "f" else "int8",
+        "arena": plan.arena, "dtype": "float32" if plan.tensors[0].dtype == FLOAT32 else "int8",
         "arena_lower_bound": bound, "input_shape": net.input_shape,
         "output_shape": net.output_shape, "input_scale": net.input_scale,
         "input_zero_point": net.input_zero_point, "output_scale": net.output_scale,
@@ -103,7 +103,7 @@ def simulate(
     buffer = model.read_bytes()
     simulator = Simulator(buffer)
     x = read_data(input)
-    check_columns(x.shape[1], int(np.prod(simulator.plan.input.shape)))
+    check_columns(x.shape[1], sum(size(t.shape) for t in simulator.inputs))
     y = simulator(x)
     found = cli_outputs.describe(buffer, simulator.plan, y, labels)
     if output is not None:

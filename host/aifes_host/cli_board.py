@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Optional
 
 import numpy as np
 import typer
-from aifes.format import decode
+from aifes.format import decode, size
 from rich.progress import BarColumn, Progress, TextColumn
 
 from . import cli_outputs
@@ -33,7 +33,7 @@ from .cli_app import (
 from .float32 import same
 from .graph import check_columns
 from .layout import arrange
-from .simulator import Simulator, dequantize_values, quantize_values
+from .simulator import Simulator
 from .sources import read_data
 
 Port = Annotated[str, typer.Option(
@@ -170,7 +170,8 @@ def run(model: Model,
         json: Json = False):
     """Compute on the board and compare with the simulator, bit by bit; deploys what is missing."""
     x = read_data(input)
-    check_columns(x.shape[1], Simulator(model.read_bytes()).plan.ops[0].n_in)
+    check_columns(x.shape[1], sum(
+        size(t.shape) for t in Simulator(model.read_bytes()).inputs))
     with _open(port, transport, model, json) as board:
         _need_serial(board)
         plan, _, engine = _deploy(board, model, to, True)
@@ -181,9 +182,9 @@ def run(model: Model,
         y = got
         different = int((~same(got, simulator(x).astype(np.float32), engine)).any(1).sum())
     else:
-        want = simulator.run(quantize_values(x, *simulator.scale(simulator.plan.input)))
+        want = simulator.run(simulator.quantized(x))
         different = int((got != want).any(1).sum())
-        y = dequantize_values(got, *simulator.scale(simulator.plan.output))
+        y = simulator.real(got)
     if output is not None:
         write_outputs(y, output)
 

@@ -6,11 +6,12 @@ each class of a softmax, and for the call. The prices were fitted to the counts 
 """
 from dataclasses import dataclass
 
-from aifes.format import DENSE, SOFTMAX
+from aifes.ops import NAMES
 
 from .boards.deploy import HEAP, OP_HEAP
-from .boards.runtime import NATIVE
+from .boards.runtime import NATIVE, Kind
 from .layout import arrange
+from .ops import ROOMS
 from .simulator import Simulator
 
 TOLERANCE = 0.15  # how far an estimate may be from the count
@@ -19,7 +20,8 @@ TOLERANCE = 0.15  # how far an estimate may be from the count
 @dataclass
 class Chip:
     """product: instructions for one multiplication; product_rows: in layers narrower than the
-    block of outputs that the target interleaves."""
+    block of outputs that the target interleaves; output: of a dense layer; probability: of a
+    softmax; sum: of two elements; call: for all that is around."""
 
     name: str
     board: str
@@ -30,13 +32,15 @@ class Chip:
     product_rows: float
     output: float
     probability: float
+    sum: float
     call: float
 
 
 CHIPS = (
-    Chip("Cortex-M0+", "Raspberry Pi Pico", 125, "cortex-m0", "armv6m", 3.2, 9.4, 40.9, 126, 127),
-    Chip("Cortex-M4", "nRF52840", 64, "cortex-m4", "armv7emsp", 1.3, 4.9, 30.3, 29.6, 176),
-    Chip("RV32IMC", "ESP32-C3", 160, "any", "rv32imc", 3.7, 3.7, 32.2, 42.4, 236),
+    Chip("Cortex-M0+", "Raspberry Pi Pico", 125, "cortex-m0", "armv6m", 3.2, 9.4, 40.9, 126, 25,
+         127),
+    Chip("Cortex-M4", "nRF52840", 64, "cortex-m4", "armv7emsp", 1.3, 4.9, 30.3, 29.6, 25, 176),
+    Chip("RV32IMC", "ESP32-C3", 160, "any", "rv32imc", 3.7, 3.7, 32.2, 42.4, 25, 236),
 )
 
 
@@ -55,22 +59,18 @@ class Cost:
 
 def multiplications(plan):
     """Products of weight and input in one inference of a Plan."""
-    return sum(op.n_in * op.n_out for op in plan.ops if op.opcode == DENSE)
+    return sum(ROOMS[NAMES[op.opcode]].products(op, plan.tensors) for op in plan.ops)
 
 
 def estimate(model, chip):
     """The Cost of an .aifes buffer on a Chip."""
     model = arrange(model, chip.target)
-    plan = Simulator(model).plan
-    count = chip.call
-    for op in plan.ops:
-        if op.opcode == DENSE:
-            outputs = -(-op.n_out // op.interleave) * op.interleave  # the last block is padded
-            product = chip.product if op.interleave > 1 else chip.product_rows
-            count += outputs * (op.n_in * product + chip.output)
-        elif op.opcode == SOFTMAX:
-            count += op.n_out * chip.probability
-    engine = (NATIVE / f"{chip.arch}_6.3" / "_aifes.mpy").stat().st_size
+    simulator = Simulator(model)
+    plan = simulator.plan
+    count = chip.call + sum(ROOMS[NAMES[op.opcode]].instructions(op, plan.tensors, chip)
+                            for op in plan.ops)
+    family = Kind.of(simulator).family()
+    engine = (NATIVE / f"{chip.arch}_6.3" / family).stat().st_size if family else 0
     heap = len(model) + plan.arena + HEAP["native"] + OP_HEAP * len(plan.ops)
     return Cost(chip, len(model), round(count), round(count / chip.mhz), len(model) + engine,
                 plan.arena, heap)

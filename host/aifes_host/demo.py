@@ -14,7 +14,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from .graph import Activation, Dense, Graph
+from .graph import sequential
+from .ops import Activation, Dense
 from .quantizer import quantize
 
 DEVICE = Path(__file__).parents[2] / "device"
@@ -33,8 +34,8 @@ def make_model():
     """The tutorial's network, quantized with 400 spots of black, white and red as a Quantized."""
     rng = np.random.default_rng(0)
     spots = rng.dirichlet((0.4, 0.4, 0.4), 400) @ COLORS + rng.normal(0, 0.02, (400, 3))
-    graph = Graph(inputs=3, name="line follower", layers=[
-        Dense(W1, B1), Activation("leaky_relu", 0.01), Dense(W2, B2), Activation("sigmoid")])
+    graph = sequential(3, [Dense(W1, B1), Activation("leaky_relu", 0.01), Dense(W2, B2),
+                           Activation("sigmoid")], "line follower")
     return quantize(graph, spots)
 
 

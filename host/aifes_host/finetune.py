@@ -8,12 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from .graph import ConversionError, Dense, Graph
-from .losses import goal
+from .graph import ConversionError, Graph
+from .losses import goals
 from .quantizer import build, quantize
-from .scales import weight_shifts
-from .simulator import dequantize_values, quantize_values, simulate
-from .slopes import slope
+from .scales import rounded
+from .simulator import simulate
 
 EPOCHS = 60
 BATCH = 32
@@ -33,26 +32,23 @@ def finetune(graph, data, targets, method="mse", seed=0, progress=iter, meant=No
     """
     start = quantize(graph, data, method)
     x = start.x
-    aim = goal(graph, targets, len(x), meant)
+    aim = goals(graph, targets, len(x), meant)
     held = np.arange(len(x)) % HELD_BACK == 0
     if held.sum() < 2:
         raise ConversionError(f"{len(x)} samples are too few to train with: give some hundred")
-    per_feature = not isinstance(start.layers[0].shift, int)
     best = before = aim.value(simulate(start.model, x[held]), held)
     found, epoch_taken = start, 0
-    trained = Graph(graph.inputs, [replace(layer) for layer in graph.layers], graph.name,
-                    graph.labels)
+    trained = _copy(graph)
     trainer = _Trainer(trained, x, aim, np.flatnonzero(~held), np.random.default_rng(seed))
-    trial = build(trained, x, method, per_feature)
+    trial = build(trained, x, method, start.per_element)
     for epoch in progress(range(1, EPOCHS + 1)):
         trainer.epoch(trial, epoch)
-        trial = build(trained, x, method, per_feature)
+        trial = build(trained, x, method, start.per_element)
         loss = aim.value(simulate(trial.model, x[held]), held)
         if loss < best:
             best, epoch_taken = loss, epoch
             # compared with the network as it was trained: that is what fine-tuning is to keep
-            found = replace(trial, graph=Graph(graph.inputs, [replace(v) for v in trained.layers],
-                                               graph.name, graph.labels))
+            found = replace(trial, graph=_copy(trained))
     found.warnings = start.warnings
     found.improved = {"loss": aim.loss, "loss_before": before, "loss_after": best,
                       "epoch": epoch_taken}
@@ -63,70 +59,70 @@ def finetune(graph, data, targets, method="mse", seed=0, progress=iter, meant=No
     return found
 
 
+def _copy(graph):
+    """The same Graph with Nodes of its own, whose layers may be replaced."""
+    return Graph(graph.inputs, [replace(node) for node in graph.nodes], graph.outputs, graph.name,
+                 graph.labels)
+
+
 class _Trainer:
-    """One network in training, whose dense layers it changes."""
+    """One network in training: layers with parameters are replaced by changed ones."""
 
     def __init__(self, graph, x, aim, rows, rng):
         self.graph, self.x, self.aim, self.rows, self.rng = graph, x, aim, rows, rng
         self.steps = 0
-        self.moments = {i: [np.zeros_like(v) for v in (layer.weights, layer.weights, layer.bias,
-                                                       layer.bias)]
-                        for i, layer in enumerate(graph.layers) if layer.kind == "dense"}
-        self.rates = {i: RATE * np.sqrt((graph.layers[i].weights ** 2).mean())
-                      for i in self.moments}
+        self.moments, self.rates = {}, {}
+        for node in graph.nodes:
+            values = [getattr(node.layer, name) for name in node.layer.trained]
+            if values:
+                self.moments[node.output] = [[np.zeros_like(v), np.zeros_like(v)] for v in values]
+                self.rates[node.output] = RATE * np.sqrt((values[0] ** 2).mean())
 
     def epoch(self, result, epoch):
         """Train with all samples once, with the scales of a Quantized of the network as it is."""
-        scales = [(np.array(r.shift), np.array(r.zero_point)) for r in result.layers]
-        shifts = {i: weight_shifts(self.graph.layers[i].weights) for i in self.moments}
+        self.shifts = {name: self.graph.maker(name).layer.stored_shifts() for name in self.moments}
         rate = 0.5 * (1 + np.cos(np.pi * epoch / (EPOCHS + 1)))
         order = self.rows[self.rng.permutation(len(self.rows))]
         for at in range(0, len(order), BATCH):
-            rows = order[at:at + BATCH]
-            self._step(rows, scales, shifts, rate)
+            self._step(order[at:at + BATCH], result.scales, rate)
 
-    def _step(self, rows, scales, shifts, rate):
-        layers, kept = self.graph.layers, []
-        x, _ = _rounded(self.x[rows], *scales[0])
-        for i, layer in enumerate(layers):
-            if layer.kind == "dense":
-                w, inside = _rounded(layer.weights, shifts[i], 0)
-                y = x @ w + layer.bias
-            else:
-                w, inside, y = None, None, layer(x)
-            if i == len(layers) - 1:
-                seen, open_ = y, True
-            else:
-                seen, open_ = _rounded(y, *scales[i + 1])
-            kept.append((x, w, inside, y, open_))
-            x = seen
-        gradient = self.aim.gradient(x, rows) / len(x)
-        skipped = len(layers) - 1 if self.aim.before_activation else None
+    def _step(self, rows, scales, rate):
+        graph = self.graph
+        # what later layers see of each tensor, and where its values are within range
+        seen = {name: rounded(v, *scales[name])[0] for name, v in graph.split(self.x[rows]).items()}
+        kept = {}
+        for node in graph.nodes:
+            stored, inside = node.layer, ()
+            if stored.trained:
+                stored, inside = stored.as_stored(self.shifts[node.output])
+            y = stored(*[seen[name] for name in node.inputs])
+            ends = node.output in graph.outputs and not graph.readers(node.output)
+            seen[node.output], open_ = (y, True) if ends else rounded(y, *scales[node.output])
+            kept[node.output] = stored, inside, y, open_
         self.steps += 1
-        for i in reversed(range(len(layers))):
-            x, w, inside, y, open_ = kept[i]
-            gradient = gradient * open_
-            if layers[i].kind == "dense":
-                changes = (x.T @ gradient) * inside, gradient.sum(0)
-                gradient = gradient @ w.T
-                self._adam(i, changes, rate)
-            elif i != skipped:
-                gradient = gradient * slope(layers[i], x, y)
+        skipped = self.aim.before_activation
+        gradients = {name: g / len(rows) for name, g in self.aim.gradients(seen, rows).items()}
+        for node in reversed(graph.nodes):
+            stored, inside, y, open_ = kept[node.output]
+            gradient = gradients.pop(node.output) * open_
+            x = [seen[name] for name in node.inputs]
+            if node.output in skipped:
+                back = [gradient]
+            else:
+                back = stored.gradients(x, y, gradient)
+            for name, g in zip(node.inputs, back):
+                gradients[name] = gradients[name] + g if name in gradients else g
+            if stored.trained:
+                found = stored.parameter_gradients(x, gradient)
+                self._adam(node, [g * part for g, part in zip(found, inside)], rate)
 
-    def _adam(self, i, gradients, rate):
-        layer, m = self.graph.layers[i], self.moments[i]
-        new = []
-        for k, (value, g) in enumerate(zip((layer.weights, layer.bias), gradients)):
-            m[2 * k] = 0.9 * m[2 * k] + 0.1 * g
-            m[2 * k + 1] = 0.999 * m[2 * k + 1] + 0.001 * g * g
-            first = m[2 * k] / (1 - 0.9 ** self.steps)
-            second = m[2 * k + 1] / (1 - 0.999 ** self.steps)
-            new.append(value - rate * self.rates[i] * first / (np.sqrt(second) + 1e-8))
-        self.graph.layers[i] = Dense(*new, layer.name)
-
-
-def _rounded(values, shift, zero):
-    """The values as Q7 holds them, and 1 where they are within its range."""
-    low, high = (np.ldexp(np.float64(q) - zero, -np.asarray(shift)) for q in (-128, 127))
-    return (dequantize_values(quantize_values(values, shift, zero), shift, zero),
-            (values >= low) & (values <= high))
+    def _adam(self, node, gradients, rate):
+        new = {}
+        for name, g, m in zip(node.layer.trained, gradients, self.moments[node.output]):
+            m[0] = 0.9 * m[0] + 0.1 * g
+            m[1] = 0.999 * m[1] + 0.001 * g * g
+            first = m[0] / (1 - 0.9 ** self.steps)
+            second = m[1] / (1 - 0.999 ** self.steps)
+            new[name] = getattr(node.layer, name) - rate * self.rates[node.output] * first / (
+                np.sqrt(second) + 1e-8)
+        node.layer = replace(node.layer, **new)

@@ -1,13 +1,8 @@
 """A float network as an .aifes buffer of float32: to be run so, or quantized on the board."""
-import json
-from dataclasses import replace
-
 import numpy as np
-from aifes import __version__, builder, f32_layers
-from aifes.f32_format import ACTIVATIONS
-from aifes.format import FLOAT32
 
-from .graph import SELU_ALPHA, SELU_SCALE, ConversionError, Dense
+from .assembly import Step, assemble, metadata
+from .graph import ConversionError
 
 
 def float_model(graph):
@@ -15,58 +10,54 @@ def float_model(graph):
 
     Raises ConversionError if it has an activation that there is in int8 only.
     """
-    ops, rows, n = [], [["input", graph.inputs, 0, None, None]], graph.inputs
-    for layer in _layers(graph):
-        if layer.kind == "dense":
-            ops.append(f32_layers.dense_op(layer.weights.T.astype("<f4").tobytes(),
-                                           layer.bias.astype("<f4").tobytes(), by_output=True))
-            parameters = layer.weights.size + layer.bias.size
-        else:
-            alpha = layer.alpha if layer.kind in ("leaky_relu", "elu") else None
-            ops.append(f32_layers.activation_op(layer.kind, n, alpha))
-            parameters = 0
-        n = ops[-1].n_out
-        rows.append([layer.name, n, parameters, None, None])
-    meta = {"name": graph.name, "layers": rows, "made": f"aifes {__version__}, float32"}
-    if graph.labels:
-        meta["labels"] = [str(v) for v in graph.labels]
-    if graph.boundary is not None:
-        meta["boundary"] = graph.boundary
-    return bytes(builder.assemble(ops, (0, 0), (0, 0), dtype=FLOAT32, metadata=json.dumps(
-        meta, ensure_ascii=False).encode()))
+    layers, steps = _layers(graph), []
+    rows = [["input" if len(graph.inputs) == 1 else t.name, t.size, 0, None, None]
+            for t in graph.inputs]
+    for node in graph.nodes:
+        layer, n = layers[node.output], graph.tensors[node.output].size
+        steps.append(Step(layer.float_op(n), node.inputs, node.output, [node.output]))
+        rows.append([layer.name, n, layer.parameters, None, None])
+    return assemble(graph, steps, metadata=metadata(graph, rows, "float32"))[0]
 
 
 def _layers(graph):
-    """The layers of a Graph as float32 models have them: SELU is an ELU whose factor goes into the
-    dense layer behind it, CELU one between two such factors."""
-    layers = list(graph.layers)
-    for i, layer in enumerate(layers):
-        if layer.kind == "clamp" and (layer.alpha, layer.beta) == (0, np.inf):
-            layers[i] = replace(layer, kind="relu")
-        elif layer.kind == "selu" and _is_dense(layers, i + 1):
-            layers[i] = replace(layer, kind="elu", alpha=SELU_ALPHA)
-            layers[i + 1] = _scaled(layers[i + 1], SELU_SCALE)
-        elif layer.kind == "celu" and layer.alpha == 1:
-            layers[i] = replace(layer, kind="elu")
-        elif layer.kind == "celu" and _is_dense(layers, i - 1) and _is_dense(layers, i + 1):
-            layers[i] = replace(layer, kind="elu", alpha=1.0)
-            before = _scaled(layers[i - 1], 1 / layer.alpha)
-            layers[i - 1] = Dense(before.weights, before.bias / layer.alpha, before.name)
-            layers[i + 1] = _scaled(layers[i + 1], layer.alpha)
-        elif layer.kind not in ("dense", "softmax", *ACTIVATIONS):
+    """{name of the result: layer} as float32 models have them. The factors by which a layer differs
+    there go into the linear layers before and behind it."""
+    layers = {node.output: node.layer for node in graph.nodes}
+    for node in graph.nodes:
+        layer = layers[node.output]
+        found, before, after = layer.factored()
+        takes = _takers(graph, node, before, after)
+        if not found.in_float32 or takes is None:
             raise ConversionError(
                 f"layer {layer.name!r}: float32 models have no {layer.kind}"
-                + (" but between dense layers" if layer.kind in ("selu", "celu") else "")
+                + (" but between dense layers" if found.in_float32 else "")
                 + "; make an int8 model with `aifes quantize`, which has it")
+        layers[node.output] = found
+        for name, factors in takes:
+            layers[name] = layers[name].scaled(**factors)
     return layers
 
 
-def _is_dense(layers, i):
-    return 0 <= i < len(layers) and layers[i].kind == "dense"
+def _takers(graph, node, before, after):
+    """[(name of a result, arguments of scaled() for its layer)]; None if a factor has no place."""
+    source, takes = node.inputs[0], []
+    if before != 1:
+        if graph.maker(source) is None or source in graph.outputs or len(graph.readers(source)) > 1:
+            return None
+        takes.append((graph.maker(source), {"results": before}))
+    if after != 1:
+        if node.output in graph.outputs:
+            return None
+        takes += [(reader, {"inputs": after}) for reader in graph.readers(node.output)]
+    if not all(taker.layer.linear for taker, _ in takes):
+        return None
+    return [(taker.output, factors) for taker, factors in takes]
 
 
-def _scaled(dense, factor):
-    return Dense(dense.weights * factor, dense.bias, dense.name)
+def results(graph, x):
+    """Graph.results() as the float32 model on the board computes them."""
+    return graph.results(x.astype(np.float32), lambda layer, *values: layer.float32(*values))
 
 
 def same(got, want, engine):

@@ -1,17 +1,13 @@
-"""The float network: a chain of layers. It knows no file format and no quantization."""
-import math
+"""The float network: a directed acyclic graph of layers. It knows no file format, no quantization
+and no layer: those are in ops/.
+"""
+import heapq
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
 
-# elementwise, but for the last two, which go over the last axis
-ACTIVATIONS = ("relu", "leaky_relu", "elu", "sigmoid", "tanh", "softsign", "clamp", "hard_sigmoid",
-               "hard_swish", "gelu", "gelu_tanh", "silu", "selu", "celu", "softplus", "mish",
-               "log_sigmoid", "softmax", "log_softmax")
 LARGEST = float(np.finfo(np.float32).max)
-PROBABILITIES = ("sigmoid", "hard_sigmoid", "softmax")  # what these give, 0.5 divides
-SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805  # arXiv 1706.02515
-
 CLASS_COLUMN = ("Save the inputs without it, and the classes in a file of their own, for --labels "
                 "or --finetune")
 
@@ -21,166 +17,140 @@ class ConversionError(ValueError):
 
 
 @dataclass
-class Dense:
-    """x @ weights + bias; weights: [inputs, outputs], bias: [outputs], float."""
+class Tensor:
+    """shape: without the samples; [elements], or [rows, columns, channels]."""
 
-    weights: np.ndarray
-    bias: np.ndarray
-    name: str = ""
+    name: str
+    shape: tuple
 
     def __post_init__(self):
-        self.weights = np.asarray(self.weights, np.float64)
-        self.bias = np.asarray(self.bias, np.float64)
-        if self.weights.ndim != 2 or self.bias.shape != self.weights.shape[1:]:
-            raise ConversionError(
-                f"dense layer {self.name!r}: weights {self.weights.shape} and bias "
-                f"{self.bias.shape} must be [inputs, outputs] and [outputs]")
-        largest = max(np.abs(self.weights).max(initial=0), np.abs(self.bias).max(initial=0))
-        if not largest <= LARGEST:  # NaN neither
-            raise ConversionError(f"dense layer {self.name!r} has parameters that are not finite "
-                                  "as float32: train again with a smaller learning rate")
-        if not self.weights.size:
-            raise ConversionError(f"dense layer {self.name!r} has {self.weights.shape[0]} inputs "
-                                  f"and {self.weights.shape[1]} outputs: it needs one of each")
+        self.shape = tuple(int(n) for n in np.atleast_1d(self.shape))
+        if not 1 <= len(self.shape) <= 3 or min(self.shape) < 1:
+            raise ConversionError(f"tensor {self.name!r} has shape {self.shape}: it needs one to "
+                                  "three dimensions of 1 or more")
 
-    kind = "dense"
-
-    def __call__(self, x):
-        return x @ self.weights + self.bias
-
-    def __repr__(self):
-        return "Dense({} -> {}, {!r})".format(*self.weights.shape, self.name)
+    @property
+    def size(self):
+        """Elements."""
+        return int(np.prod(self.shape))
 
 
 @dataclass
-class Activation:
-    """kind: one of ACTIVATIONS; alpha: of leaky_relu, elu and celu.
+class Node:
+    """A layer of ops/, and the names of the tensors that it reads and of the one that it makes."""
 
-    clamp: alpha and beta are its ends; hard_sigmoid: clamp(alpha * x + beta, 0, 1).
-    """
-
-    kind: str
-    alpha: float = 0.0
-    beta: float = 0.0
-    name: str = ""
+    layer: object
+    inputs: tuple
+    outputs: tuple
 
     def __post_init__(self):
-        if self.kind not in ACTIVATIONS:
-            raise ConversionError(f"layer {self.name or self.kind!r} is of kind {self.kind!r}, "
-                                  f"which is not one of dense, {', '.join(ACTIVATIONS)}")
-        ends = np.array((self.alpha, self.beta), float)
-        if self.kind == "clamp":  # an end may be open
-            wrong = not self.alpha <= self.beta or (np.abs(ends).min() > LARGEST
-                                                    and self.alpha * self.beta > 0)
-        else:
-            wrong = not (np.abs(ends) <= LARGEST).all()
-        if self.kind == "celu" and not self.alpha > 0:
-            raise ConversionError(f"layer {self.name or self.kind!r} has alpha {self.alpha}: a "
-                                  "CELU takes one above 0")
-        if wrong:
-            raise ConversionError(f"layer {self.name or self.kind!r} has parameters that are not "
-                                  f"finite or not in order: {self.alpha}, {self.beta}")
+        self.inputs, self.outputs = tuple(self.inputs), tuple(self.outputs)
 
-    def __call__(self, x):
-        """The activation of an array, of the same shape."""
-        return FUNCTIONS[self.kind](np.asarray(x), self.alpha, self.beta)
-
-
-def _sigmoid(x):
-    e = np.exp(-np.abs(x))
-    return np.where(x > 0, 1, e) / (1 + e)
-
-
-def _softplus(x):
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
-
-
-def _elu(x, alpha):
-    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
-
-
-def _celu(x, alpha):
-    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x / alpha, 0)))
-
-
-def _softmax(x):
-    e = np.exp(x - x.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
-
-
-def _log_softmax(x):
-    x = x - x.max(axis=-1, keepdims=True)
-    return x - np.log(np.exp(x).sum(axis=-1, keepdims=True))
-
-
-_erf = np.vectorize(math.erf, otypes=[float])
-# of an array and the layer's alpha and beta
-FUNCTIONS = {
-    "relu": lambda x, a, b: np.maximum(x, 0),
-    "leaky_relu": lambda x, a, b: np.where(x > 0, x, a * x),
-    "elu": lambda x, a, b: _elu(x, a),
-    "sigmoid": lambda x, a, b: _sigmoid(x),
-    "tanh": lambda x, a, b: np.tanh(x),
-    "softsign": lambda x, a, b: x / (1 + np.abs(x)),
-    "clamp": lambda x, a, b: np.clip(x, a, b),
-    "hard_sigmoid": lambda x, a, b: np.clip(a * x + b, 0, 1),
-    "hard_swish": lambda x, a, b: x * np.clip(x / 6 + 0.5, 0, 1),
-    "gelu": lambda x, a, b: x * 0.5 * (1 + _erf(x / np.sqrt(2))),
-    "gelu_tanh": lambda x, a, b: x * 0.5 * (
-        1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x ** 3))),
-    "silu": lambda x, a, b: x * _sigmoid(x),
-    "selu": lambda x, a, b: SELU_SCALE * _elu(x, SELU_ALPHA),
-    "celu": lambda x, a, b: _celu(x, a),
-    "softplus": lambda x, a, b: _softplus(x),
-    "mish": lambda x, a, b: x * np.tanh(_softplus(x)),
-    "log_sigmoid": lambda x, a, b: -_softplus(-x),
-    "softmax": lambda x, a, b: _softmax(x),
-    "log_softmax": lambda x, a, b: _log_softmax(x),
-}
+    @property
+    def output(self):
+        """The name of the result."""
+        return self.outputs[0]
 
 
 @dataclass
 class Graph:
-    """A float network of `inputs` values in; labels: names of the outputs, for classifiers."""
+    """inputs: Tensors; nodes: in an order of execution; outputs: names of tensors.
 
-    inputs: int
-    layers: list
+    labels: names of the classes of a classifier, one for each output, or two for a single one.
+    On the PC a sample is one row: all inputs side by side, all outputs side by side.
+    Raises ConversionError if it is no acyclic graph, or if shapes do not fit.
+    """
+
+    inputs: list
+    nodes: list
+    outputs: list
     name: str = "network"
     labels: list = field(default_factory=list)
 
     def __post_init__(self):
-        n = self.inputs
-        if not self.layers:
+        if not self.nodes:
             raise ConversionError("the network has no layers")
-        for i, layer in enumerate(self.layers):
-            layer.name = layer.name or f"{layer.kind}_{i}"
-            if layer.kind == "dense":
-                if layer.weights.shape[0] != n:
-                    raise ConversionError(f"dense layer {layer.name!r} takes "
-                                          f"{layer.weights.shape[0]} inputs but gets {n}")
-                n = layer.weights.shape[1]
-        self.outputs = n
-        self.labels = _names(self.labels, n)
         if not isinstance(self.name, str):
             raise ConversionError(f"the network's name must be text, not {shortened(self.name)}")
+        made = Counter([t.name for t in self.inputs] + [node.output for node in self.nodes])
+        twice = next((name for name, n in made.items() if n > 1), None)
+        if twice is not None:
+            raise ConversionError(f"two tensors of the network are called {twice!r}: names must "
+                                  "differ")
+        self.nodes = _in_order(self.nodes, made)
+        self.tensors = {t.name: t for t in self.inputs}
+        for node in self.nodes:
+            node.layer.name = node.layer.name or node.output
+            shapes = [self.tensors[n].shape for n in node.inputs]
+            self.tensors[node.output] = Tensor(node.output, node.layer.shape(*shapes))
+        self._check_outputs()
+        self.n_in = sum(t.size for t in self.inputs)
+        self.n_out = sum(self.tensors[n].size for n in self.outputs)
+        self.labels = _names(self.labels, self.n_out)
+
+    def _check_outputs(self):
+        if not self.inputs or not self.outputs:
+            raise ConversionError("the network has no inputs or no outputs")
+        computed = {node.output for node in self.nodes}
+        for name in self.outputs:
+            if name not in computed:
+                raise ConversionError(f"output {name!r} is no result of a layer")
+        if len(set(self.outputs)) < len(self.outputs):
+            raise ConversionError("an output of the network stands twice: give each once")
+        needed = set(self.outputs)
+        for node in reversed(self.nodes):
+            if node.output in needed:
+                needed.update(node.inputs)
+        idle = next((n for n in self.tensors if n not in needed), None)
+        if idle is not None:
+            raise ConversionError(f"nothing needs {idle!r}: no output depends on it, leave it out")
+
+    @property
+    def layers(self):
+        """The layers, in the order of execution."""
+        return [node.layer for node in self.nodes]
+
+    @property
+    def last(self):
+        """The layer whose result is the only output; None if there are several."""
+        if len(self.outputs) > 1:
+            return None
+        return self.maker(self.outputs[0]).layer
 
     @property
     def boundary(self):
-        """What a single output must exceed to mean the second class; None for several outputs.
+        """What a single output of one number must exceed to mean the second class, else None.
 
         0.5 for a probability, its logarithm for that of one; 0 for a logit, the sum before a
         sigmoid that is not in the network.
         """
-        last = self.layers[-1]
-        if self.outputs > 1:
-            return None
-        if last.kind == "log_sigmoid":
-            return math.log(0.5)
-        zero_to_one = last.kind == "clamp" and (last.alpha, last.beta) == (0, 1)
-        return 0.5 if last.kind in PROBABILITIES or zero_to_one else 0
+        return self.last.boundary if self.n_out == 1 else None
+
+    @property
+    def is_chain(self):
+        """Whether each layer reads just what the one before it made."""
+        ends = [self.inputs[0].name] + [node.output for node in self.nodes]
+        return len(self.inputs) == 1 and self.outputs == ends[-1:] and all(
+            node.inputs == (x,) for node, x in zip(self.nodes, ends))
+
+    def maker(self, name):
+        """The node that makes a tensor; None for an input."""
+        return next((node for node in self.nodes if node.output == name), None)
+
+    def readers(self, name):
+        """The nodes that read a tensor."""
+        return [node for node in self.nodes if name in node.inputs]
 
     def samples(self, x):
-        """x as float64 [samples, inputs]; raises ConversionError if it does not fit."""
+        """x as float64 [samples, inputs]; raises ConversionError if it does not fit.
+
+        x: [samples, inputs], or a tuple of such arrays, one for each input.
+        """
+        if isinstance(x, tuple) and len(self.inputs) > 1 and len(x) == len(self.inputs):
+            parts = [np.asarray(v) for v in x]
+            if len({len(v) if v.ndim else 0 for v in parts}) > 1:
+                raise ConversionError("the data of the inputs have different numbers of samples")
+            x = np.concatenate([v.reshape(len(v), -1) for v in parts], 1)
         try:
             x = np.asarray(x)
             if x.dtype.kind not in "biufO":
@@ -189,40 +159,104 @@ class Graph:
         except (TypeError, ValueError, OverflowError):
             raise ConversionError("the data are not numbers, or rows of different lengths")
         if x.ndim < 2:
-            x = x.reshape(-1, self.inputs) if self.inputs == 1 or x.size == self.inputs \
+            x = x.reshape(-1, self.n_in) if self.n_in == 1 or x.size == self.n_in \
                 else x.reshape(1, -1)
         if not x.size:
             raise ConversionError("the data have no rows or no columns")
         x = x.reshape(len(x), -1)
-        check_columns(x.shape[1], self.inputs)
+        check_columns(x.shape[1], self.n_in)
         if not fits_float32(x):
             wrong = np.flatnonzero(~(np.abs(x) <= LARGEST).all(axis=1))
             raise ConversionError(f"the data contain values that are not finite as float32, first "
                                   f"in row {wrong[0] + 1}: remove those rows")
         return x
 
-    def results(self, x):
-        """Every layer's result for x [samples, inputs]: a list of float64 [samples, elements]."""
-        found = []
-        for layer in self.layers:
-            x = layer(x)
-            found.append(x)
+    def split(self, x):
+        """The inputs' arrays {name: [samples, elements]} of samples [samples, inputs]."""
+        ends = np.cumsum([t.size for t in self.inputs])
+        return {t.name: v for t, v in zip(self.inputs, np.split(x, ends[:-1], axis=1))}
+
+    def results(self, x, compute=lambda layer, *values: layer(*values), known=None):
+        """Every tensor {name: [samples, elements]} for x [samples, inputs].
+
+        compute: gives a layer's result of its inputs; known: {name: values} that are taken instead.
+        """
+        found = self.split(x)
+        found.update(known or {})
+        for node in self.nodes:
+            if node.output not in found:
+                found[node.output] = compute(node.layer, *[found[n] for n in node.inputs])
         return found
 
+    def joined(self, results):
+        """The outputs [samples, outputs] of what results() gave."""
+        return np.concatenate([results[n] for n in self.outputs], axis=1)
+
     def __call__(self, x):
-        return self.results(self.samples(x))[-1]
+        return self.joined(self.results(self.samples(x)))
 
     def __repr__(self):
-        steps = [f"{layer.weights.shape[1]}" if layer.kind == "dense" else layer.kind
-                 for layer in self.layers]
-        if len(steps) > 16:
-            steps[8:-8] = [f"({len(steps) - 16} more)"]
         names = [str(v) for v in self.labels]
         labels = f", labels {', '.join(names[:8])}{', ..' if len(names) > 8 else ''}"
-        parameters = sum(layer.weights.size + layer.bias.size for layer in self.layers
-                         if layer.kind == "dense")
-        return f"Graph({self.name!r}, {' -> '.join([str(self.inputs), *steps])}, " \
+        parameters = sum(layer.parameters for layer in self.layers)
+        return f"Graph({self.name!r}, {' -> '.join(self._steps())}, " \
                f"{parameters} parameters{labels if names else ''})"
+
+    def _steps(self):
+        """What stands in the repr: 3, 4, relu, .. of a chain; of others the ends and a count."""
+        if not self.is_chain:
+            ends = [" + ".join("x".join(map(str, self.tensors[n].shape)) for n in names)
+                    for names in ([t.name for t in self.inputs], self.outputs)]
+            return [ends[0], f"({len(self.nodes)} layers)", ends[1]]
+        steps = [str(node.layer.label) for node in self.nodes]
+        if len(steps) > 16:
+            steps[8:-8] = [f"({len(steps) - 16} more)"]
+        return [str(self.n_in), *steps]
+
+
+def sequential(shape, layers, name="network", labels=()):
+    """The Graph of a chain of layers; shape: of the input, or its number of elements."""
+    source = Tensor("input", shape)
+    nodes, x = [], source.name
+    for i, layer in enumerate(layers):
+        layer.name = layer.name or f"{layer.kind}_{i}"
+        y = unique(layer.name, [source.name] + [node.output for node in nodes])
+        nodes.append(Node(layer, (x,), (y,)))
+        x = y
+    return Graph([source], nodes, [x], name, labels)
+
+
+def unique(name, taken):
+    """The name, with a number behind it if it is taken."""
+    found, i = name, 1
+    while found in taken:
+        found, i = f"{name}_{i}", i + 1
+    return found
+
+
+def _in_order(nodes, made):
+    """The nodes so that each comes behind what it reads; an order that does so stays."""
+    place = {node.output: i for i, node in enumerate(nodes)}
+    readers, missing = [[] for _ in nodes], []
+    for i, node in enumerate(nodes):
+        unknown = next((n for n in node.inputs if n not in made), None)
+        if unknown is not None:
+            raise ConversionError(f"layer {node.output!r} reads {unknown!r}, which nothing makes")
+        before = {place[n] for n in node.inputs if n in place}
+        missing.append(len(before))
+        for k in before:
+            readers[k].append(i)
+    ready, found = [i for i, n in enumerate(missing) if not n], []
+    while ready:
+        i = heapq.heappop(ready)
+        found.append(nodes[i])
+        for k in readers[i]:
+            missing[k] -= 1
+            if not missing[k]:
+                heapq.heappush(ready, k)
+    if len(found) < len(nodes):
+        raise ConversionError("the layers of the network form a circle: it cannot be computed")
+    return found
 
 
 def fits_float32(values):

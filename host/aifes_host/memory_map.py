@@ -1,10 +1,10 @@
-"""The arena over time: which tensor lies where while which layer runs; as text, PNG or SVG."""
+"""The arena over time: which tensor lies where while which op runs; as text, PNG or SVG."""
 from dataclasses import dataclass
 
-from aifes.f32_format import OP_NAMES
-from aifes.format import FLOAT32, size
+from aifes.format import nbytes
+from aifes.ops import NAMES
 
-BESIDE = 5  # layers whose names have room side by side
+BESIDE = 5  # ops whose names have room side by side
 
 
 @dataclass
@@ -20,18 +20,32 @@ class Block:
 
 def blocks(plan):
     """The Blocks of a Plan; a result computed in place extends the block it overwrites."""
-    item = 4 if plan.input.dtype == FLOAT32 else 1
-    found = [Block("input", plan.input.offset, item * size(plan.input.shape), 0, 0)]
+    n, steps = plan.n_inputs, len(plan.ops)
+    outputs = range(n, n + plan.n_outputs)
+    until = {k: i for i, op in enumerate(plan.ops) for k in op.inputs}
+    until.update({k: steps - 1 for k in outputs})
+    found, of = [], {}
+    for k in range(n):
+        t = plan.tensors[k]
+        name = "input" if n == 1 else f"input {k}"
+        of[k] = Block(name, t.offset, nbytes(t), 0, until.get(k, 0))
+        found.append(of[k])
     for i, op in enumerate(plan.ops):
-        found[-1].last = i
-        if op.y != op.x:
-            found.append(Block(f"{OP_NAMES[op.opcode]} {i}", op.y, item * op.n_out, i, i))
+        for k in op.outputs:
+            t = plan.tensors[k]
+            same = next((of[x] for x in op.inputs if plan.tensors[x].offset == t.offset), None)
+            if same is None:
+                same = Block(f"{NAMES[op.opcode]} {i}", t.offset, nbytes(t), i, i)
+                found.append(same)
+            same.last = max(same.last, until.get(k, i))
+            of[k] = same
     return found
 
 
 def lower_bound(plan):
     """The largest sum of tensors that are needed at once, in bytes."""
-    return max(sum(b.length for b in blocks(plan) if b.first <= i <= b.last)
+    found = blocks(plan)
+    return max(sum(b.length for b in found if b.first <= i <= b.last)
                for i in range(len(plan.ops)))
 
 
@@ -41,7 +55,7 @@ def letter(i):
 
 
 def draw_text(plan, width=48):
-    """One line a layer: its name and the arena from 0 to its end, a letter for each tensor."""
+    """One line an op: its name and the arena from 0 to its end, a letter for each tensor."""
     found = blocks(plan)
     lines = []
     for i, op in enumerate(plan.ops):
@@ -51,7 +65,7 @@ def draw_text(plan, width=48):
                 start = b.offset * width // plan.arena
                 end = max(start + 1, -(-(b.offset + b.length) * width // plan.arena))
                 row[start:end] = [letter] * len(row[start:end])
-        lines.append((f"{i} {OP_NAMES[op.opcode]}", "".join(row)))
+        lines.append((f"{i} {NAMES[op.opcode]}", "".join(row)))
     return lines
 
 
@@ -77,7 +91,7 @@ def draw_picture(plan, path, title):
              title=f"{title}: arena of {plan.arena} bytes")
     numbers = range(0, steps, -(-steps // 20))
     axes.set_xticks([i + 0.5 for i in numbers],
-                    [i if wide else f"{i}: {OP_NAMES[plan.ops[i].opcode]}" for i in numbers])
+                    [i if wide else f"{i}: {NAMES[plan.ops[i].opcode]}" for i in numbers])
     axes.tick_params(axis="x", length=0)
     if wide:
         axes.set_xlabel("operation")

@@ -1,6 +1,8 @@
 """From the outputs of an .aifes model to names of classes, by what its metadata say."""
 import numpy as np
-from aifes.f32_format import ACTIVATION_F32, ACTIVATIONS
+from aifes.format import FLOAT32, size
+from aifes.ops import NAMES
+from aifes.ops.map import FUNCTIONS
 from aifes.summary import metadata
 
 from .classes import class_numbers, classify
@@ -15,7 +17,8 @@ class Outputs:
 
     def __init__(self, model, plan):
         noted = metadata(model, plan)
-        self.count = plan.ops[-1].n_out
+        outputs = plan.tensors[plan.n_inputs:plan.n_inputs + plan.n_outputs]
+        self.count = sum(size(t.shape) for t in outputs)
         labels = noted.get("labels")
         fits = isinstance(labels, list) and len(labels) == max(self.count, 2)
         self.labels = [str(v) for v in labels] if fits else []
@@ -45,7 +48,7 @@ class Outputs:
 
 def _is_sigmoid(plan):
     """Whether a single output is a probability, for files that do not say where it divides."""
-    last = plan.ops[-1]
-    if last.opcode == ACTIVATION_F32:
-        return ACTIVATIONS[last.flags] == "sigmoid"
-    return not plan.output.features and (plan.output.shift, plan.output.zero_point) == (8, -128)
+    last, output = plan.ops[-1], plan.tensors[plan.n_inputs]
+    if output.dtype == FLOAT32:
+        return NAMES[last.opcode] == "map" and FUNCTIONS[last.flags] == "sigmoid"
+    return not output.scales and (output.shift, output.zero_point) == (8, -128)

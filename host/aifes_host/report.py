@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from . import cost, memory_map, report_svg
 from .simulator import Simulator
-from .stages import stages
+from .stages import outputs, stages
 from .verdict import judge
 
 SCATTERS = 12  # outputs that are drawn
@@ -43,7 +43,7 @@ def matrices(result, stage, labels):
     if labels is not None:
         found["label"] = result.class_numbers(labels, len(stage.real))
         pairs = (("label", "Q7"), ("label", "float"), ("float", "Q7"))
-    elif result.graph.labels or "softmax" in result.layers[-1].kind:
+    elif result.graph.labels or "softmax" in stage.layers[-1].kind:
         pairs = (("float", "Q7"),)
     else:
         pairs = ()
@@ -65,7 +65,7 @@ def write_report(result, x, path, labels=None, model=None, tested=True):
     x = result.graph.samples(x)
     comparison = result.compare(x, labels)
     found = stages(result, x)
-    names, tables = matrices(result, found[-1], labels)
+    names, tables = matrices(result, outputs(found), labels)
     agreement = tables[-1].agreement if tables else None
     wanted = None if labels is None else result.class_numbers(labels, len(x))
     verdict = judge(result, comparison, found, agreement, wanted, tested)
@@ -89,7 +89,7 @@ def write_report(result, x, path, labels=None, model=None, tested=True):
 def write_page(path, name, model, verdict, found, facts, names, tables, compared, layers, intro):
     """The page of a model (bytes) as HTML; returns its costs on chips as dicts.
 
-    found: a Stage for the input and each op; compared: whether they know the float values.
+    found: a Stage for each input and each op; compared: whether they know the float values.
     """
     simulator = Simulator(model)
     plan = simulator.plan
@@ -102,6 +102,7 @@ def write_page(path, name, model, verdict, found, facts, names, tables, compared
     facts = [("model, bytes", f"{len(model):,}"), ("arena, bytes", f"{plan.arena:,}"), *facts]
     html = environment.get_template("report.html.j2").render(
         name=name, model=model, verdict=verdict, intro=intro, facts=facts, stages=found,
+        ends=outputs(found),
         layers=layers, compared=compared, plan=plan, names=names, matrices=tables, costs=costs,
         svg=report_svg, letter=memory_map.letter, version=__version__,
         blocks=memory_map.blocks(plan),

@@ -1,16 +1,17 @@
 """The report about an .aifes file: what can be said of it without its float network."""
 import numpy as np
-from aifes.f32_format import DENSE_F32, OP_NAMES
-from aifes.format import DENSE, SOFTMAX
+from aifes.format import size
+from aifes.ops import NAMES, room
 from aifes.summary import metadata
 
 from .graph import ConversionError
 from .predictions import Outputs
-from .quantizer import LayerReport
 from .report import matrix, write_page
-from .simulator import Simulator, dequantize_values, quantize_values
-from .stages import Stage
+from .scales import dequantize_values
+from .simulator import Simulator
+from .stages import Stage, outputs
 from .verdict import judge_file
+from .walk import LayerReport
 
 
 def describe(model, path, x=None, labels=None, name=None):
@@ -20,24 +21,25 @@ def describe(model, path, x=None, labels=None, name=None):
     """
     simulator = Simulator(model)
     plan, noted = simulator.plan, metadata(model, simulator.plan)
-    outputs = Outputs(model, plan)
+    named = Outputs(model, plan)
+    n_in = sum(size(t.shape) for t in simulator.inputs)
     if x is not None and not np.isfinite(x).all():
         raise ConversionError("the data contain values that are not finite: remove those rows")
-    if x is not None and x.shape[1] != plan.ops[0].n_in:
-        raise ConversionError(f"the data have {x.shape[1]} columns, the network has "
-                              f"{plan.ops[0].n_in} inputs")
+    if x is not None and x.shape[1] != n_in:
+        raise ConversionError(f"the data have {x.shape[1]} columns, the network has {n_in} inputs")
     if labels is not None and x is None:
         raise ConversionError("labels are those of samples: give --data too")
-    found = [Stage(group) for group in _layers(simulator, noted)]
+    found = _stages(simulator, noted)
     classes = accuracy = None
-    facts, tables, names = [], [], outputs.labels
+    facts, tables, names = [], [], named.labels
     if x is not None:
         y = _fill(found, simulator, x)
-        if outputs.labels or plan.ops[-1].opcode == SOFTMAX or labels is not None:
-            classes = outputs.classes(y)
+        softmax = plan.n_outputs == 1 and NAMES[plan.ops[-1].opcode] == "softmax"
+        if named.labels or softmax or labels is not None:
+            classes = named.classes(y)
     if labels is not None:
-        accuracy = outputs.accuracy(y, labels)
-        names = names or [str(i) for i in range(max(outputs.count, 2))]
+        accuracy = named.accuracy(y, labels)
+        names = names or [str(i) for i in range(max(named.count, 2))]
         wanted = np.array([names.index(str(v)) for v in np.ravel(labels).tolist()])
         tables = [matrix("label", "model", {"label": wanted, "model": classes}, len(names))]
         facts = [("accuracy", f"{accuracy:.1%}")]
@@ -50,51 +52,64 @@ def describe(model, path, x=None, labels=None, name=None):
         intro=f"A model of {kind}, {noted.get('made') or 'made by an unknown tool'}; "
               + (f"computed on {len(x):,} samples." if x is not None else "without data."))
     counts = {} if classes is None else {
-        (outputs.labels or [str(i) for i in range(max(outputs.count, 2))])[i]:
-            int((classes == i).sum()) for i in range(max(outputs.count, 2))}
+        (named.labels or [str(i) for i in range(max(named.count, 2))])[i]:
+            int((classes == i).sum()) for i in range(max(named.count, 2))}
     return {"name": name, "bytes": len(model), "arena": plan.arena, "accuracy": accuracy,
             "classes": counts, "verdict": vars(verdict), "boards": costs}
 
 
 def _fill(found, simulator, x):
     """Compute the samples: the values of each stage; returns the outputs."""
-    found[0].real = x
-    if simulator.is_float:
-        found[0].seen = x
-        for stage, values in zip(found[1:], simulator.results(x.astype(np.float32))):
-            stage.seen = values.astype(float)
-        return found[-1].seen
-    q = quantize_values(x, *simulator.scale(simulator.plan.input))
-    for stage, values in zip(found, [q, *simulator.results(q)]):
+    q = simulator.quantized(x)
+    values, plan = simulator.values(q), simulator.plan
+    numbers = [*range(plan.n_inputs), *(op.outputs[0] for op in plan.ops)]
+    at = 0
+    for stage, number in zip(found, numbers):
         layer = stage.layers[-1]
-        if layer.shift is not None:
-            stage.seen = dequantize_values(values, np.array(layer.shift),
+        if stage.is_input:
+            stage.real = x[:, at:at + layer.elements]
+            at += layer.elements
+        if simulator.is_float:
+            stage.seen = values[number].astype(float)
+        elif layer.shift is not None:
+            stage.seen = dequantize_values(values[number], np.array(layer.shift),
                                            np.array(layer.zero_point))
-    return found[-1].seen
+    return outputs(found).seen
 
 
-def _layers(simulator, noted):
-    """LayerReports for the input and each op: by the names in the metadata, if they fit."""
-    plan = simulator.plan
+def _stages(simulator, noted):
+    """A Stage for each input and each op: by the names in the metadata, if they fit."""
+    plan, n = simulator.plan, simulator.plan.n_inputs
     rows = noted.get("layers")
-    groups = _grouped(rows[1:], plan.ops) if _is_table(rows) else None
+    groups = _grouped(rows[n:], plan) if _is_table(rows) and len(rows) > n else None
     if groups is None:
-        rows = [["input", plan.ops[0].n_in, 0, None, None]]
-        groups = [[[OP_NAMES[op.opcode], op.n_out,
-                    op.n_out * (op.n_in + 1) if op.opcode in (DENSE, DENSE_F32) else 0, None,
-                    None]] for op in plan.ops]
-    ends = None if simulator.is_float else [
-        [v.tolist() if isinstance(v, np.ndarray) else v for v in simulator.scale(t)]
-        for t in (plan.input, plan.output)]
+        rows = [["input", size(t.shape), 0, None, None] for t in simulator.inputs]
+        groups = [[[NAMES[op.opcode], _elements(plan, op), _parameters(plan, op), None, None]]
+                  for op in plan.ops]
+    numbers = [*range(n), *(op.outputs[0] for op in plan.ops)]
+    place = {number: i for i, number in enumerate(numbers)}
     found = []
-    for i, group in enumerate([rows[:1], *groups]):
-        kind = OP_NAMES[plan.ops[i - 1].opcode] if i else "input"
-        reports = [LayerReport(str(row[0]), "activation" if place else kind, row[1], row[2], 0.0,
-                               0.0, row[3], row[4], 0.0, 0.0) for place, row in enumerate(group)]
-        if ends and i in (0, len(groups)):
-            reports[-1].shift, reports[-1].zero_point = ends[i > 0]
-        found.append(reports)
+    for i, (number, group) in enumerate(zip(numbers, [[row] for row in rows[:n]] + groups)):
+        op = plan.ops[i - n] if i >= n else None
+        kind = NAMES[op.opcode] if op else "input"
+        reports = [LayerReport(str(row[0]), "activation" if k else kind, row[1], row[2], 0.0, 0.0,
+                               row[3], row[4], 0.0, 0.0) for k, row in enumerate(group)]
+        is_output = n <= number < n + plan.n_outputs
+        if (number < n or is_output) and not simulator.is_float:
+            reports[-1].shift, reports[-1].zero_point = [
+                v.tolist() if isinstance(v, np.ndarray) else v
+                for v in simulator.scale(plan.tensors[number])]
+        found.append(Stage(reports, [place[k] for k in op.inputs] if op else [], is_output))
     return found
+
+
+def _elements(plan, op):
+    return size(plan.tensors[op.outputs[0]].shape)
+
+
+def _parameters(plan, op):
+    x, y = [plan.tensors[k] for k in op.inputs], [plan.tensors[k] for k in op.outputs]
+    return room(op.opcode).parameters(x, y)
 
 
 def _is_table(rows):
@@ -103,22 +118,22 @@ def _is_table(rows):
         and isinstance(row[2], int) for row in rows)
 
 
-def _grouped(rows, ops):
+def _grouped(rows, plan):
     """The rows that each op computes: those without parameters belong to the one before."""
-    groups, rows = [], list(rows)
+    groups, rows, ops = [], list(rows), plan.ops
     for i, op in enumerate(ops):
         if not rows:
             return None
         own = [rows.pop(0)]
         following = next((j for j, r in enumerate(rows) if r[2]), len(rows))
-        others = next((j for j, o in enumerate(ops[i + 1:])
-                       if o.opcode in (DENSE, DENSE_F32)), len(ops) - i - 1)
+        others = next((j for j, o in enumerate(ops[i + 1:]) if _parameters(plan, o)),
+                      len(ops) - i - 1)
         if others < following:
             if others > 1:
                 return None  # which of them are fused cannot be told
             own += rows[:following - others]
             del rows[:following - others]
-        if own[-1][1] != op.n_out:
+        if own[-1][1] != _elements(plan, op):
             return None
         groups.append(own)
     return groups if not rows else None

@@ -3,7 +3,7 @@
 Widths are about those of a phone, so that text stays readable when a picture is scaled to one.
 """
 import numpy as np
-from aifes.f32_format import OP_NAMES
+from aifes.ops import NAMES
 from markupsafe import Markup, escape
 
 from . import memory_map
@@ -34,14 +34,20 @@ def shortened(name, characters):
 
 
 def network(stages):
-    """Boxes from top to bottom, one for each op of the buffer, and the tensors between them."""
+    """Boxes from top to bottom, one for each input and op of the buffer; an arrow where an op reads
+    what is above it, names where it reads others."""
     parts, y = [], 4
     for i, stage in enumerate(stages):
-        height = 14 + 38 * len(stage.layers)
+        chained = i + 1 < len(stages) and stages[i + 1].reads == [i]
+        others = [] if stage.reads in ([], [i - 1]) else [
+            f"reads {', '.join(stages[k].layers[-1].name for k in stage.reads)}"]
+        height = 14 + 38 * len(stage.layers) + 18 * len(others)
         parts.append(tag("rect", x=10, y=y, width=340, height=height, rx=8,
-                         class_="box" if i else "box input"))
+                         class_="box input" if stage.is_input else "box"))
+        for line in others:
+            parts.append(text(24, y + 20, shortened(line, 50), class_="small"))
         for k, layer in enumerate(stage.layers):
-            top = y + 24 + 38 * k
+            top = y + 24 + 38 * k + 18 * len(others)
             parts += [text(24, top, shortened(layer.name, 22), class_="strong"),
                       text(336, top, _kind(layer, k), "end"),
                       text(336, top + 18, scale(layer), "end", "small")]
@@ -49,9 +55,10 @@ def network(stages):
                 parts.append(text(24, top + 18, f"{layer.parameters:,} parameters", "start",
                                   "small"))
         y += height
-        if i < len(stages) - 1:
+        if chained:
             parts += [tag("path", d=f"M180 {y}v26m-5 -7l5 7l5 -7", class_="arrow"),
                       text(190, y + 18, stage.layers[-1].elements, class_="small")]
+        if i < len(stages) - 1:
             y += 27
     return picture(360, y + 4, "The network", parts)
 
@@ -132,7 +139,7 @@ def memory(plan):
               tag("path", d="M50 6V180H350", class_="axis"),
               text(44, 184, 0, "end", "small"), text(44, 16, f"{plan.arena:,}", "end", "small")]
     for i in range(0, ops, -(-ops // 12)):
-        name = f"{i} {OP_NAMES[plan.ops[i].opcode]}" if ops <= 4 else i
+        name = f"{i} {NAMES[plan.ops[i].opcode]}" if ops <= 4 else i
         parts.append(text(50 + width * (i + 0.5), 198, name, "middle", "small"))
     return picture(360, 204, "The arena over time", parts)
 

@@ -1,29 +1,43 @@
-"""What aifes.scales decides by, gathered with NumPy: the same integers as on the board."""
+"""Scales of int8, and what aifes.quantizer.scales decides them by, gathered with NumPy: the same
+integers as on the board."""
 import functools
 
 import numpy as np
-from aifes import q7, scales
-
-from . import tables
-from .graph import LARGEST, Activation
-from .simulator import dequantize_values, quantize_values
+from aifes.layers import q7
+from aifes.quantizer import scales
 
 
-@functools.lru_cache(maxsize=256)
-def _behind(kind, alpha, beta, bits):
-    value = scales.behind(None, 0, bits) if kind is None else tables.behind(
-        Activation(kind, alpha, beta), bits)
-    return functools.cache(value)
+def quantize_values(x, shift, zero_point):
+    """int8 of real values as the runtime reads float32: halves away from zero, NaN as 0."""
+    x = np.nan_to_num(np.asarray(x, np.float32).astype(np.float64), posinf=1e30, neginf=-1e30)
+    q = np.ldexp(x, shift)
+    q = np.trunc(q + np.copysign(0.5, q)) + zero_point
+    return np.clip(q, -128, 127).astype(np.int8)
+
+
+def dequantize_values(q, shift, zero_point):
+    """Real values of int8."""
+    return np.ldexp(q.astype(np.float64) - zero_point, -np.asarray(shift))
+
+
+def rounded(values, shift, zero):
+    """The values as Q7 holds them, and where they are within its range."""
+    low, high = (np.ldexp(np.float64(q) - zero, -np.asarray(shift)) for q in (-128, 127))
+    return (dequantize_values(quantize_values(values, shift, zero), shift, zero),
+            (values >= low) & (values <= high))
+
+
+@functools.cache
+def _nothing_behind(bits):
+    return functools.cache(scales.behind(None, 0, bits))
 
 
 def best_scale(real, activation=None, finer=0):
     """(shift, zero point) of a result that loses least, measured behind the activation.
 
-    real: float32 results [samples, outputs]; activation: the layer that follows, elementwise;
-    finer: added to the best shift, for which the best zero point is taken.
+    real: float32 results [samples, outputs]; activation: the elementwise layer that follows, of
+    ops.map; finer: added to the best shift, for which the best zero point is taken.
     """
-    kind, alpha, beta = ((activation.kind, float(activation.alpha), float(activation.beta))
-                         if activation else (None, 0.0, 0.0))
     first, centred = q7.params(float(real.min()), float(real.max()), min_shift=-32)
     bins = np.floor(np.ldexp(real.astype(float), first + scales.UNIT - scales.BIN)).astype(int)
     low = int(bins.min())
@@ -31,7 +45,8 @@ def best_scale(real, activation=None, finer=0):
     filled = np.flatnonzero(counts)
     counts = counts[filled]
     centres = (filled + low << scales.BIN) + (1 << scales.BIN - 1)
-    value = _behind(kind, alpha, beta, first + scales.UNIT)
+    bits = first + scales.UNIT
+    value = activation.behind(bits) if activation else _nothing_behind(bits)
     wanted = np.array([value(int(c)) for c in centres])
 
     def loss(shift, zero, _):
@@ -41,8 +56,9 @@ def best_scale(real, activation=None, finer=0):
         seen = np.array([value((v - zero) << bits) for v in range(least, int(q.max()) + 1)])
         return (counts * (seen[q - least] - wanted) ** 2).sum().item()
 
-    start = {"relu": 0.0, "clamp": None if alpha < -LARGEST else alpha}.get(kind)
-    return scales.best_scale(first, centred, low, int(bins.max()), kind, start, loss, finer)
+    return scales.best_scale(first, centred, low, int(bins.max()),
+                             activation and activation.kind, activation and activation.start,
+                             loss, finer)
 
 
 def element_scales(values, margin=0.0):

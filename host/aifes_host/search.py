@@ -4,7 +4,8 @@ Half of the samples choose, the other half tells what was gained. The layers sta
 byte an output is added where their weight shifts come to differ.
 """
 from .graph import ConversionError
-from .quantizer import Choice, build, error, quantize
+from .quantizer import build, error, quantize
+from .walk import Choice
 
 TRIED = (Choice(0, "results"), Choice(1), Choice(-1), Choice(1, "results"), Choice(-1, "results"))
 ROUNDS = 2
@@ -23,24 +24,23 @@ def search(graph, data, method="mse", progress=iter):
         raise ConversionError("only method 'mse' can be searched: AIfES's rule leaves no choice")
     x = start.x
     chosen_on, judged_on = x[::2], x[1::2] if len(x) > 1 else x
-    per_feature = not isinstance(start.layers[0].shift, int)
     choices, best = {}, error(start, chosen_on)
-    dense = [i for i, layer in enumerate(graph.layers) if layer.kind == "dense"]
-    for i in progress([i for _ in range(ROUNDS) for i in dense]):
+    nodes = [node for node in graph.nodes if node.layer.choices]
+    for node in progress([node for _ in range(ROUNDS) for node in nodes]):
         for choice in TRIED:
-            if choice == choices.get(i):
+            if choice == choices.get(node.output) or not choice.departs <= set(node.layer.choices):
                 continue
-            trial = {**choices, i: choice}
-            loss = error(build(graph, x, method, per_feature, trial), chosen_on)
+            trial = {**choices, node.output: choice}
+            loss = error(build(graph, x, method, start.per_element, trial), chosen_on)
             if loss < (1 - LEAST) * best:
                 choices, best = trial, loss
-    found = build(graph, x, method, per_feature, choices)
+    found = build(graph, x, method, start.per_element, choices)
     before, after = error(start, judged_on), error(found, judged_on)
     if after >= before:
         found, after, choices = start, before, {}
     found.warnings = start.warnings
     found.improved = {"error_before": float(before), "error_after": float(after), "choices": {
-        graph.layers[i].name: _describe(choice) for i, choice in choices.items()}}
+        graph.maker(name).layer.name: _describe(choice) for name, choice in choices.items()}}
     return found
 
 

@@ -1,8 +1,14 @@
-"""NumPy execution of an .aifes buffer: the same integers as on the board, thousands at a time."""
-import numpy as np
-from aifes.format import DENSE, FLOAT32, MAP, NEAREST, decode, size
+"""NumPy execution of an .aifes buffer: the same numbers as on the board, thousands at a time.
 
-from . import simulator_f32
+Samples are rows of one array: all inputs side by side, all outputs side by side. The kernels stand
+in ops/, one file for each op.
+"""
+import numpy as np
+from aifes import ops as device
+from aifes.format import FLOAT32, decode, size
+
+from .ops import ROOMS
+from .scales import dequantize_values, quantize_values
 
 
 def simulate(model, x):
@@ -10,110 +16,80 @@ def simulate(model, x):
     return Simulator(model)(x)
 
 
-def quantize_values(x, shift, zero_point):
-    """int8 of real values as the runtime reads float32: halves away from zero, NaN as 0."""
-    x = np.nan_to_num(np.asarray(x, np.float32).astype(np.float64), posinf=1e30, neginf=-1e30)
-    q = np.ldexp(x, shift)
-    q = np.trunc(q + np.copysign(0.5, q)) + zero_point
-    return np.clip(q, -128, 127).astype(np.int8)
-
-
-def stored_weights(buf, op):
-    """The uint8 weights [n_in, n_out] of a dense op of a buffer (array of uint8)."""
-    blocks = -(-op.n_out // op.interleave)
-    w = buf[op.weights:op.weights + blocks * op.interleave * op.n_in].reshape(blocks, -1)
-    whole = op.n_in - op.n_in % op.group  # inputs in full groups; the rest forms a smaller one
-    parts = [w[:, start * op.interleave:][:, :n * op.interleave].reshape(
-        blocks, -1, op.interleave, size).transpose(1, 3, 0, 2).reshape(n, -1)
-        for start, n, size in ((0, whole, op.group), (whole, op.n_in - whole, op.n_in - whole))
-        if n]
-    return np.concatenate(parts)[:, :op.n_out]
-
-
-def dequantize_values(q, shift, zero_point):
-    """Real values of int8."""
-    return np.ldexp(q.astype(np.float64) - zero_point, -np.asarray(shift))
-
-
 class Simulator:
     """A prepared model; `plan`: the decoded buffer (aifes.format.Plan).
 
-    Of a float32 model all that is called int8 below is float32.
+    inputs, outputs: their Tensors; n_in, n_out: elements of all of them. Of a float32 model all
+    that is called int8 below is float32.
     """
 
     def __init__(self, model):
         self._buf = np.frombuffer(model, np.uint8)
         self.plan = decode(memoryview(model))
-        self.is_float = self.plan.input.dtype == FLOAT32
-        self._steps = [self._step(op) for op in self.plan.ops]
+        n, tensors = self.plan.n_inputs, self.plan.tensors
+        self.inputs, self.outputs = tensors[:n], tensors[n:n + self.plan.n_outputs]
+        self.n_in, self.n_out = (sum(size(t.shape) for t in ends)
+                                 for ends in (self.inputs, self.outputs))
+        self.is_float = tensors[0].dtype == FLOAT32
+        self._kernels = []
+        for op in self.plan.ops:
+            ours = ROOMS[device.NAMES[op.opcode]]
+            kernel = ours.float32 if self.is_float else ours.int8
+            self._kernels.append(kernel(self._buf, op, tensors))
 
     def scale(self, tensor):
-        """(shift, zero point) of the input or output, ints or arrays with one item an element."""
-        if not tensor.features:
+        """(shift, zero point) of a Tensor, ints or arrays with one item an element."""
+        if not tensor.scales:
             return tensor.shift, tensor.zero_point
         n = size(tensor.shape)
-        table = self._buf[tensor.features:tensor.features + 3 * n].tobytes()
+        table = self._buf[tensor.scales:tensor.scales + 3 * n].tobytes()
         return np.frombuffer(table[:n], np.int8).astype(int), np.frombuffer(table[n:], "<i2") * 1
 
-    def __call__(self, x):
+    def quantized(self, x):
+        """What run() takes, of real inputs [samples, inputs]."""
         if self.is_float:
-            with np.errstate(over="ignore", invalid="ignore"):  # as on the board
-                return self.run(simulator_f32.finite(x)).astype(np.float64)
-        q = quantize_values(x, *self.scale(self.plan.input))
-        return dequantize_values(self.run(q), *self.scale(self.plan.output))
+            return np.nan_to_num(np.asarray(x, np.float32))  # infinities: the largest number
+        return quantize_values(x, *self._joined(self.inputs))
+
+    def real(self, y):
+        """Real outputs (float64) of what run() returns."""
+        if self.is_float:
+            return y.astype(np.float64)
+        return dequantize_values(y, *self.output_scale)
+
+    @property
+    def output_scale(self):
+        """scale() of all outputs side by side."""
+        return self._joined(self.outputs)
+
+    def _joined(self, ends):
+        if len(ends) == 1:
+            return self.scale(ends[0])
+        found = [[np.broadcast_to(v, size(t.shape)) for v in self.scale(t)] for t in ends]
+        return tuple(np.concatenate(part) for part in zip(*found))
+
+    def __call__(self, x):
+        return self.real(self.run(self.quantized(x)))
 
     def run(self, q):
         """int8 [samples, outputs] for int8 [samples, inputs]."""
-        return self.results(q)[-1]
+        values, n = self.values(q), self.plan.n_inputs
+        return np.concatenate([values[n + k] for k in range(len(self.outputs))], axis=1)
 
-    def step(self, i, q):
-        """The int8 result of op i for its int8 input [samples, n_in]."""
-        return self._steps[i](q)
+    def values(self, q):
+        """The int8 {number of tensor: [samples, elements]} for int8 [samples, inputs]."""
+        ends = np.cumsum([size(t.shape) for t in self.inputs])
+        values = dict(enumerate(np.split(q, ends[:-1], axis=1)))
+        for i, op in enumerate(self.plan.ops):
+            values[op.outputs[0]] = self.step(i, *[values[k] for k in op.inputs])
+        return values
 
     def results(self, q):
         """The int8 result of every op for int8 [samples, inputs]."""
-        found = []
-        for step in self._steps:
-            q = step(q)
-            found.append(q)
-        return found
+        values = self.values(q)
+        return [values[op.outputs[0]] for op in self.plan.ops]
 
-    def _step(self, op):
-        if self.is_float:
-            return simulator_f32.step(self._buf, op)
-        if op.opcode == DENSE:
-            return self._dense(op)
-        if op.opcode == MAP:
-            table = self._buf[op.table:op.table + 256].view(np.int8)
-            return lambda q: table[q.astype(np.int16) + 128]
-        return self._softmax(op)
-
-    def _dense(self, op):
-        w = stored_weights(self._buf, op).astype(np.float64)
-        w -= op.weight_zero  # products and sums stay below 2**53: exact in BLAS's float64
-        bias = self._buf[op.bias:op.bias + 4 * op.n_out].view("<i4")
-        shift = (self._buf[op.shifts:op.shifts + op.n_out].astype(np.int32) if op.shifts
-                 else np.int32(op.shift))
-        table = self._buf[op.table:op.table + 256].view(np.int8) if op.table else None
-
-        def run(q):
-            acc = (q.astype(np.float64) @ w).astype(np.int32) + bias
-            y = np.clip((acc >> shift) + op.zero_point, op.low, op.high)
-            return y.astype(np.int8) if table is None else table[y + 128]
-
-        return run
-
-    def _softmax(self, op):
-        table = self._buf[op.table:op.table + 512].view("<u2").astype(np.int64)
-
-        def run(q):
-            q = q.astype(np.int64)
-            e = table[q.max(axis=1, keepdims=True) - q]
-            total = e.sum(axis=1, keepdims=True)
-            if op.flags & NEAREST:
-                p = ((e << 8) + (total >> 1)) // total
-            else:
-                p = (e << 8) // (total + 1)
-            return (np.minimum(p, 255) - 128).astype(np.int8)
-
-        return run
+    def step(self, i, *q):
+        """The int8 result of op i for its int8 inputs [samples, elements]."""
+        with np.errstate(over="ignore", invalid="ignore"):  # float32 as on the board
+            return self._kernels[i](*q)

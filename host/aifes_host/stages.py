@@ -3,18 +3,23 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .simulator import Simulator, dequantize_values, quantize_values
+from .scales import dequantize_values, quantize_values
+from .simulator import Simulator
 
 
 @dataclass
 class Stage:
-    """The input, or an op of the buffer: the graph's layers that it computes, and its results.
+    """An input, or an op of the buffer: the graph's layers that it computes, and its results.
 
+    reads: the numbers of the stages whose results it takes, none of an input. is_output: whether
+    its result is one of the network's.
     real, seen: float and Q7 values [samples, elements], behind the last of these layers.
     loss: root of the mean squared error of the network's outputs if only this stage is in Q7.
     """
 
     layers: list = field(default_factory=list)  # quantizer.LayerReport
+    reads: list = field(default_factory=list)
+    is_output: bool = False
     real: np.ndarray = None
     seen: np.ndarray = None
     loss: float = 0.0
@@ -22,6 +27,10 @@ class Stage:
     @property
     def title(self):
         return " + ".join(r.name for r in self.layers)
+
+    @property
+    def is_input(self):
+        return not self.reads
 
     @property
     def error(self):
@@ -34,43 +43,59 @@ class Stage:
         return float(10 * np.log10(signal / noise)) if noise and signal else None
 
 
+def outputs(stages):
+    """A Stage of all outputs side by side."""
+    last = [s for s in stages if s.is_output]
+    if len(last) == 1:
+        return last[0]
+    joined = [None if getattr(last[0], name) is None
+              else np.concatenate([getattr(s, name) for s in last], 1) for name in ("real", "seen")]
+    return Stage([r for s in last for r in s.layers], [0], True, *joined)
+
+
 def stages(result, x):
-    """A Stage for the input and each op: an activation is computed inside the op before it."""
-    simulator = Simulator(result.model)
-    first, *reports = result.layers
-    q = _quantized(x, first)
-    found = [Stage([first], x, _real(q, first))]
-    rests = [0]  # how many of the graph's layers are done after each stage
-    for i, (report, real) in enumerate(zip(reports, result.graph.results(x)), 1):
-        before = found[-1].layers[-1].kind
-        if report.kind == "dense" or "softmax" in report.kind or before in ("input", "softmax"):
-            found.append(Stage())
-            rests.append(i)
-        found[-1].layers.append(report)
-        found[-1].real = real
-        rests[-1] = i
-    outputs = found[-1].real
-    found[0].loss = _loss(result.graph, 0, found[0].seen, outputs)
-    results, done = simulator.results(q), 0
-    for n, stage in enumerate(found[1:], 1):
-        alone = _quantized(found[n - 1].real, found[n - 1].layers[-1])
-        for _ in range(2 if stage.layers[0].kind == "log_softmax" else 1):
-            alone = simulator.step(done, alone)
-            done += 1
-        stage.seen = _real(results[done - 1], stage.layers[-1])
-        stage.loss = _loss(result.graph, rests[n], _real(alone, stage.layers[-1]), outputs)
+    """A Stage for each input and each op: an activation is computed inside the op before it."""
+    graph, simulator = result.graph, Simulator(result.model)
+    reports = dict(zip([t.name for t in graph.inputs] + [node.output for node in graph.nodes],
+                       result.layers))
+    real = graph.results(x)
+    wanted = graph.joined(real)
+    found, place = [], {}  # place: of the stage that makes a tensor
+    for t in graph.inputs:
+        seen = _real(_quantized(real[t.name], result, t.name), result, t.name)
+        place[t.name] = len(found)
+        found.append(Stage([reports[t.name]], real=real[t.name], seen=seen,
+                           loss=_loss(graph, x, {t.name: seen}, wanted)))
+    values = simulator.values(simulator.quantized(x))
+    made = {t.name: k for k, t in enumerate(graph.inputs)}  # numbers of tensors
+    made.update((names[-1], op.outputs[0]) for op, names in zip(simulator.plan.ops, result.ops)
+                if names)
+    named = {k: name for name, k in made.items()}
+    alone = {}  # results inside of layers, computed from float inputs
+    for i, (op, names) in enumerate(zip(simulator.plan.ops, result.ops)):
+        q = simulator.step(i, *[alone[k] if k in alone else _quantized(
+            real[named[k]], result, named[k]) for k in op.inputs])
+        if not names:  # a later op finishes what this one begins
+            alone[op.outputs[0]] = q
+            continue
+        name, reads = names[-1], graph.maker(names[0]).inputs
+        for n in names:
+            place[n] = len(found)
+        found.append(Stage(
+            [reports[n] for n in names], [place[n] for n in reads], name in graph.outputs,
+            real[name], _real(values[op.outputs[0]], result, name),
+            _loss(graph, x, {name: _real(q, result, name)}, wanted)))
     return found
 
 
-def _loss(graph, done, values, outputs):
-    for layer in graph.layers[done:]:
-        values = layer(values)
-    return float(np.sqrt(((values - outputs) ** 2).mean()))
+def _loss(graph, x, known, wanted):
+    found = graph.joined(graph.results(x, known=known))
+    return float(np.sqrt(((found - wanted) ** 2).mean()))
 
 
-def _real(q, report):
-    return dequantize_values(q, np.array(report.shift), np.array(report.zero_point))
+def _real(q, result, name):
+    return dequantize_values(q, *result.scales[name])
 
 
-def _quantized(x, report):
-    return quantize_values(x, np.array(report.shift), np.array(report.zero_point))
+def _quantized(x, result, name):
+    return quantize_values(x, *result.scales[name])

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .stages import outputs
+
 LEVELS = ("fit", "limited", "unfit")
 ACCURACY_LOST = (0.01, 0.05)  # of 1; above the first limited, above the second unfit
 DECISIONS_CHANGED = (0.02, 0.1)
@@ -55,9 +57,9 @@ def judge(result, comparison, stages, agreement, wanted, tested):
         found.add(0 if "accuracy_q7" in comparison else grade(1 - agreement, DECISIONS_CHANGED),
                   f"{agreement:.1%} of its decisions are those of the float network.")
     elif "accuracy_q7" not in comparison:
-        _error(found, stages[-1])
+        _error(found, outputs(stages))
     lossy = found.level != "fit"
-    cut = _cut(stages[0])
+    cut = _cut(stages)
     if cut > CUT[0]:
         found.add(grade(cut, CUT), f"{cut:.1%} of the input values lie beyond the range that the "
                                    "calibration data had, and are cut.")
@@ -87,7 +89,7 @@ def judge_file(is_float, stages, accuracy, classes):
         "data to see it."])
     if stages:
         if not is_float:
-            cut = _cut(stages[0])
+            cut = _cut(stages)
             found.add(grade(cut, CUT), f"{cut:.1%} of the input values lie beyond the range of "
                                        "the inputs, and are cut.")
         _samples(found, len(stages[0].seen))
@@ -131,14 +133,18 @@ def _error(found, last):
               f"The mean error {which} is {relative[worst]:.2%} of its span.")
 
 
-def _cut(stage):
-    """The share of values beyond what the int8 of a Stage can express; 0 of float32."""
-    layer = stage.layers[0]
-    if layer.shift is None:
-        return 0.0
-    step = np.ldexp(1.0, -np.array(layer.shift))
-    low, high = ((q - np.array(layer.zero_point)) * step for q in (-128, 127))
-    return float(((stage.real < low - step / 2) | (stage.real > high + step / 2)).mean())
+def _cut(stages):
+    """The share of the inputs' values beyond what their int8 can express; 0 of float32."""
+    beyond, total = 0, 0
+    for stage in stages:
+        layer = stage.layers[0]
+        if not stage.is_input or layer.shift is None:
+            continue
+        step = np.ldexp(1.0, -np.array(layer.shift))
+        low, high = ((q - np.array(layer.zero_point)) * step for q in (-128, 127))
+        beyond += ((stage.real < low - step / 2) | (stage.real > high + step / 2)).sum()
+        total += stage.real.size
+    return float(beyond / total) if total else 0.0
 
 
 def _samples(found, n):

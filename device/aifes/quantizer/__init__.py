@@ -6,6 +6,11 @@
     q7_net.save("net.aifes")
 
 method "mse" decides as `aifes quantize` on a PC does, to the last bit; "aifes" is AIfES's own rule.
+How an op is quantized is in a file of its name here, imported when a network has it:
+    BY_ELEMENT, RANGE           see dense.py
+    most(work, i)               bytes that its constants take at most; i: of the float32 model's op
+    buffer(work, i)             bytes of work.buffers[i], which it may use
+    quantize(work, i)           calls work.put() or work.fuse(); work: the Quantizer
 """
 import gc
 import json
@@ -13,19 +18,19 @@ import struct
 import sys
 from array import array
 
-import aifes.activations as activations
-import aifes.builder as builder
-import aifes.q7 as q7
-import aifes.scales as scales
+import aifes.layers.q7 as q7
 
-from .f32_format import ACTIVATION_F32, ACTIVATIONS, DENSE_F32, SOFTMAX_F32
-from .format import OP_SIZE, OPS_AT, ModelError, size
-from .model import Model
-from .quantizer_data import BINS, Data, Seen
-from .seldom import flat
-from .summary import metadata, rows_of
+from ..format import HEADER, INT8, ModelError, Op, Tensor, decode, size
+from ..layers.assemble import assemble
+from ..model import Model
+from ..ops import NAMES, room
+from ..seldom import flat
+from ..summary import metadata, rows_of
+from . import scales
+from .data import BINS, Data
 
 WORD = 4 if sys.maxsize < 1 << 32 else 8
+MAP = NAMES.index("map")
 
 
 def quantize(net, samples, memory=None, method="mse", report=print):
@@ -63,46 +68,41 @@ class Quantizer:
             raise ModelError("method is 'mse' or 'aifes'")
         if getattr(net, "dtype", "") == "f":
             net = net.schedule_inference_memory()
-        if not isinstance(net, Model) or net.input_dtype != "f":
+        if not isinstance(net, Model) or chr(net._plan.tensors[0].dtype) != "f":
             raise ModelError("quantize() takes a float32 network: Sequential(..., dtype='f') or a "
                              "model made by `aifes convert`")
         self.method = method
-        self._exact = method == "mse"
+        self.exact = method == "mse"
+        self.buf = net._buf
+        self.plan = decode(net._buf)
         self._net = net
-        self._ops = net._plan.ops
+        self._rooms = [room(op.opcode, "aifes.quantizer.") for op in self.plan.ops]
 
     def parameter_memory_size(self):
         """Bytes that the .aifes buffer of the Q7 network takes at most."""
-        total = OPS_AT + len(self._metadata([(-32, -32768)] * (len(self._ops) + 1)))
-        total += 3 * size(self._net._plan.input.shape) + 3 * self._ops[-1].n_out + 8
-        before = None
-        for op in self._ops:
-            if op.opcode == DENSE_F32:
-                total += OP_SIZE + op.n_in * op.n_out + 5 * op.n_out + 8
-            elif op.opcode == ACTIVATION_F32:  # a table of the layer before it, or on its own
-                alone = before is None or before.opcode not in (DENSE_F32, ACTIVATION_F32)
-                if alone or before.opcode != DENSE_F32 or ACTIVATIONS[op.flags] != "relu":
-                    total += 256 + (OP_SIZE if alone else 0)
-            else:
-                total += 512 + OP_SIZE
-            before = op
-        return total
+        plan = self.plan
+        # header, tensors and records are those of the float32 model
+        total = struct.unpack_from(HEADER, plan.head, 0)[11] + 8
+        total += len(self._metadata([(-32, -32768)] * (plan.n_inputs + len(plan.ops))))
+        for t in plan.tensors[:plan.n_inputs + plan.n_outputs]:
+            total += 3 * size(t.shape) + 3
+        return total + sum([r.most(self, i) for i, r in enumerate(self._rooms)])
 
     def heap_size(self):
         """Bytes of heap that run() takes at most besides memory, samples and the code itself."""
-        dense = [op for op in self._ops if op.opcode == DENSE_F32]
-        weights = [op.n_in * op.n_out for op in dense]
-        outputs = sum([op.n_out for op in dense])
-        widest = max([max(op.n_in, op.n_out) for op in self._ops])
-        return (sum(weights) + (8 * BINS if self._exact else 0) + self._net._plan.arena
-                + WORD * (6 * outputs + 24 * widest + 300 * len(self._ops) + 1500))
+        plan = self.plan
+        widest = max([size(t.shape) for t in plan.tensors])
+        outputs = sum([size(plan.tensors[op.outputs[0]].shape) for op in plan.ops])
+        held = sum([r.buffer(self, i) for i, r in enumerate(self._rooms)])
+        return (held + (8 * BINS if self.exact else 0) + plan.arena
+                + WORD * (6 * outputs + 24 * widest + 300 * len(plan.ops) + 1500))
 
     def run(self, samples, memory=None, report=print):
         """The Q7 Model; its buffer is in `memory`, a bytearray of parameter_memory_size() bytes.
 
-        samples: representative inputs: a sequence of samples, each a sequence of numbers, or one
-        array('f') with all of them. Raises ModelError if they do not fit or a range cannot be
-        expressed in 8 bits.
+        samples: representative inputs: a sequence of samples, each a sequence of numbers (of all
+        inputs, one after another), or one array('f') with all of them. Raises ModelError if they
+        do not fit or a range cannot be expressed in 8 bits.
         report: called with a line of text each two seconds of a long run; None: never.
         """
         need = self.parameter_memory_size()
@@ -111,16 +111,16 @@ class Quantizer:
         _check_memory(memory, need)
         self._memory = memory
         # the largest pieces first, while the heap is in one piece
-        self._weights_found = {i: bytearray(op.n_in * op.n_out) for i, op in enumerate(self._ops)
-                               if op.opcode == DENSE_F32}
-        self._data = Data(self._net, samples, report)
+        self.buffers = [bytearray(r.buffer(self, i)) for i, r in enumerate(self._rooms)]
+        self.data = Data(self._net, self.plan, samples, report, [
+            op.outputs[0] for op, r in zip(self.plan.ops, self._rooms) if r.RANGE])
         found = self._build(False)
-        if self._exact and self._ops[0].opcode == DENSE_F32 and self._is_worth():
+        if self._may_differ() and self._is_worth():
             before = self._loss(found)
             found = self._build(True)
             if not 10 * self._loss(found) < scales.BETTER * before:
                 found = self._build(False)
-        self._data = self._ops_found = None
+        self.data = self._ops = None
         return found
 
     def parameters(self, align=4):
@@ -129,188 +129,151 @@ class Quantizer:
         Sequential.load_parameters() takes it, and AIfES in C does. align: of its entries, 1, 2 or
         4. It is as long as parameter_memory_size() of the Q7 Sequential of the same layers.
         """
-        if self._exact:
+        if self.exact:
             raise ModelError("AIfES's parameter buffer can hold only what method 'aifes' finds")
-        from .parameter_buffer import write
+        from ..layers.parameter_buffer import write
 
-        return write(self._input_q, self._dense_found, align)
+        return write(self.scales[0], self.found_dense, align)
 
-    def _build(self, per_feature):
-        """The Q7 Model; per_feature: with a scale for each input, and each output of a last dense
-        layer."""
-        data, self._ops_found, self._dense_found = self._data, [], []
-        low, high = data.low[-1], data.high[-1]
-        if per_feature:
-            self._scale = self._element_scales(-1, scales.MARGIN)
-        else:
-            self._scale = self._range(min(low), max(high), scales.MARGIN)
-        self._input_q = self._scale
-        found = [self._scale]
-        for i in range(len(self._ops)):
-            gc.collect()
-            self._data.stage = f"layer {i + 1} of {len(self._ops)}"
-            if self._ops[i].opcode == DENSE_F32:
-                self._dense(i, per_feature)
-            else:
-                self._activation(i)
-            found.append(self._scale)
-        return self._assemble(self._metadata(found))
+    # what the files of the ops ask
 
-    def _range(self, low, high, margin=0.0):
-        if self._exact:
+    def range(self, low, high, margin=0.0):
+        """(shift, zero point) of a range, by the method's rule."""
+        if self.exact:
             return q7.params(low, high, margin, min_shift=-32)
         return q7.params(low, high, 0.1)
 
-    def _element_scales(self, i, margin=0.0):
-        found = [scales.element_scale(low, high, margin)
-                 for low, high in zip(self._data.low[i], self._data.high[i])]
-        return [s for s, _ in found], [z for _, z in found]
+    def behind(self, t):
+        """(kind, alpha) of the activation that is all that reads tensor t, else (None, 0)."""
+        readers = self._readers(t)
+        if len(readers) == 1 and readers[0].opcode == MAP and not self._is_output(t):
+            return room(MAP, "aifes.quantizer.").function(self, readers[0])
+        return None, 0
 
-    def _assemble(self, meta=b""):
-        return Model(builder.assemble(self._ops_found, self._input_q, self._scale, metadata=meta,
-                                      memory=self._memory))
+    def is_end(self, t):
+        """Whether tensor t is an output, and nothing else."""
+        return self._is_output(t) and not self._readers(t)
 
-    def _dense(self, i, per_feature):
-        op, data = self._ops[i], self._data
-        following = self._ops[i + 1] if i + 1 < len(self._ops) else None
-        kind, alpha = None, 0
-        if following and following.opcode == ACTIVATION_F32:
-            kind, alpha = self._activation_of(following)
-        in_shift, in_zero = self._scale
-        row_shifts = None
-        if not isinstance(in_shift, int):  # the inputs' scales go into the rows of the weights
-            row_shifts, in_shift = in_shift, 0
-        correct = self._exact and data.count >= scales.FEW
-        low, high = min(data.low[i]), max(data.high[i])
-        if self._exact:
-            own = per_feature and following is None
-            model = self._assemble() if self._ops_found and correct else None
-            if correct or not own:
-                seen = Seen(data, i, model, self._scale, correct)
-            shift, zero = self._element_scales(i) if own else seen.best_scale(kind, alpha)
-            w_shifts = [scales.weight_shift(self._weights(op, j, row_shifts))
-                        for j in range(op.n_out)]
+    def _is_output(self, t):
+        return 0 <= t - self.plan.n_inputs < self.plan.n_outputs
+
+    def _readers(self, t):
+        return [op for op in self.plan.ops if t in op.inputs]
+
+    def put(self, i, draft, scale):
+        """The Draft that computes op i, and the (shift, zero point) of its result."""
+        op = self.plan.ops[i]
+        self._ops.append([draft, op.inputs, op.outputs[0]])
+        self.scales[op.outputs[0]] = scale
+
+    def fuse(self, i, change, scale):
+        """change(drafts) puts op i into the last Draft of a list, or adds one behind it."""
+        op = self.plan.ops[i]
+        t, y = op.inputs[0], op.outputs[0]
+        tensors = self.plan.tensors
+        before = [o for o in self._ops if o[2] == t and len(self._readers(t)) == 1
+                  and not self._is_output(t) and tensors[t].offset == tensors[y].offset]
+        drafts = [o[0] for o in before]
+        change(drafts)
+        if len(drafts) == 1 and before:
+            before[0][0], before[0][2] = drafts[0], y
+            self.scales[y] = scale
         else:
-            shift, zero = wanted = self._range(low, high)
-            largest = max([max([abs(w) for w in self._weights(op, j)]) for j in range(op.n_out)])
-            w_shifts = [q7.params(-largest, largest)[0]] * op.n_out
-        biases = struct.unpack_from("<%df" % op.n_out, self._net._buf, op.bias)
-        shift, w_shifts = scales.fit(w_shifts, biases, in_shift, shift)
-        if not self._exact and shift < wanted[0]:
-            raise ModelError(f"layer {i}: AIfES's rule gives it a finer result than its "
-                             "accumulator has; use method 'mse'")
-        weights = self._weights_found[i]
-        bias, down = [], []
-        for j in range(op.n_out):
-            data.show("output", j, op.n_out)
-            at, total = j * op.n_in, 0
-            for v in self._weights(op, j, row_shifts):
-                q = q7.saturate(q7.fixed(v, w_shifts[j]))
-                weights[at] = q & 255
-                if correct:
-                    total += q * seen.inputs[at - j * op.n_in]
-                at += 1
-            bits = in_shift + w_shifts[j]
-            bias.append(scales.corrected_bias(
-                seen.real[j], seen.first + scales.MEAN_BITS, total, bits, data.count)
-                if correct else q7.fixed(biases[j], bits))
-            down.append(bits - (shift if isinstance(shift, int) else shift[j]))
-        if not self._exact:
-            self._dense_found.append((op.interleave == 1, op.n_in, weights, bias,
-                                      (w_shifts[0], 0), (shift, zero)))
-        if down == down[:1] * op.n_out:
-            down = down[0]
-        self._ops_found.append(builder.dense_op(weights, 0, bias, in_zero, down, zero,
-                                                self._exact))
-        self._scale = shift, zero
+            self.put(i, drafts[-1], scale)
 
-    def _weights(self, op, j, row_shifts=None):
-        """array('f') of the weights of output j, less the shifts of the inputs' scales."""
-        buf, n = self._net._buf, op.n_in
-        if op.interleave == 1:
-            w = array("f", bytes(buf[op.weights + 4 * j * n:op.weights + 4 * (j + 1) * n]))
-        else:
-            w = array("f", [struct.unpack_from("<f", buf, op.weights + 4 * (k * op.n_out + j))[0]
-                            for k in range(n)])
-        if row_shifts:
-            for k in range(n):
-                w[k] = w[k] * 2.0 ** -row_shifts[k]
-        return w
+    def model(self, t):
+        """The Q7 network so far, whose output is tensor t; None if that is an input."""
+        return self._assemble((t,)) if t >= self.plan.n_inputs else None
 
-    def _activation_of(self, op):
-        alpha = struct.unpack_from("<f", self._net._buf, op.table)[0] if op.table else 0
-        return ACTIVATIONS[op.flags], alpha
+    def _build(self, per_element):
+        """The Q7 Model; per_element: with a scale for each input, and each output of a last dense
+        layer."""
+        data, plan = self.data, self.plan
+        self.per_element = per_element
+        self._ops, self.scales, self.found_dense = [], {}, []
+        for t in range(plan.n_inputs):
+            self.scales[t] = (data.element_scales(t, scales.MARGIN) if per_element
+                              else self.range(min(data.low[t]), max(data.high[t]), scales.MARGIN))
+        for i in range(len(plan.ops)):
+            gc.collect()
+            data.stage = f"layer {i + 1} of {len(plan.ops)}"
+            self._rooms[i].quantize(self, i)
+        found = [self.scales[t] for t in range(plan.n_inputs)]
+        found += [self.scales[op.outputs[0]] for op in plan.ops]
+        outputs = range(plan.n_inputs, plan.n_inputs + plan.n_outputs)
+        return Model(self._assembled(outputs, self._metadata(found)))
 
-    def _activation(self, i):
-        op = self._ops[i]
-        shift, zero = self._scale
-        ops, n = self._ops_found, op.n_in
-        if op.opcode != ACTIVATION_F32:
-            make = (activations.exact_softmax_table if self._exact
-                    else activations.aifes_softmax_table)
-            ops.append(builder.softmax_op(n, make(shift), self._exact))
-            self._scale = activations.OUT_SCALE["softmax"]
-            return
-        kind, alpha = self._activation_of(op)
-        out = activations.OUT_SCALE.get(kind, self._scale)
-        if kind == "relu":
-            builder.fuse_clamp(ops, n, zero, 127)
-        elif self._exact:
-            if kind not in activations.OUT_SCALE:
-                out = self._table_scale(kind, alpha, n)
-            builder.fuse_map(ops, n, activations.exact_table(kind, alpha, shift, zero, *out))
-        else:
-            a_shift, a_zero = q7.params(-abs(alpha), abs(alpha))
-            scalar = q7.quantize(alpha, a_shift, a_zero), a_shift, a_zero
-            builder.fuse_map(ops, n, activations.aifes_table(kind, scalar, shift, zero))
-        self._scale = out
+    def _assemble(self, outputs):
+        return Model(self._assembled(outputs))
 
-    def _table_scale(self, kind, alpha, n):
-        """(shift, zero point) for the results of an activation on those of the ops so far."""
-        data, (shift, zero) = self._data, self._scale
-        model = self._assemble() if self._ops_found else None
-        counts = array("I", bytes(1024))
-        y = array("b", bytes(n))
-        for _ in data.each():
-            if model:
-                model.run(data.x, y)
-            for k in range(n):
-                q = y[k] if model else q7.saturate(q7.fixed(data.x[k], shift) + zero)
-                counts[q + 128] += 1
-        return scales.table_scale(counts, scales.behind(kind, alpha, scales.table_bits(shift)),
-                                  self._scale)
+    def _assembled(self, outputs, meta=b""):
+        """The buffer of the ops so far. Where a float32 tensor lies, there lies its int8 one."""
+        plan, n = self.plan, self.plan.n_inputs
+        order = list(range(n)) + list(outputs)
+        order += [y for _, _, y in self._ops if y not in outputs]
+        tensors = []
+        for t in order:
+            shift, zero = self.scales[t]
+            own = None if isinstance(shift, int) else (shift, zero)
+            end = t < n or t in outputs
+            tensors.append(Tensor(
+                INT8, 0 if own or not end else shift, 0 if own or not end else zero,
+                plan.tensors[t].offset // 4, own, plan.tensors[t].shape))
+        number = {t: k for k, t in enumerate(order)}
+        ops = [Op(draft.opcode, draft.flags, tuple([number[t] for t in x]), (number[y],),
+                  draft.fields) for draft, x, y in self._ops]
+        return assemble(ops, tensors, n, len(outputs), plan.arena // 4, meta, self._memory)
+
+    def _may_differ(self):
+        """Whether inputs, and outputs, may have a scale for each element."""
+        readers = [op for t in range(self.plan.n_inputs) for op in self._readers(t)]
+        return self.exact and all([room(op.opcode, "aifes.quantizer.").BY_ELEMENT
+                                   for op in readers])
 
     def _is_worth(self):
         """Whether scales for each input and each output may be better: they are compared then."""
-        if scales.is_worth(self._input_q[0], self._element_scales(-1, scales.MARGIN)[0]):
-            return True
-        last = len(self._ops) - 1
-        return self._ops[last].opcode == DENSE_F32 and scales.is_worth(
-            self._scale[0], self._element_scales(last)[0])
+        plan = self.plan
+        for t in range(plan.n_inputs):
+            if scales.is_worth(self.scales[t][0], self.data.element_scales(t, scales.MARGIN)[0]):
+                return True
+        for r, op in zip(self._rooms, plan.ops):
+            y = op.outputs[0]
+            if r.BY_ELEMENT and self.is_end(y) and scales.is_worth(
+                    self.scales[y][0], self.data.element_scales(y)[0]):
+                return True
+        return False
 
     def _loss(self, model):
         """What the Q7 network loses of the float network's outputs."""
-        data, n = self._data, self._ops[-1].n_out
-        shifts, zeros = [v if isinstance(v, (list, tuple)) else [v] * n for v in self._scale]
-        sums = [[0, 0, 0] for _ in range(n)]
+        data, plan = self.data, self.plan
+        outputs = range(plan.n_inputs, plan.n_inputs + plan.n_outputs)
+        found, sums = [], []
+        for t in outputs:
+            n = size(plan.tensors[t].shape)
+            shifts, zeros = [v if isinstance(v, (list, tuple)) else [v] * n
+                             for v in self.scales[t]]
+            found.append((t, array("b", bytes(n)), shifts, zeros, len(sums)))
+            sums += [[0, 0, 0] for _ in range(n)]
         data.stage = "comparing"
-        y = array("b", bytes(n))
+        ys = tuple([y for _, y, _, _, _ in found])
         for _ in data.each():
-            model.run(data.x, y)
-            real = data.results(len(self._ops))
-            for j in range(n):
-                r = q7.fixed(real[j], shifts[j] + scales.ERROR_BITS)
-                s = sums[j]
-                s[0] += ((y[j] - zeros[j] << scales.ERROR_BITS) - r) ** 2
-                s[1] += r
-                s[2] += r * r
+            data.run(model, ys)
+            data.results(len(plan.ops))
+            for t, y, shifts, zeros, at in found:
+                real = data.value(t)
+                for j in range(len(y)):
+                    r = q7.fixed(real[j], shifts[j] + scales.ERROR_BITS)
+                    s = sums[at + j]
+                    s[0] += ((y[j] - zeros[j] << scales.ERROR_BITS) - r) ** 2
+                    s[1] += r
+                    s[2] += r * r
         return scales.error(sums, data.count)
 
     def _metadata(self, found):
         """JSON with the names of the float network and the scales that were found."""
-        given = metadata(self._net._buf, self._net._plan)
-        rows = given.get("layers") or rows_of(self._net._plan)
-        from . import __version__
+        given = metadata(self.buf, self.plan)
+        rows = given.get("layers") or rows_of(self.plan)
+        from .. import __version__
 
         meta = {"name": given.get("name") or "network",
                 "layers": [list(row[:3]) + (list(q) if isinstance(q[0], int) else [None, None])
@@ -318,9 +281,6 @@ class Quantizer:
                 "made": f"aifes {__version__}, method {self.method}, on the board"}
         if given.get("labels"):
             meta["labels"] = given["labels"]
-        last = self._ops[-1]
-        if last.n_out == 1:
-            probability = last.opcode == SOFTMAX_F32 or (
-                last.opcode == ACTIVATION_F32 and ACTIVATIONS[last.flags] == "sigmoid")
-            meta["boundary"] = given.get("boundary", 0.5 if probability else 0)
+        if "boundary" in given:
+            meta["boundary"] = given["boundary"]
         return bytes(json.dumps(meta), "utf-8")

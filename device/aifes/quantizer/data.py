@@ -2,13 +2,13 @@
 from array import array
 from math import ldexp
 
-import aifes.q7 as q7
-import aifes.scales as scales
+import aifes.layers.q7 as q7
 
-from .f32_format import DENSE_F32, floats
-from .format import ModelError, size
-from .model import Model
-from .seldom import flat
+from ..float32 import part
+from ..format import ModelError, size
+from ..model import Model
+from ..seldom import flat
+from . import scales
 
 try:
     from time import ticks_diff, ticks_ms
@@ -29,14 +29,14 @@ class Data:
     """Representative samples and the network that they go through.
 
     samples: a sequence of samples, each a sequence of numbers, or one array('f') with all of them.
-    x: the sample at hand, array('f'). low, high: of each input and each output of the dense
-    layers, by the number of the op, -1 for the input.
+    ranged: the tensors whose ranges are asked for, beside the inputs.
+    x: the sample at hand, array('f'). low, high: of each element of these tensors, by number.
     """
 
-    def __init__(self, net, samples, report):
+    def __init__(self, net, plan, samples, report, ranged):
         self.report, self.stage, self._shown = report, "ranges", ticks_ms()
-        plan = net._plan
-        n = size(plan.input.shape)
+        inputs = plan.tensors[:plan.n_inputs]
+        n = sum([size(t.shape) for t in inputs])
         self.samples = samples
         self.is_flat = isinstance(samples, (array, memoryview))
         try:
@@ -52,15 +52,18 @@ class Data:
         if not self.count:
             raise ModelError(f"the samples are a sequence with {n} numbers for each, or one "
                              "array('f') of them all")
-        self.ops = plan.ops
+        self.plan = plan
         self.x = array("f", bytes(4 * n))
         # an arena of its own, in which the results can be read as floats
         arena = array("f", bytes(plan.arena))
         self._net = Model(net._buf, arena, net.engine)._net
         arena = memoryview(arena)
-        self._input = floats(arena, plan.input.offset, n)
-        self._results = [floats(arena, op.y, op.n_out) for op in self.ops]
-        self._find_ranges()
+        self._values = [part(arena, t) for t in plan.tensors]
+        self.xs, at = [], 0
+        for t in inputs:
+            self.xs.append(memoryview(self.x)[at:at + size(t.shape)])
+            at += size(t.shape)
+        self._find_ranges(ranged)
 
     def show(self, what, i, n):
         """A line about a long run, two seconds after the one before it."""
@@ -81,27 +84,55 @@ class Data:
             for k in range(n):
                 if x[k] - x[k] != 0:
                     raise ModelError(f"sample {i} has a value that is not finite")
-                self._input[k] = x[k]
+            for source, target in zip(self.xs, self._values):
+                for k in range(len(source)):
+                    target[k] = source[k]
             yield i
 
-    def results(self, end, begin=0):
-        """The results of op end - 1, after the ops from `begin` on have run; a view."""
-        self._net(begin, end)
-        return self._results[end - 1]
+    def value(self, t):
+        """What lies where tensor t of the float32 network has its place; a view."""
+        return self._values[t]
 
-    def _find_ranges(self):
+    def results(self, end, begin=0):
+        """The result of op end - 1, after the ops from `begin` on have run; a view."""
+        self._net(begin, end)
+        return self._values[self.plan.ops[end - 1].outputs[0]]
+
+    def run(self, model, ys):
+        """The Q7 model with the sample at hand; ys: a tuple of array('b') for its outputs."""
+        model.run(self.x if len(self.xs) == 1 else tuple(self.xs), ys if len(ys) > 1 else ys[0])
+
+    def quantized(self, t, model, n):
+        """(float32, int8) of tensor t for each sample: of an input the one, else the other.
+
+        model: the Q7 network up to tensor t, None for an input; n: its elements.
+        """
+        y = array("b", bytes(n))
+        for _ in self.each():
+            if model:
+                self.run(model, (y,))
+            yield self.xs[t] if t < len(self.xs) else None, y
+
+    def element_scales(self, t, margin=0.0):
+        """(shifts, zero points) of the elements of a tensor whose ranges are known."""
+        found = [scales.element_scale(low, high, margin)
+                 for low, high in zip(self.low[t], self.high[t])]
+        return [s for s, _ in found], [z for _, z in found]
+
+    def _find_ranges(self, ranged):
         self.low, self.high = {}, {}
         for _ in self.each():
-            self._widen(-1, self.x)
-            for i in range(len(self.ops)):
+            for t in range(len(self.xs)):
+                self._widen(t, self.xs[t], "the input")
+            for i, op in enumerate(self.plan.ops):
                 result = self.results(i + 1, i)
-                if self.ops[i].opcode == DENSE_F32:
-                    self._widen(i, result)
+                if op.outputs[0] in ranged:
+                    self._widen(op.outputs[0], result, i)
 
-    def _widen(self, i, values):
-        if i not in self.low:
-            self.low[i], self.high[i] = array("f", values), array("f", values)
-        low, high = self.low[i], self.high[i]
+    def _widen(self, t, values, i):
+        if t not in self.low:
+            self.low[t], self.high[t] = array("f", values), array("f", values)
+        low, high = self.low[t], self.high[t]
         for k in range(len(values)):
             v = values[k]
             if v - v != 0:
@@ -113,32 +144,30 @@ class Data:
 
 
 class Seen:
-    """What a dense layer, op i, computes with the samples: counted and summed.
+    """What op i, a dense layer or a sum, computes with the samples: counted and summed.
 
-    model: the Q7 network up to this layer, None if it is the first; scale: of its result.
-    pages: [counts, what the bins should give] of PAGE bins each, from low_bin on (scales.py); None
-    if empty. If sums are wanted: real, of each result, scales.MEAN_BITS behind the point of
-    `first`; inputs, of each Q7 input less its zero point.
+    model: the Q7 network up to the op's input, None if that is the network's; scale: of this
+    input. pages: [counts, what the bins should give] of PAGE bins each, from low_bin on
+    (scales.py); None if empty. If sums are wanted: real, of each result, scales.MEAN_BITS behind
+    the point of `first`; inputs, of each Q7 input less its zero point.
     """
 
     def __init__(self, data, i, model, scale, sums):
-        op = data.ops[i]
-        self.first, self.centred = q7.params(
-            min(data.low[i]), max(data.high[i]), min_shift=-32)
+        t, y = data.plan.ops[i].inputs[0], data.plan.ops[i].outputs[0]
+        low, high = min(data.low[y]), max(data.high[y])
+        self.first, self.centred = q7.params(low, high, min_shift=-32)
         bits = self.first + scales.UNIT - scales.BIN
-        self.low_bin = _floor(min(data.low[i]), bits)
-        self.high_bin = _floor(max(data.high[i]), bits)
+        self.low_bin, self.high_bin = _floor(low, bits), _floor(high, bits)
         self.pages = [None] * ((self.high_bin - self.low_bin) // PAGE + 1)
-        self.real = [0] * op.n_out
-        self.inputs = [0] * op.n_in
-        y = array("b", bytes(op.n_in))
-        shifts, zeros = [v if isinstance(v, (list, tuple)) else [v] * op.n_in for v in scale]
-        for _ in data.each():
-            if model:
-                model.run(data.x, y)
-            for k in range(op.n_in if sums else 0):
-                q = y[k] if model else q7.saturate(q7.fixed(data.x[k], shifts[k]) + zeros[k])
-                self.inputs[k] += q - zeros[k]
+        n = size(data.plan.tensors[t].shape) if sums else 0
+        self.real = [0] * size(data.plan.tensors[y].shape)
+        self.inputs = [0] * n
+        if sums:
+            shifts, zeros = [v if isinstance(v, (list, tuple)) else [v] * n for v in scale]
+        for x, q in data.quantized(t, model, n):
+            for k in range(n):
+                v = q[k] if model else q7.saturate(q7.fixed(x[k], shifts[k]) + zeros[k])
+                self.inputs[k] += v - zeros[k]
             j = 0
             for v in data.results(i + 1):
                 at = _floor(v, bits) - self.low_bin

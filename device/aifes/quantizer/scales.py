@@ -6,9 +6,9 @@ shift whose 256 steps cover the whole range.
 from array import array
 from math import frexp
 
-from .activations import exp_fixed
-from .format import ModelError
-from .q7 import fixed, ratio, saturate
+from ..format import ModelError
+from ..layers.activations import exp_fixed
+from ..layers.q7 import fixed, ratio, saturate
 
 UNIT = 6  # bits of a unit behind a step of `first`
 BIN = 3  # a bin is 2**BIN units wide

@@ -161,8 +161,9 @@ class SerialBoard:
                 raise ValueError
             return [(int(d[0]), int(d[1])) if d else None for d in found]
 
-    def listing(self, folder):
-        """Names in a folder, None if it is not there."""
+    def files(self, folder):
+        """Names of the files in a folder, and of those in its folders with these before them; None
+        if it is not there."""
         names = self.call(files.listing, folder)
         with understood(self.port):
             return None if names is None else [name + "" for name in names]
@@ -223,9 +224,11 @@ class Drive:
         return [digest(self._path(p).read_bytes()) if self._path(p).is_file() else None
                 for p in paths]
 
-    def listing(self, folder):
+    def files(self, folder):
         path = self._path(folder)
-        return [p.name for p in path.iterdir()] if path.is_dir() else None
+        if not path.is_dir():
+            return None
+        return [p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()]
 
     def has_room(self, blocks):
         return True  # nobody can be asked

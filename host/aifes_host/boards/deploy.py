@@ -9,12 +9,13 @@ import posixpath
 from dataclasses import dataclass, field
 
 import numpy as np
+from aifes.format import nbytes, size
 
 from ..float32 import same
 from ..layout import arrange
 from ..simulator import Simulator
 from .board import digest
-from .runtime import Choice, choose_engine, missing, needed_files, runtime_files
+from .runtime import Choice, Kind, choose_engine, missing, needed_files, runtime_files
 from .transport import BoardError, understood
 
 RUNTIME = "lib/aifes"  # in the board's root folder
@@ -70,10 +71,10 @@ def blocks(info, n):
 
 def _runtime_there(board, folder):
     """{name: digest} of the runtime on the board."""
-    names = board.listing(folder)
-    if names is None and board.listing(folder + ".new") is not None:
+    names = board.files(folder)
+    if names is None and board.files(folder + ".new") is not None:
         board.rename(folder + ".new", folder)  # the second rename, which was not reached
-        names = board.listing(folder)
+        names = board.files(folder)
     paths = [f"{folder}/{name}" for name in names or ()]
     return dict(zip(names or (), board.digests(paths)))
 
@@ -86,14 +87,15 @@ def plan(board, model, path, engines=(), everything=False):
     """
     info = board.info
     simulator = Simulator(model)
-    choice = choose_engine(info, simulator.is_float)
+    kind = Kind.of(simulator)
+    choice = choose_engine(info, kind)
     model = bytes(arrange(model, choice.target))
     folder = info.path(RUNTIME)
     there = _runtime_there(board, folder)
-    present = {name.partition(".")[0] for name, have in there.items()
+    present = {name.rpartition(".")[0] for name, have in there.items()
                if have != digest(missing(name.removesuffix(".py")))}
     runtime = runtime_files(info, choice) if everything else \
-        needed_files(info, simulator.is_float, present, engines)
+        needed_files(info, kind, present, engines)
     p = Plan(choice, info.path(path), model, runtime)
     for name, contents in runtime.items():
         (p.copy if there.get(name) == digest(contents) else p.write).append(name)
@@ -107,7 +109,8 @@ def plan(board, model, path, engines=(), everything=False):
         upload.append(model)
     p.upload = sum(map(len, upload))
     stored = upload + ([p.runtime[n] for n in p.copy] if p.write else [])
-    folders = bool(p.write) + (board.listing(posixpath.dirname(folder)) is None)
+    folders = (len(_folders(p.runtime)) + 1) * bool(p.write) + (
+        board.files(posixpath.dirname(folder)) is None)
     p.flash = info.block * (sum(blocks(info, len(data)) for data in stored)
                             + folders * info.folder_blocks)
     if p.flash > info.flash_free:
@@ -120,6 +123,11 @@ def plan(board, model, path, engines=(), everything=False):
                          f"of them in one piece), {info.heap_free:,} are free; choose a smaller "
                          "network. Nothing was changed")
     return p
+
+
+def _folders(names):
+    """The folders in which files of these names lie."""
+    return sorted({posixpath.dirname(name) for name in names} - {""})
 
 
 def execute(board, p, advance=lambda n: None):
@@ -146,7 +154,8 @@ def _replace_runtime(board, p, advance):
     if p.write_recover:
         board.write(runtime + ".py", RECOVER, advance)
     board.remove(new)
-    board.mkdir(new)
+    for made in [new, *(f"{new}/{name}" for name in _folders(p.runtime))]:
+        board.mkdir(made)
     for name in p.write:
         board.write(f"{new}/{name}", p.runtime[name], advance)
     for name in p.copy:
@@ -168,14 +177,17 @@ def _check(board, files):
 
 
 VERIFY = """
-import aifes, gc
+import aifes
 from array import array
 from binascii import unhexlify, hexlify
 net = aifes.load({path!r}, engine={engine!r})
-x = array({kind!r}, unhexlify({x!r}))
-y = array({kind!r}, bytes({n}))
-net.run(x, y)
-print(net.engine, str(hexlify(bytes(y)), "ascii"))
+said = net.engine + " "
+for sample in {x!r}:
+    x = [array({kind!r}, unhexlify(v)) for v in sample]
+    y = [array({kind!r}, bytes(n)) for n in {n!r}]
+    net.run(x[0] if len(x) == 1 else tuple(x), y[0] if len(y) == 1 else tuple(y))
+    said += "".join([str(hexlify(bytes(v)), "ascii") for v in y])
+print(said)
 """
 
 
@@ -183,15 +195,17 @@ def verify(board, p, samples=3):
     """Run the model on the board: the engine that ran. BoardError if it is not the simulator's
     result; the model before it is then current again."""
     simulator = Simulator(p.model)
-    x = np.random.default_rng(0).integers(
-        -128, 128, (samples, simulator.plan.ops[0].n_in)).astype(np.int8)
+    ends = np.cumsum([size(t.shape) for t in simulator.inputs])
+    x = np.random.default_rng(0).integers(-128, 128, (samples, ends[-1])).astype(np.int8)
     if simulator.is_float:
         x = x.astype("<f4") / 64
     want = simulator.run(x)
+    given = [[v.tobytes().hex() for v in np.split(sample, ends[:-1])] for sample in x]
     board.reset()
     try:
         said = board.execute(VERIFY.format(
-            path=p.path, engine=p.choice.engine, x=x.tobytes().hex(), n=want.nbytes,
+            path=p.path, engine=p.choice.engine, x=given,
+            n=[nbytes(t) for t in simulator.outputs],
             kind="f" if simulator.is_float else "b"), timeout=120)
         with understood(board.port):
             engine, got = said.split()[-2:]

@@ -5,17 +5,8 @@ import struct
 import zlib
 
 import numpy as np
-from aifes.f32_format import DENSE_F32, OP_NAMES
-from aifes.format import (
-    CRC_FROM,
-    DENSE,
-    FLOAT32,
-    HEADER,
-    OPS_AT,
-    OUTPUT_AT,
-    TENSOR,
-    decode,
-)
+from aifes.format import CRC_FROM, FLOAT32, HEADER, HEADER_SIZE, TENSOR, TENSOR_SIZE, decode, size
+from aifes.ops import NAMES
 
 from .on_board import infer, measure
 from .transport import ExecError, understood
@@ -30,7 +21,8 @@ def run(board, p, x, advance=lambda n: None):
     advance(n): n samples more are done.
     """
     plan = decode(memoryview(p.model))
-    dtype = "<f4" if plan.input.dtype == FLOAT32 else np.int8
+    outputs = plan.tensors[plan.n_inputs:plan.n_inputs + plan.n_outputs]
+    dtype = "<f4" if outputs[0].dtype == FLOAT32 else np.int8
     board.reset()
     board.call(infer.open_net, p.path)
     x = np.ascontiguousarray(x, "<f4")
@@ -40,7 +32,8 @@ def run(board, p, x, advance=lambda n: None):
         text = base64.b64encode(x[i:i + step].tobytes())
         answer = board.call(infer.infer, text, timeout=120)
         with understood(board.port):
-            y = np.frombuffer(base64.b64decode(answer), dtype).reshape(-1, plan.ops[-1].n_out)
+            y = np.frombuffer(base64.b64decode(answer), dtype).reshape(
+                -1, sum(size(t.shape) for t in outputs))
             if len(y) != len(x[i:i + step]):
                 raise ValueError
         parts.append(y)
@@ -49,19 +42,45 @@ def run(board, p, x, advance=lambda n: None):
 
 
 def prefixes(model):
-    """For each number of layers but all: the header that makes the buffer this shorter model."""
+    """For each number of ops but all: the head that makes the buffer this shorter model, in hex.
+
+    Its output is the result of the last of them.
+    """
     plan = decode(memoryview(model))
+    head = bytes(model[:struct.unpack_from(HEADER, model)[11]])
+    records, at = [], HEADER_SIZE + TENSOR_SIZE * len(plan.tensors)
+    for _ in plan.ops:
+        records.append(head[at:at + 4 * head[at + 3]])
+        at += len(records[-1])
     found = []
     for k in range(1, len(plan.ops)):
-        op = plan.ops[k - 1]
+        result = plan.ops[k - 1].outputs[0]
+        order = [*range(plan.n_inputs), result]
+        order += [t for op in plan.ops[:k] for t in op.outputs if t != result]
+        tensors = b"".join(_without_scales(head, t, t < plan.n_inputs) for t in order)
+        ops = b"".join(_renumbered(r, order) for r in records[:k])
+        header = list(struct.unpack_from(HEADER, head))
+        header[6:12] = len(order), k, plan.n_inputs, 1, 0, HEADER_SIZE + len(tensors) + len(ops)
         buf = bytearray(model)
-        header = list(struct.unpack_from(HEADER, buf))
-        header[6] = k
-        struct.pack_into(HEADER, buf, 0, *header)
-        struct.pack_into(TENSOR, buf, OUTPUT_AT, plan.input.dtype, 1, 0, 0, op.y, 0, op.n_out, 1, 1)
+        shorter = struct.pack(HEADER, *header) + tensors + ops
+        buf[:len(shorter)] = shorter
         struct.pack_into("<I", buf, CRC_FROM - 4, zlib.crc32(buf[CRC_FROM:plan.length]))
-        found.append(bytes(buf[:OPS_AT]).hex())
+        found.append(bytes(buf[:len(shorter)]).hex())
     return found
+
+
+def _without_scales(head, number, keep):
+    """The bytes of a tensor; unless kept, with one scale for all elements."""
+    fields = list(struct.unpack_from(TENSOR, head, HEADER_SIZE + TENSOR_SIZE * number))
+    if not keep:
+        fields[5] = 0
+    return struct.pack(TENSOR, *fields)
+
+
+def _renumbered(record, order):
+    n = (record[2] & 15) + (record[2] >> 4)
+    numbers = struct.unpack_from(f"<{n}H", record, 4)
+    return record[:4] + struct.pack(f"<{n}H", *map(order.index, numbers)) + record[4 + 2 * n:]
 
 
 def _measure(board, path, engine, shorter):
@@ -90,7 +109,11 @@ def _layers(plan, one, again, tries=3):
         one = again()
         best = [[b if a is None or b is None else min(a, b) for a, b in zip(old, new)]
                 for old, new in zip(best, one["layers"] + [one["forward"]])]
-    return [(OP_NAMES[op.opcode], op.n_out, *times) for op, times in zip(plan.ops, added)]
+    return [(NAMES[op.opcode], _elements(plan, op), *times) for op, times in zip(plan.ops, added)]
+
+
+def _elements(plan, op):
+    return size(plan.tensors[op.outputs[0]].shape)
 
 
 def _added(before, now):
@@ -122,11 +145,13 @@ def bench(board, p, models):
             one["layers"] = _layers(plan, one, functools.partial(
                 _measure, board, path, engine, shorter))
         found[engine] = one
-    dense = [op for op in plan.ops if op.opcode in (DENSE, DENSE_F32)]
+    dense = [op for op in plan.ops if NAMES[op.opcode] == "dense"]
     board.reset()
+    chain = len(dense) and all(len(op.inputs) == 1 for op in plan.ops)
     try:
-        found["float"] = board.call(measure.measure_float, [dense[0].n_in] + [
-            op.n_out for op in dense], timeout=300) if dense else None
+        found["float"] = board.call(measure.measure_float, [
+            size(plan.tensors[dense[0].inputs[0]].shape)] + [
+            _elements(plan, op) for op in dense], timeout=300) if chain else None
     except ExecError:  # no room even to start
         found["float"] = None
     return found

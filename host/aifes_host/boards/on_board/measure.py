@@ -99,8 +99,15 @@ def measure_net(path, engine, prefixes):
     net = aifes.load(path, engine=engine)
     gc.collect()
     found = {"engine": net.engine, "heap": gc.mem_alloc() - before, "len": net.len, "ram": net.ram}
-    x = array("f", bytes(4 * net.input_shape[0]))
-    y = array("f", bytes(4 * net.output_shape[0]))
+    plan = net._plan
+    ends = []
+    for t in plan.tensors[:plan.n_inputs + plan.n_outputs]:
+        n = 4
+        for d in t.shape:
+            n *= d
+        ends.append(array("f", bytes(n)))
+    x, y = tuple(ends[:plan.n_inputs]), tuple(ends[plan.n_inputs:])
+    x, y = x if len(x) > 1 else x[0], y if len(y) > 1 else y[0]
     found["run"] = measure(net.run, x, y)
     found["forward"] = measure(net.forward)
     gc.collect()

@@ -76,14 +76,15 @@ __attribute__((naked, noinline)) static void sums_8(const uint8_t *w, const int8
 #undef AIFES_WORD
 #undef AIFES_INPUT
 
-/* dense_rows of aifes_run.c. Small networks spend most of their time here: compilers run out of
- * registers and need 1.4 times as many instructions. The numbers are offsets in aifes_step. */
+/* dense_rows of dense.h. Small networks spend most of their time here: compilers run out of
+ * registers and need 1.4 times as many instructions. The numbers are offsets in dense_step. */
 #define AIFES_HAS_DENSE_ROWS
 
-typedef char offsets_are_right[offsetof(aifes_step, x) == 48 && offsetof(aifes_step, table) == 68
-    && offsetof(aifes_op, n_in) == 16 && offsetof(aifes_op, shifts) == 32 ? 1 : -1];
+typedef char offsets_are_right[offsetof(aifes_step, own) == 2 && offsetof(aifes_step, n_in) == 4
+    && offsetof(aifes_step, x) == 12 && offsetof(dense_step, zero_point) == 20
+    && offsetof(dense_step, low) == 22 && offsetof(dense_step, table) == 40 ? 1 : -1];
 
-__attribute__((naked, noinline)) static void dense_rows(const aifes_step *s, const uint8_t *w,
+__attribute__((naked, noinline)) static void dense_rows(const dense_step *s, const uint8_t *w,
     const int32_t *bias, const uint8_t *shifts, int8_t *y)
 {
     (void)s, (void)w, (void)bias, (void)shifts, (void)y; /* r0-r3, stack */
@@ -94,18 +95,18 @@ __attribute__((naked, noinline)) static void dense_rows(const aifes_step *s, con
         "push {r4, r5, r6, r7}\n"
         "mov r9, r2\n mov r10, r3\n" /* r9 bias, r10 shifts */
         "ldr r4, [sp, #36]\n mov lr, r4\n" /* lr y */
-        "ldr r5, [r0, #16]\n negs r2, r5\n mov r8, r2\n" /* r8 and r2 -n_in */
+        "ldr r5, [r0, #4]\n negs r2, r5\n mov r8, r2\n" /* r8 and r2 -n_in */
         "adds r3, r1, r5\n" /* r3 end of a row */
-        "ldr r4, [r0, #32]\n subs r6, r4, #1\n sbcs r4, r6\n mov r11, r4\n" /* r11 shift step */
-        "movs r6, #2\n ldrsb r4, [r0, r6]\n"
-        "movs r6, #4\n ldrsb r6, [r0, r6]\n"
+        "ldrb r4, [r0, #2]\n mov r11, r4\n" /* r11 shift step */
+        "movs r6, #20\n ldrsb r4, [r0, r6]\n"
+        "movs r6, #22\n ldrsb r6, [r0, r6]\n"
         "subs r4, r4, r6\n mov r12, r4\n" /* r12 offset */
-        "movs r7, #5\n ldrsb r7, [r0, r7]\n subs r7, r7, r6\n"
-        "ldr r1, [r0, #68]\n ldr r4, [r0, #52]\n ldr r6, [r0, #20]\n"
+        "movs r7, #23\n ldrsb r7, [r0, r7]\n subs r7, r7, r6\n"
+        "ldr r1, [r0, #40]\n ldr r4, [r0, #16]\n ldr r6, [r0, #8]\n"
         "adds r6, r4, r6\n"
         "push {r1, r6, r7}\n" /* table, end of y, span */
-        "ldr r1, [r0, #48]\n adds r1, r1, r5\n" /* r1 end of x */
-        "ldrb r5, [r0, #3]\n" /* r5 weight_zero */
+        "ldr r1, [r0, #12]\n adds r1, r1, r5\n" /* r1 end of x */
+        "ldrb r5, [r0, #21]\n" /* r5 weight_zero */
         "1: mov r6, r9\n ldmia r6!, {r4}\n mov r9, r6\n" /* r4 the sum */
         "2: ldrb r6, [r3, r2]\n ldrsb r7, [r1, r2]\n subs r6, r6, r5\n muls r7, r6\n"
         "adds r4, r4, r7\n adds r2, #1\n bne 2b\n"
@@ -120,5 +121,5 @@ __attribute__((naked, noinline)) static void dense_rows(const aifes_step *s, con
         "mov r8, r4\n mov r9, r5\n mov r10, r6\n mov r11, r7\n"
         "pop {r4, r5, r6, r7, pc}\n"
         "5: mvns r4, r4\n asrs r4, r4, #31\n ands r4, r6\n b 3b\n" /* 0 or span */
-        "6: movs r6, #4\n ldrsb r6, [r0, r6]\n adds r4, r4, r6\n b 4b\n"); /* + low */
+        "6: movs r6, #22\n ldrsb r6, [r0, r6]\n adds r4, r4, r6\n b 4b\n"); /* + low */
 }

@@ -13,15 +13,13 @@
  *   sums_8  eight outputs of interleave 8 and group 1; Cortex-M0 and M0+ only
  *
  * Weights begin at a multiple of 4, except in rows. */
-#ifndef AIFES_KERNELS_H
-#define AIFES_KERNELS_H
-
-#include "aifes.h"
+#ifndef AIFES_DENSE_SUMS_H
+#define AIFES_DENSE_SUMS_H
 
 #if defined(__ARM_FEATURE_DSP) && !defined(AIFES_PORTABLE)
-#include "kernels_dsp.h"
+#include "dense_dsp.h"
 #elif defined(__ARM_ARCH_6M__) && !defined(AIFES_PORTABLE)
-#include "kernels_armv6m.h"
+#include "dense_armv6m.h"
 #endif
 
 AIFES_FAST static int32_t sum(const int8_t *x, uint32_t n)

@@ -7,10 +7,11 @@ import functools
 from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 
 import numpy as np
-from aifes import activations, scales
-from aifes.f32_format import ACTIVATIONS
+from aifes.layers import activations
+from aifes.ops.map import FUNCTIONS as ON_BOARDS  # those that float32 models have
+from aifes.quantizer import scales
 
-from .graph import FUNCTIONS, SELU_ALPHA, SELU_SCALE
+from .functions import FUNCTIONS, SELU_ALPHA, SELU_SCALE
 
 DIGITS = Context(prec=80, rounding=ROUND_HALF_UP)
 LEAST = Decimal("1e-30")  # exp is never less: it decides on which side of a tie a result lies
@@ -20,7 +21,7 @@ LOWEST = 0.25 / 256  # what log_softmax takes for a probability that softmax rou
 
 def exact_table(layer, scale, out):
     """256 bytes: an elementwise Activation from one (shift, zero point) to another."""
-    if layer.kind in ACTIVATIONS:
+    if layer.kind in ON_BOARDS:
         return activations.exact_table(layer.kind, layer.alpha, *scale, *out)
     return _table(layer.kind, layer.alpha, layer.beta, *scale, *out)
 
@@ -50,7 +51,7 @@ def saturated(y, zero):
 
 def behind(layer, bits):
     """scales.behind() of an Activation; of those that only the PC knows in floats."""
-    if layer.kind in ACTIVATIONS:
+    if layer.kind in ON_BOARDS:
         return scales.behind(layer.kind, layer.alpha, bits)
     function, alpha, beta = FUNCTIONS[layer.kind], layer.alpha, layer.beta
 

@@ -1,0 +1,61 @@
+"""How an activation is quantized: a table, inside the op before it where that can be."""
+import struct
+from array import array
+
+import aifes.layers.q7 as q7
+
+from ..format import size
+from ..layers import activations
+from ..layers.map import fuse_clamp, fuse_map
+from ..ops.map import FUNCTIONS
+from . import scales
+
+BY_ELEMENT = False
+RANGE = False
+
+
+def most(work, i):
+    return 256 + 4
+
+
+def buffer(work, i):
+    return 0
+
+
+def function(work, op):
+    """(kind, alpha) of an op of the float32 model."""
+    at = op.fields.table
+    return FUNCTIONS[op.flags], struct.unpack_from("<f", work.buf, at)[0] if at else 0
+
+
+def quantize(work, i):
+    op = work.plan.ops[i]
+    t = op.inputs[0]
+    shift, zero = work.scales[t]
+    n = size(work.plan.tensors[t].shape)
+    kind, alpha = function(work, op)
+    out = activations.OUT_SCALE.get(kind, (shift, zero))
+    if kind == "relu":
+        work.fuse(i, lambda drafts: fuse_clamp(drafts, n, zero, 127), out)
+        return
+    if work.exact:
+        if kind not in activations.OUT_SCALE:
+            out = _scale(work, t, n, kind, alpha)
+        table = activations.exact_table(kind, alpha, shift, zero, *out)
+    else:
+        a_shift, a_zero = q7.params(-abs(alpha), abs(alpha))
+        scalar = q7.quantize(alpha, a_shift, a_zero), a_shift, a_zero
+        table = activations.aifes_table(kind, scalar, shift, zero)
+    work.fuse(i, lambda drafts: fuse_map(drafts, n, table), out)
+
+
+def _scale(work, t, n, kind, alpha):
+    """(shift, zero point) for the results of an activation of tensor t, of n elements."""
+    shift, zero = scale = work.scales[t]
+    model = work.model(t)
+    counts = array("I", bytes(1024))
+    for x, q in work.data.quantized(t, model, n):
+        for k in range(n):
+            v = q[k] if model else q7.saturate(q7.fixed(x[k], shift) + zero)
+            counts[v + 128] += 1
+    return scales.table_scale(counts, scales.behind(kind, alpha, scales.table_bits(shift)), scale)

@@ -1,0 +1,28 @@
+"""The layers of a float network and what becomes of them, one file for each op of the device.
+
+A file NAME.py has the classes of its layers, Layers (layer.py says what they can), and of the op in
+a buffer these functions:
+    int8(buf, op, tensors)      a function from arrays of int8, the inputs, to the result, as the
+    float32(buf, op, tensors)   engines compute it; the same of float32
+    products(op, tensors)       multiplications of one inference
+    instructions(op, tensors, chip)     of one inference in int8, by the prices of a cost.Chip
+    arranged(buf, op, tensors, width, group)    where it has weights: {field: value} in the order of
+                                                layout.TARGETS, constants as bytes
+buf: array of uint8; op: aifes.format.Op; tensors: those of its Plan.
+"""
+from . import add, dense, map, softmax
+from .add import Add
+from .dense import Dense
+from .map import Activation
+from .softmax import Softmax
+
+__all__ = ["KINDS", "ROOMS", "Activation", "Add", "Dense", "Softmax", "activation"]
+ROOMS = {"dense": dense, "map": map, "softmax": softmax, "add": add}  # by their name on the device
+KINDS = (*map.KINDS, *softmax.KINDS)
+
+
+def activation(kind, alpha=0.0, beta=0.0, name=""):
+    """The layer of this kind, one of KINDS."""
+    if kind in softmax.KINDS:
+        return Softmax(kind, name)
+    return Activation(kind, alpha, beta, name)

@@ -1,0 +1,242 @@
+"""dense: x @ weights + bias."""
+from dataclasses import dataclass, replace
+
+import numpy as np
+from aifes.layers import q7
+from aifes.layers.dense import dense, float_dense
+from aifes.ops.dense import weights_size
+from aifes.quantizer import scales
+
+from ..graph import LARGEST, ConversionError, Tensor
+from ..scales import (
+    best_scale,
+    element_scales,
+    nearest,
+    quantize_values,
+    result_shifts,
+    rounded,
+    weight_shifts,
+)
+from .float32 import CHUNK, F
+from .layer import Layer
+
+
+@dataclass
+class Dense(Layer):
+    """weights: [inputs, outputs], bias: [outputs], float."""
+
+    weights: np.ndarray
+    bias: np.ndarray
+    name: str = ""
+
+    kind = "dense"
+    by_element = in_aifes = linear = True
+    choices = ("finer", "weights")
+    trained = ("weights", "bias")
+
+    def __post_init__(self):
+        self.weights = np.asarray(self.weights, np.float64)
+        self.bias = np.asarray(self.bias, np.float64)
+        if self.weights.ndim != 2 or self.bias.shape != self.weights.shape[1:]:
+            raise ConversionError(
+                f"dense layer {self.name!r}: weights {self.weights.shape} and bias "
+                f"{self.bias.shape} must be [inputs, outputs] and [outputs]")
+        largest = max(np.abs(self.weights).max(initial=0), np.abs(self.bias).max(initial=0))
+        if not largest <= LARGEST:  # NaN neither
+            raise ConversionError(f"dense layer {self.name!r} has parameters that are not finite "
+                                  "as float32: train again with a smaller learning rate")
+        if not self.weights.size:
+            raise ConversionError(f"dense layer {self.name!r} has {self.weights.shape[0]} inputs "
+                                  f"and {self.weights.shape[1]} outputs: it needs one of each")
+
+    @property
+    def parameters(self):
+        return self.weights.size + self.bias.size
+
+    @property
+    def label(self):
+        return self.weights.shape[1]
+
+    def shape(self, x):
+        n = Tensor("", x).size
+        if n != len(self.weights):
+            raise ConversionError(f"dense layer {self.name!r} takes {len(self.weights)} inputs "
+                                  f"but gets {n}")
+        return self.weights.shape[1:]
+
+    def __call__(self, x):
+        return x @ self.weights + self.bias
+
+    def scaled(self, inputs=1.0, results=1.0):
+        """The same layer, of inputs that were divided by a factor, its results times another."""
+        factor = inputs * results
+        return replace(self, weights=self.weights * factor, bias=self.bias * results)
+
+    def __repr__(self):
+        return "Dense({} -> {}, {!r})".format(*self.weights.shape, self.name)
+
+    def quantize(self, walk, node):
+        x, choice = walk.values[node.inputs[0]], walk.choice(node)
+        real = walk.real[node.output]
+        behind = walk.behind(node.output)
+        in_shift, in_zero = x.shift, x.zero_point
+        weights = self.weights.astype(np.float32).astype(float)
+        biases = self.bias.astype(np.float32).tolist()
+        if isinstance(in_shift, np.ndarray):  # the inputs' scales go into the rows of the weights
+            weights = np.ldexp(weights, -in_shift[:, None])
+            in_shift, in_zero = 0, in_zero.tolist()
+        if walk.exact:
+            own = walk.per_element and walk.takes_scales(node.output)
+            shift, zero = (element_scales(real) if own
+                           else best_scale(real, behind, choice.finer))
+            w_shift = weight_shifts(weights)
+            if choice.weights == "results":
+                seen = np.ldexp(x.q - np.array(in_zero, float), -in_shift)
+                w_shift = result_shifts(weights, w_shift, seen, real)
+        else:
+            shift, zero = walk.range(real.min(), real.max())
+            common = q7.params(weights.min(), weights.max(), symmetric=True)[0]
+            w_shift = np.full(len(biases), common)
+        shift, w_shift = scales.fit(w_shift.tolist(), biases, in_shift,
+                                    shift if isinstance(shift, int) else shift.tolist())
+        if not walk.exact and shift < walk.range(real.min(), real.max())[0]:
+            raise ConversionError(f"layer {self.name!r}: AIfES's rule gives it a finer result "
+                                  "than its accumulator has; use method 'mse'")
+        w = quantize_values(weights, np.array(w_shift), 0)
+        acc_shift = [in_shift + s for s in w_shift]
+        if walk.exact and len(x.q) >= scales.FEW:
+            bias = _corrected(x.q, real, w, np.array(in_zero), acc_shift)
+        else:
+            bias = [q7.fixed(b, s) for b, s in zip(biases, acc_shift)]
+        down = [s - v for s, v in zip(acc_shift, np.broadcast_to(shift, len(bias)).tolist())]
+        down = down[0] if len(set(down)) == 1 else down
+        draft = dense(w.T.tobytes(), 0, bias, in_zero, down,
+                      zero if isinstance(zero, int) else zero.tolist(), walk.exact)
+        walk.put(node, draft, shift if isinstance(shift, int) else np.array(shift), zero, behind)
+
+    def float_op(self, n):
+        return float_dense(self.weights.T.astype("<f4").tobytes(),
+                           self.bias.astype("<f4").tobytes(), by_output=True)
+
+    def float32(self, x):
+        return _float32(x, self.weights.astype(F), self.bias.astype(F))
+
+    def gradients(self, x, y, g):
+        return [g @ self.weights.T]
+
+    def parameter_gradients(self, x, g):
+        """For each of `trained`, of the inputs x and the gradient g of the result."""
+        return x[0].T @ g, g.sum(0)
+
+    def stored_shifts(self):
+        """With which int8 hold the weights: what as_stored() takes."""
+        return weight_shifts(self.weights)
+
+    def as_stored(self, shifts):
+        """The layer with its weights as int8 hold them, and for each of `trained` where a value is
+        within the range of int8."""
+        weights, inside = rounded(self.weights, shifts, 0)
+        return replace(self, weights=weights), (inside, True)
+
+
+def _corrected(q, real, w, in_zero, acc_shift):
+    """The biases that make the mean of each result right."""
+    samples = len(q)
+    inputs = q.sum(0, dtype=np.int64) - samples * in_zero
+    first = q7.params(float(real.min()), float(real.max()), min_shift=-32)[0]
+    bits = first + scales.MEAN_BITS
+    return [scales.corrected_bias(r, bits, seen, s, samples) for r, seen, s in zip(
+        nearest(real, bits).sum(0).tolist(), (inputs @ w.astype(np.int64)).tolist(), acc_shift)]
+
+
+def _float32(x, w, bias):
+    """bias + x @ w, one input after another: the order of the sums is fixed."""
+    y = np.tile(bias, (len(x), 1))
+    for first in range(0, len(x), CHUNK):
+        rows = slice(first, first + CHUNK)
+        for k in range(len(w)):
+            y[rows] += x[rows, k:k + 1] * w[k]
+    return y
+
+
+def _sizes(op, tensors):
+    return [int(np.prod(tensors[k].shape)) for k in (op.inputs[0], op.outputs[0])]
+
+
+def stored_weights(buf, op, tensors):
+    """The uint8 weights [n_in, n_out] of an op of a buffer (array of uint8)."""
+    n_in, n_out = _sizes(op, tensors)
+    f = op.fields
+    blocks = -(-n_out // f.interleave)
+    w = buf[f.weights:f.weights + weights_size(n_in, n_out, f.interleave)].reshape(blocks, -1)
+    whole = n_in - n_in % f.group  # inputs in full groups; the rest forms a smaller one
+    parts = [w[:, start * f.interleave:][:, :n * f.interleave].reshape(
+        blocks, -1, f.interleave, size).transpose(1, 3, 0, 2).reshape(n, -1)
+        for start, n, size in ((0, whole, f.group), (whole, n_in - whole, n_in - whole)) if n]
+    return np.concatenate(parts)[:, :n_out]
+
+
+def int8(buf, op, tensors):
+    f, (_, n_out) = op.fields, _sizes(op, tensors)
+    w = stored_weights(buf, op, tensors).astype(np.float64)
+    w -= f.weight_zero  # products and sums stay below 2**53: exact in BLAS's float64
+    bias = buf[f.bias:f.bias + 4 * n_out].view("<i4")
+    shift = (buf[f.shifts:f.shifts + n_out].astype(np.int32) if f.shifts
+             else np.int32(f.shift))
+    table = buf[f.table:f.table + 256].view(np.int8) if f.table else None
+    multipliers = (buf[f.multipliers:f.multipliers + 4 * n_out].view("<i4").astype(np.int64)
+                   if f.multipliers else None)
+
+    def run(q):
+        acc = (q.astype(np.float64) @ w).astype(np.int32) + bias
+        acc = acc >> shift if multipliers is None else _scaled(acc, multipliers, shift)
+        y = np.clip(acc + f.zero_point, f.low, f.high)
+        return y.astype(np.int8) if table is None else table[y + 128]
+
+    return run
+
+
+def _scaled(acc, multipliers, shift):
+    """acc * multiplier / 2**(31 + shift), rounded twice as TensorFlow Lite Micro does."""
+    acc = acc * multipliers + (1 << 30) >> 31  # halves up
+    half = np.where(shift > 0, np.int64(1) << np.maximum(shift, 1) - 1, 0)
+    return np.sign(acc) * (np.abs(acc) + half >> shift)  # halves away from zero
+
+
+def float32(buf, op, tensors):
+    f, (n_in, n_out) = op.fields, _sizes(op, tensors)
+    w = buf[f.weights:f.weights + 4 * n_in * n_out].view(F)
+    w = w.reshape(n_out, n_in).T if f.interleave == 1 else w.reshape(n_in, n_out)
+    bias = buf[f.bias:f.bias + 4 * n_out].view(F)
+    return lambda x: _float32(x, w, bias)
+
+
+def arranged(buf, op, tensors, width, group):
+    """The weights in blocks of `width` outputs, `group` inputs together; narrow layers in rows."""
+    if _sizes(op, tensors)[1] < width:
+        width, group = 1, 1
+    weights = interleave(stored_weights(buf, op, tensors), width, group)
+    return {"weights": weights, "interleave": width, "group": group}
+
+
+def interleave(weights, block, group=1):
+    """bytes of uint8 weights [n_in, n_out] in blocks of outputs, the last one padded with 128."""
+    n_in, n_out = weights.shape
+    blocks = -(-n_out // block)
+    padded = np.full((n_in, blocks * block), 128, np.uint8)
+    padded[:, :n_out] = weights
+    parts = [padded[k:k + group].reshape(-1, blocks, block).transpose(1, 2, 0).reshape(blocks, -1)
+             for k in range(0, n_in, group)]
+    return np.concatenate(parts, 1).tobytes()
+
+
+def products(op, tensors):
+    n_in, n_out = _sizes(op, tensors)
+    return n_in * n_out
+
+
+def instructions(op, tensors, chip):
+    n_in, n_out = _sizes(op, tensors)
+    outputs = -(-n_out // op.fields.interleave) * op.fields.interleave  # the last block is padded
+    product = chip.product if op.fields.interleave > 1 else chip.product_rows
+    return outputs * (n_in * product + chip.output)

@@ -1,0 +1,160 @@
+/* The guard: one walk over the ends and the records. Nothing that passes leads the executor out of
+ * buffer and arena, or into an overflow. Whether a model is whole otherwise (CRC, what was written
+ * before it is read) is checked by format.decode. */
+#ifndef AIFES_LOAD_H
+#define AIFES_LOAD_H
+
+#include "ops/ops.h"
+
+#define MEMBER(name, NAME) name##_record name;
+typedef union {
+    aifes_record head;
+    AIFES_OPS(MEMBER)
+    uint32_t key;
+    uint16_t halves[6]; /* from the third on: the tensors */
+} any_record;
+#undef MEMBER
+
+#define MEMBER(name, NAME) name##_step name;
+typedef union {
+    aifes_step step;
+    AIFES_OPS(MEMBER)
+} any_step;
+#undef MEMBER
+
+/* The ends of a net; a family of nets with one of each knows them when it is compiled */
+#if AIFES_SEVERAL
+#define N_INPUTS(net) ((net)->counts.n_inputs)
+#define N_OUTPUTS(net) ((net)->counts.n_outputs)
+#else
+#define N_INPUTS(net) 1u
+#define N_OUTPUTS(net) 1u
+#endif
+#define N_ENDS(net) ((uint32_t)N_INPUTS(net) + N_OUTPUTS(net))
+
+AIFES_INLINE any_step *steps_of(const aifes_net *net)
+{
+    return (any_step *)(net->ends + N_ENDS(net));
+}
+
+/* Bytes of the net of a head, whose counts are copied. If this family has none of that kind, they
+ * say that it has no ops: load_net refuses it. */
+static size_t net_size(const uint8_t *head, size_t length, aifes_counts *c)
+{
+    c->n_ops = 0;
+    if (length >= sizeof(aifes_header)) {
+        copy(c, head + offsetof(aifes_header, n_ops), sizeof *c);
+        if (c->n_ops <= AIFES_MAX_OPS
+            && (AIFES_SEVERAL
+                    ? c->n_inputs - 1u < AIFES_MAX_ENDS && c->n_outputs - 1u < AIFES_MAX_ENDS
+                    : c->n_inputs == 1 && c->n_outputs == 1)) {
+            return sizeof(aifes_net) + (c->n_inputs + c->n_outputs) * sizeof(aifes_end)
+                + c->n_ops * sizeof(any_step);
+        }
+        c->n_ops = 0;
+    }
+    return sizeof(aifes_net);
+}
+
+/* Input or output i */
+static int load_end(const aifes_memory *m, aifes_end *end, uint32_t i)
+{
+    aifes_tensor t;
+    end->place.n = tensor(m, i, &t);
+    end->place.data = (int8_t *)m->arena.buf + t.offset;
+    end->shift = t.shift;
+    end->zero_point = t.zero_point;
+    end->scales = constant(m, t.scales, 3 * end->place.n);
+    return end->place.n && (!t.scales || end->scales);
+}
+
+/* The record at `at` of the head: its length, 0 if it is refused */
+AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *s, uint32_t at)
+{
+    any_record r;
+    aifes_tensor t, y;
+    aifes_place x[3];
+    uint32_t n = m->head.len - at, k = 0, same = 0, key;
+    if (at > m->head.len) {
+        return 0;
+    }
+    n = n < sizeof r ? n : sizeof r;
+    copy(&r, (const uint8_t *)m->head.buf + at, n);
+    key = r.key & ~0xFF00u;
+    if (n < 4u * r.head.words) {
+        return 0;
+    }
+    n = 4 * r.head.words;
+    s->step.kernel = r.head.opcode;
+    s->step.flags = r.head.flags;
+    s->step.n_out = tensor(m, r.halves[AIFES_SEVERAL ? 2 + (r.head.ends & 3) : 3], &y);
+    s->step.y = (int8_t *)m->arena.buf + y.offset;
+    if (!s->step.n_out) {
+        return 0;
+    }
+    do {
+        x[k].n = tensor(m, r.halves[2 + k], &t);
+        x[k].data = (int8_t *)m->arena.buf + t.offset;
+        if (!x[k].n) {
+            return 0;
+        }
+        if (t.offset == y.offset && x[k].n == s->step.n_out) {
+            same = 1;
+        } else if (t.offset < y.offset + AIFES_ITEM * s->step.n_out
+            && y.offset < t.offset + AIFES_ITEM * x[k].n) {
+            return 0;
+        }
+    } while (AIFES_SEVERAL && ++k < (r.head.ends & 3u));
+    s->step.n_in = x[0].n;
+    s->step.x = x[0].data;
+#define LOAD(name, NAME)                                                                           \
+    if (key == NAME##_RECORD) {                                                                    \
+        return (NAME##_IN_PLACE || !same) && name##_load(m, &s->name, &r.name, x) ? n : 0;      \
+    }
+    AIFES_OPS(LOAD)
+#undef LOAD
+    return 0;
+}
+
+/* Check a model and fill the net, whose counts are there, for these addresses. Returns 0 if it is
+ * refused; then the net must not run. */
+AIFES_NOINLINE static int load_net(aifes_net *net, aifes_memory *m)
+{
+    aifes_header h;
+    any_step *s = steps_of(net);
+    uint32_t at, n;
+    net->length = ~(size_t)0;
+    if (!net->counts.n_ops || m->head.len < sizeof h) {
+        return 0;
+    }
+    copy(&h, m->head.buf, sizeof h);
+    if (h.length > m->model.len || h.length >> 31 || h.arena > m->arena.len
+        || h.arena > AIFES_MAX_ARENA) {
+        return 0;
+    }
+    m->model.len = h.length;
+    m->arena.len = h.arena;
+    m->n_tensors = h.n_tensors;
+    at = sizeof h + h.n_tensors * sizeof(aifes_tensor);
+    net->work = 0;
+    for (uint32_t i = 0; i < net->counts.n_ops; i++, s++) {
+        n = load_step(m, s, at);
+        if (!n) {
+            return 0;
+        }
+        at += n;
+        net->work += s->step.n_in * s->step.n_out;
+    }
+    for (uint32_t i = 0; i < N_ENDS(net); i++) {
+        if (!load_end(m, &net->ends[i], i)) {
+            return 0;
+        }
+    }
+    net->buf = m->model.buf;
+    net->arena = m->arena.buf;
+    net->arena_size = h.arena;
+    net->length = h.length;
+    return 1;
+}
+
+#endif

@@ -1,0 +1,320 @@
+/* dense: y = table[clamp((bias + x . w >> shift) + zero_point)]; float32: y = bias + x . w.
+ * device/aifes/ops/dense.py. The sums of int8 are in dense_sums.h and, for chips, beside it. */
+#ifndef AIFES_DENSE_H
+#define AIFES_DENSE_H
+
+#include "../guard.h"
+
+#define DENSE 1
+#define DENSE_RECORD AIFES_RECORD(DENSE, 0x11, 9)
+#define DENSE_IN_PLACE 0
+
+typedef struct {
+    aifes_record record;
+    int8_t zero_point;
+    uint8_t weight_zero;
+    int8_t low, high;
+    uint8_t shift, group;
+    uint16_t interleave;
+    uint32_t weights, bias, shifts, table, multipliers;
+} dense_record;
+
+#if !AIFES_FLOAT
+
+/* step.own: whether each output has a shift of its own, else it is one; table: begins at what is
+ * stored for `low` */
+typedef struct {
+    aifes_step step;
+    int8_t zero_point;
+    uint8_t weight_zero;
+    int8_t low, high;
+    uint8_t shift, group;
+    uint16_t interleave;
+    const uint8_t *weights, *bias, *shifts, *table;
+} dense_step;
+
+/* Which function runs it, found when the addresses are made */
+enum { DENSE_ANY = DENSE, DENSE_ROWS = DENSE | 1 << 6, DENSE_BLOCKS = DENSE | 2 << 6 };
+
+#include "dense_sums.h"
+
+#ifndef AIFES_SMALL
+#define AIFES_SMALL 0 /* 1: without the fast kernels */
+#endif
+
+#define AIFES_BLOCK 32 /* outputs whose sums are finished together */
+
+static uint32_t dense_kernel(const dense_step *s)
+{
+    const uint32_t interleave = s->interleave;
+    if (AIFES_SMALL || ((uintptr_t)s->weights | (uintptr_t)s->bias) & 3) {
+        return DENSE_ANY;
+    }
+    if (s->group == 4) {
+        return interleave == 4 ? DENSE_BLOCKS : DENSE_ANY;
+    }
+    if (interleave == 1) {
+        return s->step.n_out < 4 ? DENSE_ROWS : DENSE_BLOCKS;
+    }
+    return AIFES_HAS_SUMS_8 && interleave == 8 ? DENSE_BLOCKS : DENSE_ANY;
+}
+
+static int dense_load(const aifes_memory *m, dense_step *s, const dense_record *r,
+    const aifes_place *x)
+{
+    const uint32_t n_in = s->step.n_in, n_out = s->step.n_out;
+    const uint32_t limit = (1u << 30) - (n_in << 16); /* of a bias: no sum overflows */
+    const uint8_t **to = &s->weights; /* and the three behind */
+    uint32_t padded = 0;
+    (void)x;
+    copy(&s->zero_point, &r->zero_point, 8);
+    if ((n_in >> 14 | s->step.flags >> 1 | r->multipliers) || s->low > s->high
+        || (s->group != 1 && s->group != 4) || s->interleave - 1u >= n_out) {
+        return 0;
+    }
+    while (padded < n_out) {
+        padded += s->interleave;
+    }
+    const uint32_t sizes[4] = {product(padded, n_in), 4 * n_out, n_out, 256};
+    for (int i = 0; i < 4; i++) {
+        const uint32_t offset = (&r->weights)[i];
+        to[i] = constant(m, offset, sizes[i]);
+        if (!to[i] && (offset || i < 2)) { /* the last two may be absent */
+            return 0;
+        }
+    }
+    s->step.own = s->shifts != NULL;
+    if (!s->shifts) {
+        s->shifts = &s->shift;
+    }
+    if (s->table) {
+        s->table += 128 + s->low;
+    }
+    for (uint32_t j = 0; j < n_out; j++) {
+        if (aifes_get32(s->bias + 4 * j) + limit - 1 >= 2 * limit - 1
+            || s->shifts[s->step.own ? j : 0] > 31) {
+            return 0;
+        }
+    }
+    s->step.kernel = dense_kernel(s);
+    return 1;
+}
+
+/* a + b; wraps where a buffer was changed after its check */
+AIFES_INLINE int32_t plus(int32_t a, int32_t b)
+{
+    return (uint32_t)a + (uint32_t)b;
+}
+
+/* clamp((acc >> shift) + zero_point), counted from low.
+ * offset: zero_point - low, span: high - low */
+AIFES_INLINE uint32_t clamp(int32_t acc, uint8_t shift, int32_t offset,
+    uint32_t span)
+{
+    int32_t v = plus(acc >> (shift & 31), offset);
+    v = v < 0 ? 0 : v;
+    return (uint32_t)v < span ? (uint32_t)v : span;
+}
+
+/* The sum of one output, any order: w its block's weights, column its place in the block. */
+AIFES_NOINLINE static int32_t sums_1(const dense_step *s, const uint8_t *w, uint32_t column)
+{
+    const int8_t *x = s->step.x, *end = x + s->step.n_in;
+    uint32_t group = s->group, step = s->interleave, stride = group == 1 ? step : 1;
+    int32_t weight_zero = s->weight_zero, acc = 0;
+    while (x < end) {
+        uint32_t n = (uint32_t)(end - x) < group ? (uint32_t)(end - x) : group;
+        const uint8_t *v = w + column * n;
+        if (group == 1) {
+            n = end - x; /* one loop over all inputs */
+        }
+        for (const int8_t *stop = x + n; x < stop; v += stride) {
+            acc += *x++ * (*v - weight_zero);
+        }
+        w += n * step;
+    }
+    return acc;
+}
+
+/* Any order of weights at any address: the reference of all that follows. */
+AIFES_NOINLINE static void dense_any(const dense_step *s)
+{
+    const uint8_t *w = s->weights;
+    for (uint32_t j = 0, column = 0; j < s->step.n_out; j++) {
+        int32_t acc = plus(aifes_get32(s->bias + 4 * j), sums_1(s, w, column));
+        uint32_t v = clamp(acc, s->shifts[s->step.own ? j : 0], s->zero_point - s->low,
+            s->high - s->low);
+        s->step.y[j] = s->table ? s->table[v] : v + s->low;
+        if (++column == s->interleave) {
+            column = 0;
+            w += s->interleave * s->step.n_in;
+        }
+    }
+}
+
+#ifndef AIFES_HAS_DENSE_ROWS
+/* Rows of weights, the bias at a multiple of 4, from the output at y on: for few of them. */
+AIFES_FAST static void dense_rows(const dense_step *s, const uint8_t *w, const int32_t *bias,
+    const uint8_t *shifts, int8_t *y)
+{
+    const uint8_t *table = s->table;
+    const int8_t *x = s->step.x, *x_end = x + s->step.n_in, *end = s->step.y + s->step.n_out;
+    int32_t weight_zero = s->weight_zero, low = s->low, offset = s->zero_point - low;
+    uint32_t span = s->high - low, step = s->step.own;
+    do {
+        int32_t acc = 0;
+        uint32_t v;
+        do {
+            acc += *x++ * (*w++ - weight_zero);
+        } while (x != x_end);
+        x -= s->step.n_in;
+        v = clamp(plus(*bias++, acc), *shifts, offset, span);
+        shifts += step;
+        *y++ = table ? table[v] : v + low;
+    } while (y != end);
+}
+#endif
+
+/* Finish n outputs from `first` on. bias at a multiple of 4. */
+AIFES_FAST static void finish(const dense_step *s, const int32_t *acc, uint32_t first, uint32_t n)
+{
+    const int32_t *bias = (const int32_t *)s->bias + first;
+    const uint8_t *shifts = s->shifts, *table = s->table;
+    int32_t low = s->low, offset = s->zero_point - low;
+    uint32_t span = s->high - low, step = s->step.own;
+    int8_t *y = s->step.y + first, *end = y + n;
+    if (step) {
+        shifts += first;
+    }
+    do {
+        uint32_t v = clamp(plus(*bias++, *acc++), *shifts, offset, span);
+        shifts += step;
+        *y++ = table ? table[v] : v + low;
+    } while (y != end);
+}
+
+/* Blocks of 8 or 4 outputs by the kernel of their order; rows leave a rest of up to 3. */
+AIFES_FAST static void dense_blocks(const dense_step *s)
+{
+    const uint8_t *w = s->weights;
+    const int rows = s->interleave == 1, eight = AIFES_HAS_SUMS_8 && s->interleave == 8;
+    const uint32_t n_in = s->step.n_in;
+    const uint32_t n_out = rows ? s->step.n_out & ~3 : s->step.n_out;
+    const int32_t start = -s->weight_zero * sum(s->step.x, n_in);
+    int32_t acc[AIFES_BLOCK];
+    for (uint32_t first = 0; first < n_out; first += AIFES_BLOCK, w += AIFES_BLOCK * n_in) {
+        uint32_t n = n_out - first < AIFES_BLOCK ? n_out - first : AIFES_BLOCK;
+        if (eight) {
+            sums_8(w, s->step.x, n_in, acc, start, (n + 7) >> 3);
+        } else {
+            sums_4(w, s->step.x, n_in, acc, start, (n + 3) >> 2, rows);
+        }
+        finish(s, acc, first, n);
+    }
+    if (n_out < s->step.n_out) {
+        dense_rows(s, s->weights + n_out * n_in, (const int32_t *)s->bias + n_out,
+            s->shifts + (s->step.own ? n_out : 0), s->step.y + n_out);
+    }
+}
+
+AIFES_INLINE int dense_run(const dense_step *s)
+{
+    if (s->step.kernel == DENSE_ROWS && !AIFES_SMALL) {
+        dense_rows(s, s->weights, (const int32_t *)s->bias, s->shifts, s->step.y);
+    } else if (s->step.kernel == DENSE_BLOCKS && !AIFES_SMALL) {
+        dense_blocks(s);
+    } else if (s->step.kernel == DENSE_ANY) {
+        dense_any(s);
+    } else {
+        return 0;
+    }
+    return 1;
+}
+
+#else
+
+#include "../f32_math.h"
+
+/* step.own: whether weights are rows, else one input's after the other's */
+typedef struct {
+    aifes_step step;
+    const uint8_t *weights, *bias;
+} dense_step;
+
+static int dense_load(const aifes_memory *m, dense_step *s, const dense_record *r,
+    const aifes_place *x)
+{
+    const uint32_t n_in = s->step.n_in, n_out = s->step.n_out;
+    (void)x;
+    s->weights = (const uint8_t *)finite(m, r->weights, product(n_in, n_out));
+    s->bias = (const uint8_t *)finite(m, r->bias, n_out);
+    s->step.own = r->interleave == 1;
+    return s->weights && s->bias && (s->step.own || r->interleave == n_out) && r->group == 1
+        && !(s->step.flags | r->zero_point | r->weight_zero | r->low | r->high | r->shift)
+        && !(r->shifts | r->table | r->multipliers);
+}
+
+#if F32_SOFT
+/* y[j] = bias[j] + sum_k x[k] * w[j][k]; rows of weights, or one input's after the other's */
+AIFES_NOINLINE static void dense_sums(const f32 *x, f32 *y, const f32 *w, const f32 *bias,
+    uint32_t n_in, uint32_t n_out, int rows)
+{
+    for (f32 *end = y + n_out; y != end; y++) {
+        *y = f32_dot(*bias++, x, w, n_in, rows ? 1 : n_out);
+        w += rows ? n_in : 1;
+    }
+}
+#else
+/* The same, four outputs at a time: an FPU needs some cycles until a sum takes the next product */
+AIFES_FAST static void dense_sums(const f32 *x, f32 *y, const f32 *w, const f32 *bias, uint32_t n_in,
+    uint32_t n_out, int rows)
+{
+    const uint32_t next = rows ? n_in : 1, step = rows ? 1 : n_out;
+    const f32 *end = x + n_in;
+    for (; n_out >= 4; n_out -= 4, y += 4, bias += 4) {
+        const f32 *w0 = w, *w1 = w0 + next, *w2 = w1 + next, *w3 = w2 + next;
+        f32 a0 = bias[0], a1 = bias[1], a2 = bias[2], a3 = bias[3];
+        if (rows) {
+            for (const f32 *p = x; p != end;) {
+                f32 v = *p++;
+                a0 += v * *w0++;
+                a1 += v * *w1++;
+                a2 += v * *w2++;
+                a3 += v * *w3++;
+            }
+        } else {
+            for (const f32 *p = x; p != end; w0 += step) {
+                f32 v = *p++;
+                a0 += v * w0[0];
+                a1 += v * w0[1];
+                a2 += v * w0[2];
+                a3 += v * w0[3];
+            }
+        }
+        y[0] = a0, y[1] = a1, y[2] = a2, y[3] = a3;
+        w += 4 * next;
+    }
+    for (; n_out; n_out--, w += next) {
+        const f32 *v = w;
+        f32 acc = *bias++;
+        for (const f32 *p = x; p != end; v += step) {
+            acc += *p++ * *v;
+        }
+        *y++ = acc;
+    }
+}
+#endif
+
+AIFES_INLINE int dense_run(const dense_step *s)
+{
+    if (s->step.kernel != DENSE) {
+        return 0;
+    }
+    dense_sums((const f32 *)s->step.x, (f32 *)s->step.y, (const f32 *)s->weights,
+        (const f32 *)s->bias, s->step.n_in, s->step.n_out, s->step.own);
+    return 1;
+}
+
+#endif
+
+#endif
