@@ -2,9 +2,9 @@
 import numpy as np
 
 from .graph import ConversionError
-from .ops import room
 
 FEW = 32  # samples; below, the quantizer does not correct means either
+
 
 def check(graph, x):
     """What is wrong with the samples x [samples, inputs]: a list of sentences, best empty.
@@ -24,8 +24,10 @@ def check(graph, x):
                      "calibrated; vary it or leave it out")
     results = graph.results(x)
     for node in graph.nodes:
-        labels = graph.labels if graph.outputs == [node.output] else None
-        found += room(node.layer).warnings(node.layer, results[node.output], labels)
+        classes = None
+        if node.output in graph.outputs:
+            classes = graph.labels if len(graph.outputs) == 1 else []
+        found += node.layer.warnings(results[node.output], classes)
     return found
 
 

@@ -11,7 +11,7 @@ from aifes.ops import NAMES
 from .boards.deploy import HEAP, OP_HEAP
 from .boards.runtime import NATIVE, Kind
 from .layout import arrange
-from .ops import room
+from .ops import ROOMS
 from .simulator import Simulator
 
 TOLERANCE = 0.15  # how far an estimate may be from the count
@@ -59,7 +59,7 @@ class Cost:
 
 def multiplications(plan):
     """Products of weight and input in one inference of a Plan."""
-    return sum(room(NAMES[op.opcode]).products(op, plan.tensors) for op in plan.ops)
+    return sum(ROOMS[NAMES[op.opcode]].products(op, plan.tensors) for op in plan.ops)
 
 
 def estimate(model, chip):
@@ -67,7 +67,7 @@ def estimate(model, chip):
     model = arrange(model, chip.target)
     simulator = Simulator(model)
     plan = simulator.plan
-    count = chip.call + sum(room(NAMES[op.opcode]).instructions(op, plan.tensors, chip)
+    count = chip.call + sum(ROOMS[NAMES[op.opcode]].instructions(op, plan.tensors, chip)
                             for op in plan.ops)
     family = Kind.of(simulator).family()
     engine = (NATIVE / f"{chip.arch}_6.3" / family).stat().st_size if family else 0

@@ -8,9 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from .graph import ConversionError, Graph, Node
-from .losses import goal
-from .ops import room
+from .graph import ConversionError, Graph
+from .losses import goals
 from .quantizer import build, quantize
 from .scales import rounded
 from .simulator import simulate
@@ -33,19 +32,18 @@ def finetune(graph, data, targets, method="mse", seed=0, progress=iter, meant=No
     """
     start = quantize(graph, data, method)
     x = start.x
-    aim = goal(graph, targets, len(x), meant)
+    aim = goals(graph, targets, len(x), meant)
     held = np.arange(len(x)) % HELD_BACK == 0
     if held.sum() < 2:
         raise ConversionError(f"{len(x)} samples are too few to train with: give some hundred")
-    per_element = not isinstance(start.layers[0].shift, int)
     best = before = aim.value(simulate(start.model, x[held]), held)
     found, epoch_taken = start, 0
     trained = _copy(graph)
     trainer = _Trainer(trained, x, aim, np.flatnonzero(~held), np.random.default_rng(seed))
-    trial = build(trained, x, method, per_element)
+    trial = build(trained, x, method, start.per_element)
     for epoch in progress(range(1, EPOCHS + 1)):
         trainer.epoch(trial, epoch)
-        trial = build(trained, x, method, per_element)
+        trial = build(trained, x, method, start.per_element)
         loss = aim.value(simulate(trial.model, x[held]), held)
         if loss < best:
             best, epoch_taken = loss, epoch
@@ -62,28 +60,27 @@ def finetune(graph, data, targets, method="mse", seed=0, progress=iter, meant=No
 
 
 def _copy(graph):
-    """A Graph with layers of its own."""
-    nodes = [Node(replace(node.layer), node.inputs, node.outputs) for node in graph.nodes]
-    return Graph(graph.inputs, nodes, graph.outputs, graph.name, graph.labels)
+    """The same Graph with Nodes of its own, whose layers may be replaced."""
+    return Graph(graph.inputs, [replace(node) for node in graph.nodes], graph.outputs, graph.name,
+                 graph.labels)
 
 
 class _Trainer:
-    """One network in training, whose layers with parameters it changes."""
+    """One network in training: layers with parameters are replaced by changed ones."""
 
     def __init__(self, graph, x, aim, rows, rng):
         self.graph, self.x, self.aim, self.rows, self.rng = graph, x, aim, rows, rng
         self.steps = 0
         self.moments, self.rates = {}, {}
         for node in graph.nodes:
-            values = _parameters(node.layer)
+            values = [getattr(node.layer, name) for name in node.layer.trained]
             if values:
-                self.moments[node.output] = [np.zeros_like(v) for v in values for _ in range(2)]
+                self.moments[node.output] = [[np.zeros_like(v), np.zeros_like(v)] for v in values]
                 self.rates[node.output] = RATE * np.sqrt((values[0] ** 2).mean())
 
     def epoch(self, result, epoch):
         """Train with all samples once, with the scales of a Quantized of the network as it is."""
-        self.shifts = {node.output: room(node.layer).stored_shifts(node.layer)
-                       for node in self.graph.nodes if node.layer.trained}
+        self.shifts = {name: self.graph.maker(name).layer.stored_shifts() for name in self.moments}
         rate = 0.5 * (1 + np.cos(np.pi * epoch / (EPOCHS + 1)))
         order = self.rows[self.rng.permutation(len(self.rows))]
         for at in range(0, len(order), BATCH):
@@ -91,57 +88,41 @@ class _Trainer:
 
     def _step(self, rows, scales, rate):
         graph = self.graph
-        seen, open_, kept = {}, {}, {}
-        for name, x in graph.split(self.x[rows]).items():
-            seen[name], open_[name] = rounded(x, *scales[name])
+        # what later layers see of each tensor, and where its values are within range
+        seen = {name: rounded(v, *scales[name])[0] for name, v in graph.split(self.x[rows]).items()}
+        kept = {}
         for node in graph.nodes:
-            layer, inside = node.layer, ()
-            if layer.trained:
-                layer, inside = room(layer).as_stored(layer, self.shifts[node.output])
-            x = [seen[name] for name in node.inputs]
-            y = layer(*x)
-            kept[node.output] = layer, inside, x, y
-            if node.output in graph.outputs:
-                seen[node.output], open_[node.output] = y, True
-            else:
-                seen[node.output], open_[node.output] = rounded(y, *scales[node.output])
+            stored, inside = node.layer, ()
+            if stored.trained:
+                stored, inside = stored.as_stored(self.shifts[node.output])
+            y = stored(*[seen[name] for name in node.inputs])
+            ends = node.output in graph.outputs and not graph.readers(node.output)
+            seen[node.output], open_ = (y, True) if ends else rounded(y, *scales[node.output])
+            kept[node.output] = stored, inside, y, open_
         self.steps += 1
-        for node, gradient in self._backward(seen, rows):
-            layer, inside, x, y = kept[node.output]
-            gradient = gradient * open_[node.output]
-            changes = [g * i for g, i in zip(room(layer).parameter_gradients(layer, x, gradient),
-                                             inside)] if layer.trained else []
-            for name, g in zip(node.inputs, self._through(node, layer, x, y, gradient)):
-                self.gradients[name] = self.gradients.get(name, 0) + g
-            if changes:
-                self._adam(node, changes, rate)
-
-    def _backward(self, seen, rows):
-        """The nodes from the last to the first, each with the gradient of its result."""
-        graph = self.graph
-        y = graph.joined(seen)
-        ends = np.cumsum([graph.tensors[name].size for name in graph.outputs])[:-1]
-        first = np.split(self.aim.gradient(y, rows) / len(y), ends, axis=1)
-        self.gradients = dict(zip(graph.outputs, first))
+        skipped = self.aim.before_activation
+        gradients = {name: g / len(rows) for name, g in self.aim.gradients(seen, rows).items()}
         for node in reversed(graph.nodes):
-            yield node, self.gradients[node.output]
-
-    def _through(self, node, layer, x, y, gradient):
-        """The gradients of a node's inputs."""
-        if self.aim.before_activation and node.output == self.graph.outputs[0]:
-            return [gradient]
-        return room(layer).gradients(layer, x, y, gradient)
+            stored, inside, y, open_ = kept[node.output]
+            gradient = gradients.pop(node.output) * open_
+            x = [seen[name] for name in node.inputs]
+            if node.output in skipped:
+                back = [gradient]
+            else:
+                back = stored.gradients(x, y, gradient)
+            for name, g in zip(node.inputs, back):
+                gradients[name] = gradients[name] + g if name in gradients else g
+            if stored.trained:
+                found = stored.parameter_gradients(x, gradient)
+                self._adam(node, [g * part for g, part in zip(found, inside)], rate)
 
     def _adam(self, node, gradients, rate):
-        m, new = self.moments[node.output], []
-        for k, (value, g) in enumerate(zip(_parameters(node.layer), gradients)):
-            m[2 * k] = 0.9 * m[2 * k] + 0.1 * g
-            m[2 * k + 1] = 0.999 * m[2 * k + 1] + 0.001 * g * g
-            first = m[2 * k] / (1 - 0.9 ** self.steps)
-            second = m[2 * k + 1] / (1 - 0.999 ** self.steps)
-            new.append(value - rate * self.rates[node.output] * first / (np.sqrt(second) + 1e-8))
-        node.layer = replace(node.layer, **dict(zip(node.layer.trained, new)))
-
-
-def _parameters(layer):
-    return [getattr(layer, name) for name in layer.trained]
+        new = {}
+        for name, g, m in zip(node.layer.trained, gradients, self.moments[node.output]):
+            m[0] = 0.9 * m[0] + 0.1 * g
+            m[1] = 0.999 * m[1] + 0.001 * g * g
+            first = m[0] / (1 - 0.9 ** self.steps)
+            second = m[1] / (1 - 0.999 ** self.steps)
+            new[name] = getattr(node.layer, name) - rate * self.rates[node.output] * first / (
+                np.sqrt(second) + 1e-8)
+        node.layer = replace(node.layer, **new)

@@ -115,7 +115,7 @@ class Graph:
         """The layer whose result is the only output; None if there are several."""
         if len(self.outputs) > 1:
             return None
-        return next(node.layer for node in self.nodes if node.output == self.outputs[0])
+        return self.maker(self.outputs[0]).layer
 
     @property
     def boundary(self):
@@ -133,9 +133,9 @@ class Graph:
         return len(self.inputs) == 1 and self.outputs == ends[-1:] and all(
             node.inputs == (x,) for node, x in zip(self.nodes, ends))
 
-    def is_end(self, node):
-        """Whether a node makes an output, which nothing else reads."""
-        return node.output in self.outputs and not self.readers(node.output)
+    def maker(self, name):
+        """The node that makes a tensor; None for an input."""
+        return next((node for node in self.nodes if node.output == name), None)
 
     def readers(self, name):
         """The nodes that read a tensor."""
@@ -179,7 +179,7 @@ class Graph:
     def results(self, x, compute=lambda layer, *values: layer(*values), known=None):
         """Every tensor {name: [samples, elements]} for x [samples, inputs].
 
-        compute: a layer's result of its inputs; known: tensors that are not to be computed.
+        compute: gives a layer's result of its inputs; known: {name: values} that are taken instead.
         """
         found = self.split(x)
         found.update(known or {})

@@ -12,29 +12,15 @@ from aifes import ModelError
 from aifes.quantizer import scales
 
 from . import calibration
+from .assembly import metadata
 from .classes import class_numbers, classify
+from .float32 import results
 from .graph import ConversionError
 from .scales import element_scales, nearest
-from .simulator import Simulator, float32_results, simulate
-from .walk import Walk
+from .simulator import Simulator, simulate
+from .walk import Walk, takes_scales
 
 METHODS = ("mse", "aifes")
-
-
-@dataclass
-class LayerReport:
-    """One layer: its real range, its scale, how far Q7 is from float on the calibration data."""
-
-    name: str
-    kind: str
-    elements: int
-    parameters: int
-    low: float
-    high: float
-    shift: int | list
-    zero_point: int | list
-    saturated: float  # share of results that the range cuts
-    snr_db: float  # signal-to-noise ratio against float; both seen behind the activation, if any
 
 
 class Comparison(dict):
@@ -53,19 +39,22 @@ class Comparison(dict):
 
 @dataclass
 class Quantized:
-    """model: the .aifes buffer; layers: a LayerReport for the input and each layer.
+    """model: the .aifes buffer; layers: a LayerReport for each input and each layer.
 
-    scales: {name of a tensor: (shift, zero point)}, two ints or two arrays; ops: for each op of
-    the model the names of the tensors that it computes. x: the calibration data; warnings:
-    sentences about them; improved: what search() or finetune() gained.
+    per_element: whether elements of inputs and outputs may have scales of their own; scales: {name
+    of a tensor: (shift, zero point)}, two ints or two arrays; ops: for each op of the buffer the
+    names of the graph's tensors that it computes: its result is the last one, or an inner one.
+    x: the calibration data; warnings: sentences about them; improved: what search() or finetune()
+    gained.
     """
 
     model: bytes
     layers: list
     graph: object
     method: str
-    scales: dict = field(default_factory=dict, repr=False)
-    ops: list = field(default_factory=list, repr=False)
+    per_element: bool
+    scales: dict = field(repr=False)
+    ops: list = field(repr=False)
     x: np.ndarray = field(default=None, repr=False)
     warnings: list = field(default_factory=list)
     improved: dict = field(default_factory=dict)
@@ -114,24 +103,28 @@ def quantize(graph, data, method="mse"):
     x = graph.samples(collect(data)).astype(np.float32).astype(float)  # as the board gets them
     warnings = calibration.check(graph, x)
     best = build(graph, x, method)
-    if method == "mse" and _may_differ(graph) and _worth_a_trial(best, x):
+    if method == "mse" and _worth_a_trial(best):
         other = build(graph, x, method, True)
-        if 10 * _loss(other, x) < scales.BETTER * _loss(best, x):
+        if 10 * _loss(other) < scales.BETTER * _loss(best):
             best = other
     best.warnings = warnings
     return best
 
 
 def build(graph, x, method="mse", per_element=False, choices=None):
-    """One Quantized of samples.
-
-    per_element: a scale for each input, and each output of a last dense layer; choices: Choices by
-    the name of the tensor that the layer makes.
-    """
+    """One Quantized of samples; per_element: a scale for each element of inputs and outputs that
+    can have one; choices: {name of a layer's result: walk.Choice}."""
     try:
-        return _quantized(Walk(graph, x, method, per_element, choices or {}))
+        walk = Walk(graph, x, method, per_element, choices or {})
+        rows = [[r.name, r.elements, r.parameters,
+                 *((r.shift, r.zero_point) if isinstance(r.shift, int) else (None, None))]
+                for r in walk.reports]
+        model, steps = walk.assemble(metadata(graph, rows, f"method {method}"))
     except ModelError as error:  # of the device package: a range or bias that does not fit
         raise ConversionError(str(error))
+    used = {name: (walk.values[name].shift, walk.values[name].zero_point) for name in graph.tensors}
+    return Quantized(model, walk.reports, graph, method, per_element, used,
+                     [step.layers for step in steps], x)
 
 
 def collect(data):
@@ -147,60 +140,26 @@ def error(result, x):
     return ((real - simulate(result.model, x)) ** 2 / (real.var(axis=0) + 1e-12)).mean()
 
 
-def _may_differ(graph):
-    """Whether inputs, and outputs, may have a scale for each element."""
-    return all(node.layer.by_element for t in graph.inputs for node in graph.readers(t.name))
-
-
-def _worth_a_trial(result, x):
+def _worth_a_trial(result):
     """Whether inputs, or outputs of a dense layer, differ so much that each may want a scale."""
-    graph, real = result.graph, float32_results(result.graph, x)
-    tried = [(t.name, element_scales(real[t.name], scales.MARGIN)) for t in graph.inputs]
-    tried += [(node.output, element_scales(real[node.output])) for node in graph.nodes
-              if node.layer.by_element and graph.is_end(node)]
-    return any(scales.is_worth(result.scales[name][0], own.tolist()) for name, (own, _) in tried)
+    graph = result.graph
+    inputs = [t.name for t in graph.inputs if takes_scales(graph, t.name)]
+    outputs = [name for name in graph.outputs if takes_scales(graph, name)]
+    if not inputs:
+        return False
+    x, real = graph.split(result.x), results(graph, result.x)
+    tried = [(result.scales[name][0], element_scales(x[name], scales.MARGIN)) for name in inputs]
+    tried += [(result.scales[name][0], element_scales(real[name])) for name in outputs]
+    return any(scales.is_worth(shift, own.tolist()) for shift, (own, _) in tried)
 
 
-def _loss(result, x):
+def _loss(result):
     """error(), in integers as on the board."""
     graph, run = result.graph, Simulator(result.model)
-    real = graph.joined(float32_results(graph, x))
-    q = run.run(run.quantized(x)).astype(np.int64)
-    shift, zero = (np.concatenate([np.broadcast_to(result.scales[n][k], graph.tensors[n].size)
-                                   for n in graph.outputs]) for k in (0, 1))
+    real = graph.joined(results(graph, result.x))
+    q = run.run(run.quantized(result.x)).astype(np.int64)
+    shift, zero = run.output_scale
     r = nearest(real, shift + scales.ERROR_BITS)
     d = (q - zero << scales.ERROR_BITS) - r
     sums = [(d ** 2).sum(0), r.sum(0), (r ** 2).sum(0)]
-    return scales.error(zip(*[v.tolist() for v in sums]), len(x))
-
-
-def _quantized(walk):
-    """Let each layer's file in ops/ quantize it, then put the buffer together."""
-    graph = walk.graph
-    reports = [_report(walk, t.name, "input", 0) for t in graph.inputs]
-    for node in graph.nodes:
-        walk.quantize(node)
-        layer = node.layer
-        reports.append(_report(walk, node.output, layer.kind, layer.parameters, layer.name,
-                               walk.behind(node)))
-    rows = [[r.name, r.elements, r.parameters,
-             *((r.shift, r.zero_point) if isinstance(r.shift, int) else (None, None))]
-            for r in reports]
-    model, ops = walk.model(rows)
-    found = {name: (value.shift, value.zero_point) for name, value in walk.values.items()}
-    return Quantized(model, reports, graph, walk.method, found, ops, walk.x)
-
-
-def _report(walk, tensor, kind, parameters, name=None, behind=None):
-    value, real = walk.values[tensor], walk.real[tensor]
-    behind = behind or (lambda values: values)
-    signal = behind(real)
-    ends = [value.dequantized(np.full(value.q.shape[1], q)) for q in (-128, 127)]
-    cut = np.abs(behind(np.clip(real, *ends)) - signal) > np.ldexp(0.5, -np.asarray(value.shift))
-    noise = ((behind(value.dequantized(value.q)) - signal) ** 2).mean()
-    shift, zero = (v.tolist() if isinstance(v, np.ndarray) else int(v)
-                   for v in (value.shift, value.zero_point))
-    return LayerReport(
-        name or tensor, kind, value.q.shape[1], parameters, float(real.min()), float(real.max()),
-        shift, zero, float(cut.mean()),
-        float(10 * np.log10((signal ** 2).mean() / noise)) if noise and signal.any() else 99.0)
+    return scales.error(zip(*[v.tolist() for v in sums]), len(result.x))

@@ -6,12 +6,12 @@ from aifes.summary import metadata
 
 from .graph import ConversionError
 from .predictions import Outputs
-from .quantizer import LayerReport
 from .report import matrix, write_page
 from .scales import dequantize_values
 from .simulator import Simulator
 from .stages import Stage, outputs
 from .verdict import judge_file
+from .walk import LayerReport
 
 
 def describe(model, path, x=None, labels=None, name=None):

@@ -1,23 +1,10 @@
 """Scales of int8, and what aifes.quantizer.scales decides them by, gathered with NumPy: the same
 integers as on the board."""
 import functools
-from dataclasses import dataclass
 
 import numpy as np
-from aifes import q7
+from aifes.layers import q7
 from aifes.quantizer import scales
-
-
-@dataclass(frozen=True)
-class Choice:
-    """How search() departs from the rule in one layer.
-
-    finer: added to the shift of its result; weights: "weights" (shifts that lose least of them) or
-    "results" (shifts that lose least of what the layer computes on the data).
-    """
-
-    finer: int = 0
-    weights: str = "weights"
 
 
 def quantize_values(x, shift, zero_point):

@@ -4,9 +4,10 @@ Half of the samples choose, the other half tells what was gained. The layers sta
 byte an output is added where their weight shifts come to differ.
 """
 from .graph import ConversionError
-from .ops import room
 from .quantizer import build, error, quantize
+from .walk import Choice
 
+TRIED = (Choice(0, "results"), Choice(1), Choice(-1), Choice(1, "results"), Choice(-1, "results"))
 ROUNDS = 2
 LEAST = 0.01  # share of the error that a choice must gain to be kept
 
@@ -23,24 +24,23 @@ def search(graph, data, method="mse", progress=iter):
         raise ConversionError("only method 'mse' can be searched: AIfES's rule leaves no choice")
     x = start.x
     chosen_on, judged_on = x[::2], x[1::2] if len(x) > 1 else x
-    per_element = not isinstance(start.layers[0].shift, int)
     choices, best = {}, error(start, chosen_on)
-    named = {node.output: node.layer for node in graph.nodes if room(node.layer).CHOICES}
-    for name in progress([name for _ in range(ROUNDS) for name in named]):
-        for choice in room(named[name]).CHOICES:
-            if choice == choices.get(name):
+    nodes = [node for node in graph.nodes if node.layer.choices]
+    for node in progress([node for _ in range(ROUNDS) for node in nodes]):
+        for choice in TRIED:
+            if choice == choices.get(node.output) or not choice.departs <= set(node.layer.choices):
                 continue
-            trial = {**choices, name: choice}
-            loss = error(build(graph, x, method, per_element, trial), chosen_on)
+            trial = {**choices, node.output: choice}
+            loss = error(build(graph, x, method, start.per_element, trial), chosen_on)
             if loss < (1 - LEAST) * best:
                 choices, best = trial, loss
-    found = build(graph, x, method, per_element, choices)
+    found = build(graph, x, method, start.per_element, choices)
     before, after = error(start, judged_on), error(found, judged_on)
     if after >= before:
         found, after, choices = start, before, {}
     found.warnings = start.warnings
     found.improved = {"error_before": float(before), "error_after": float(after), "choices": {
-        named[name].name: _describe(choice) for name, choice in choices.items()}}
+        graph.maker(name).layer.name: _describe(choice) for name, choice in choices.items()}}
     return found
 
 

@@ -1,9 +1,13 @@
-"""NumPy execution of an .aifes buffer: the same numbers as on the board, thousands at a time."""
-import numpy as np
-from aifes.format import FLOAT32, decode, size
-from aifes.ops import NAMES
+"""NumPy execution of an .aifes buffer: the same numbers as on the board, thousands at a time.
 
-from .ops import room
+Samples are rows of one array: all inputs side by side, all outputs side by side. The kernels stand
+in ops/, one file for each op.
+"""
+import numpy as np
+from aifes import ops as device
+from aifes.format import FLOAT32, decode, size
+
+from .ops import ROOMS
 from .scales import dequantize_values, quantize_values
 
 
@@ -12,28 +16,26 @@ def simulate(model, x):
     return Simulator(model)(x)
 
 
-def float32_results(graph, x):
-    """Every tensor of a Graph {name: [samples, elements]}, as its float32 model computes it."""
-    return graph.results(x.astype(np.float32),
-                         lambda layer, *values: room(layer).float32_result(layer, *values))
-
-
 class Simulator:
     """A prepared model; `plan`: the decoded buffer (aifes.format.Plan).
 
-    Several inputs or outputs lie side by side in one array. Of a float32 model all that is called
-    int8 below is float32.
+    inputs, outputs: their Tensors; n_in, n_out: elements of all of them. Of a float32 model all
+    that is called int8 below is float32.
     """
 
     def __init__(self, model):
         self._buf = np.frombuffer(model, np.uint8)
         self.plan = decode(memoryview(model))
-        tensors, n = self.plan.tensors, self.plan.n_inputs
+        n, tensors = self.plan.n_inputs, self.plan.tensors
         self.inputs, self.outputs = tensors[:n], tensors[n:n + self.plan.n_outputs]
+        self.n_in, self.n_out = (sum(size(t.shape) for t in ends)
+                                 for ends in (self.inputs, self.outputs))
         self.is_float = tensors[0].dtype == FLOAT32
-        kind = "float32" if self.is_float else "int8"
-        self._steps = [getattr(room(NAMES[op.opcode]), kind)(self._buf, op, tensors)
-                       for op in self.plan.ops]
+        self._kernels = []
+        for op in self.plan.ops:
+            ours = ROOMS[device.NAMES[op.opcode]]
+            kernel = ours.float32 if self.is_float else ours.int8
+            self._kernels.append(kernel(self._buf, op, tensors))
 
     def scale(self, tensor):
         """(shift, zero point) of a Tensor, ints or arrays with one item an element."""
@@ -44,42 +46,50 @@ class Simulator:
         return np.frombuffer(table[:n], np.int8).astype(int), np.frombuffer(table[n:], "<i2") * 1
 
     def quantized(self, x):
-        """int8 [samples, inputs] of real inputs; of a float32 model float32, finite."""
+        """What run() takes, of real inputs [samples, inputs]."""
         if self.is_float:
-            return np.nan_to_num(np.asarray(x, np.float32))
-        parts = [quantize_values(v, *self.scale(t))
-                 for v, t in zip(self._split(np.asarray(x), self.inputs), self.inputs)]
-        return np.concatenate(parts, 1)
+            return np.nan_to_num(np.asarray(x, np.float32))  # infinities: the largest number
+        return quantize_values(x, *self._joined(self.inputs))
 
-    def real(self, q):
-        """Real outputs [samples, outputs] of int8."""
+    def real(self, y):
+        """Real outputs (float64) of what run() returns."""
         if self.is_float:
-            return q.astype(np.float64)
-        parts = [dequantize_values(v, *self.scale(t))
-                 for v, t in zip(self._split(q, self.outputs), self.outputs)]
-        return np.concatenate(parts, 1)
+            return y.astype(np.float64)
+        return dequantize_values(y, *self.output_scale)
+
+    @property
+    def output_scale(self):
+        """scale() of all outputs side by side."""
+        return self._joined(self.outputs)
+
+    def _joined(self, ends):
+        if len(ends) == 1:
+            return self.scale(ends[0])
+        found = [[np.broadcast_to(v, size(t.shape)) for v in self.scale(t)] for t in ends]
+        return tuple(np.concatenate(part) for part in zip(*found))
 
     def __call__(self, x):
         return self.real(self.run(self.quantized(x)))
 
     def run(self, q):
         """int8 [samples, outputs] for int8 [samples, inputs]."""
-        found = self.values(q)
-        n = self.plan.n_inputs
-        return np.concatenate([found[n + k] for k in range(len(self.outputs))], 1)
+        values, n = self.values(q), self.plan.n_inputs
+        return np.concatenate([values[n + k] for k in range(len(self.outputs))], axis=1)
 
     def values(self, q):
-        """Every tensor {number: int8 [samples, elements]} for int8 [samples, inputs]."""
-        found = dict(enumerate(self._split(np.asarray(q), self.inputs)))
+        """The int8 {number of tensor: [samples, elements]} for int8 [samples, inputs]."""
+        ends = np.cumsum([size(t.shape) for t in self.inputs])
+        values = dict(enumerate(np.split(q, ends[:-1], axis=1)))
         for i, op in enumerate(self.plan.ops):
-            found[op.outputs[0]] = self.step(i, *[found[k] for k in op.inputs])
-        return found
+            values[op.outputs[0]] = self.step(i, *[values[k] for k in op.inputs])
+        return values
+
+    def results(self, q):
+        """The int8 result of every op for int8 [samples, inputs]."""
+        values = self.values(q)
+        return [values[op.outputs[0]] for op in self.plan.ops]
 
     def step(self, i, *q):
         """The int8 result of op i for its int8 inputs [samples, elements]."""
-        with np.errstate(over="ignore", invalid="ignore"):  # float32, as on the board
-            return self._steps[i](*q)
-
-    def _split(self, x, tensors):
-        ends = np.cumsum([size(t.shape) for t in tensors])
-        return np.split(x, ends[:-1], axis=1)
+        with np.errstate(over="ignore", invalid="ignore"):  # float32 as on the board
+            return self._kernels[i](*q)

@@ -67,18 +67,18 @@ def stages(result, x):
         found.append(Stage([reports[t.name]], real=real[t.name], seen=seen,
                            loss=_loss(graph, x, {t.name: seen}, wanted)))
     values = simulator.values(simulator.quantized(x))
-    alone, reads = {}, []  # alone: an inner result of the stage, computed from float inputs
-    by_output = {node.output: node for node in graph.nodes}
+    made = {t.name: k for k, t in enumerate(graph.inputs)}  # numbers of tensors
+    made.update((names[-1], op.outputs[0]) for op, names in zip(simulator.plan.ops, result.ops)
+                if names)
+    named = {k: name for name, k in made.items()}
+    alone = {}  # results inside of layers, computed from float inputs
     for i, (op, names) in enumerate(zip(simulator.plan.ops, result.ops)):
-        if not alone:
-            first = by_output[next(n for names in result.ops[i:] for n in names)]
-            reads = list(first.inputs)
-            alone = dict(zip(op.inputs, [_quantized(real[n], result, n) for n in reads]))
-        q = simulator.step(i, *[alone[k] for k in op.inputs])
-        if not names:  # the next op finishes what this one begins
-            alone = {op.outputs[0]: q}
+        q = simulator.step(i, *[alone[k] if k in alone else _quantized(
+            real[named[k]], result, named[k]) for k in op.inputs])
+        if not names:  # a later op finishes what this one begins
+            alone[op.outputs[0]] = q
             continue
-        name, alone = names[-1], {}
+        name, reads = names[-1], graph.maker(names[0]).inputs
         for n in names:
             place[n] = len(found)
         found.append(Stage(

@@ -1,72 +1,91 @@
-"""The quantizer's walk: through a graph with the float results and the int8 results side by side.
-
-What a layer becomes is in its file in ops/; it asks the Walk for values and gives it Drafts of ops.
-"""
-from dataclasses import dataclass
+"""The quantizer's walk over a graph: float results and Q7 results side by side, layer by layer."""
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
-from aifes import __version__, q7
-from aifes.format import INT8, Op, Tensor
-from aifes.layers.assemble import assemble
-from aifes.ops import room as device_room
+from aifes.layers import q7
 from aifes.quantizer import scales
 
+from .assembly import Step, alone, assemble
+from .float32 import results
 from .graph import ConversionError
-from .metadata import encoded
-from .ops import room
-from .planner import plan
-from .scales import Choice, dequantize_values, element_scales, quantize_values
-from .simulator import Simulator, float32_results
+from .scales import dequantize_values, element_scales, quantize_values
+from .simulator import Simulator
+
+
+@dataclass
+class LayerReport:
+    """One layer: its real range, its scale, how far Q7 is from float on the calibration data."""
+
+    name: str
+    kind: str
+    elements: int
+    parameters: int
+    low: float
+    high: float
+    shift: int | list
+    zero_point: int | list
+    saturated: float  # share of results that the range cuts
+    snr_db: float  # signal-to-noise ratio against float; both seen behind the activation, if any
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How search() departs from the rule in one layer.
+
+    finer: added to the shift of its result; weights: "weights" (shifts that lose least of them) or
+    "results" (shifts that lose least of what the layer computes on the data).
+    """
+
+    finer: int = 0
+    weights: str = "weights"
+
+    @property
+    def departs(self):
+        """The names of the fields in which it departs."""
+        return {f.name for f in fields(self) if getattr(self, f.name) != f.default}
 
 
 @dataclass
 class Value:
-    """A tensor in int8: shift and zero_point, two ints or two arrays; q: [samples, elements]."""
+    """A tensor in Q7: its scale, ints or arrays with one item an element, and int8 results."""
 
-    shift: object
-    zero_point: object
-    q: np.ndarray
-
-    def dequantized(self, q):
-        """Real values of int8."""
-        return dequantize_values(q, self.shift, self.zero_point)
-
-
-@dataclass
-class _Step:
-    """An op: its Draft, the names of the tensors it reads and makes, and what it has computed."""
-
-    draft: object
-    inputs: tuple
-    output: str
-    computed: list
+    shift: int | np.ndarray
+    zero_point: int | np.ndarray
+    q: np.ndarray = None
 
 
 class Walk:
-    """values: {tensor: Value} so far; real: {tensor: float32 [samples, elements]} of all.
+    """What the rooms of ops quantize with.
 
-    exact: method "mse"; per_element: a scale for each input, and each output of a last dense layer.
+    exact: rounding to nearest, not AIfES's rule; per_element: a scale for each element of inputs
+    and outputs that can have one. real: {tensor: float32 results}; values: {tensor: Value}, of
+    what was quantized so far. steps, reports: what comes of it.
     """
 
     def __init__(self, graph, x, method, per_element, choices):
-        self.graph, self.x, self.method, self.choices = graph, x, method, choices
+        self.graph, self.choices = graph, choices
         self.exact, self.per_element = method != "aifes", per_element
-        self.real = float32_results(graph, x)
-        self.real.update(graph.split(x))
-        self.steps, self.values = [], {}
-        for t in graph.inputs:
-            shift, zero = self._input_scale(t.name)
-            self.values[t.name] = Value(shift, zero, quantize_values(
-                graph.split(x)[t.name], shift, zero))
+        self.real = {**results(graph, x), **graph.split(x)}
+        self.values, self.steps, self.reports = {}, [], []
+        for tensor in graph.inputs:
+            self._input(tensor)
+        for node in graph.nodes:
+            if not self.exact and not node.layer.in_aifes:
+                raise ConversionError(f"layer {node.layer.name!r}: AIfES has no "
+                                      f"{node.layer.kind}; use method 'mse'")
+            node.layer.quantize(self, node)
 
-    def _input_scale(self, name):
-        x = self.graph.split(self.x)[name]
-        if self.per_element:
-            return element_scales(x, scales.MARGIN)
-        readers = [node.layer for node in self.graph.readers(name)]
-        if len(readers) == 1 and readers[0].elementwise:
-            x = readers[0].seen(x)  # what it cuts needs no range
-        return self.range(x.min(), x.max(), scales.MARGIN)
+    def _input(self, tensor):
+        x = self.real[tensor.name]
+        if self.per_element and self.takes_scales(tensor.name):
+            scale = element_scales(x, scales.MARGIN)
+        else:
+            following = self.behind(tensor.name)  # what a clamp cuts needs no range
+            seen = following.seen(x) if following else x
+            scale = self.range(seen.min(), seen.max(), scales.MARGIN)
+        value = self.values[tensor.name] = Value(*scale, quantize_values(x, *scale))
+        name = "input" if len(self.graph.inputs) == 1 else tensor.name
+        self._report(name, "input", 0, value, x, None)
 
     def range(self, low, high, margin=0.0):
         """(shift, zero point) that covers a range, by the method's rule."""
@@ -74,104 +93,85 @@ class Walk:
             return q7.params(float(low), float(high), margin, min_shift=-32)
         return q7.params(float(low), float(high), 0.1)
 
-    def choice(self, node):
-        """The Choice for a node."""
-        return self.choices.get(node.output, Choice())
-
-    def is_end(self, node):
-        """Whether a node makes an output, which nothing else reads."""
-        return self.graph.is_end(node)
-
-    def behind(self, node):
-        """The elementwise layer that is all that reads a node's result, or None."""
-        layer = self._only_reader(node.output)
-        return layer if layer is not None and layer.elementwise and (
-            not node.layer.elementwise) else None
-
-    def _only_reader(self, name):
+    def behind(self, name):
+        """The elementwise layer that alone reads a tensor, or None."""
         readers = self.graph.readers(name)
-        if len(readers) == 1 and name not in self.graph.outputs:
+        if len(readers) == 1 and name not in self.graph.outputs and readers[0].layer.elementwise:
             return readers[0].layer
         return None
 
-    def quantize(self, node):
-        """Add the ops of a node, as its file in ops/ has it."""
-        if not (self.exact or node.layer.in_aifes):
-            raise ConversionError(f"layer {node.layer.name!r}: AIfES has no {node.layer.kind}; use "
-                                  "method 'mse'")
-        room(node.layer).quantize(self, node)
+    def takes_scales(self, name):
+        """Whether each element of an input or output may have a scale of its own."""
+        return takes_scales(self.graph, name)
 
-    def put(self, node, draft, shift, zero):
-        """The Draft that computes a node, and the scale of its result."""
-        self._add(_Step(draft, tuple(node.inputs), node.output, [node.output]), shift, zero)
+    def choice(self, node):
+        """The Choice for a Node."""
+        return self.choices.get(node.output, Choice())
 
-    def fuse(self, node, change, shift, zero):
-        """change(drafts) puts a node into the last Draft of a list, or adds one behind it."""
-        name = node.inputs[0]
-        self._change(name if self._only_reader(name) is not None else None, name, node.output,
-                     change, shift, zero)
+    def put(self, node, draft, shift, zero_point, behind=None, inputs=None, output=None):
+        """Add an op that computes a Node, with the scale of its result.
 
-    def extend(self, node, change, shift, zero):
-        """As fuse(), of the op that put() gave for the same node."""
-        step = self.steps[-1]
-        inner = f"{step.output}, inside"
-        step.output, step.computed = inner, []
-        self.values[inner] = self.values.pop(node.output)
-        self._change(inner, inner, node.output, change, shift, zero)
+        behind: the layer behind which the scale was chosen; inputs, output: of an op that is only
+        a part of the Node, names of its own.
+        """
+        self.steps.append(Step(draft, inputs or node.inputs, output or node.output, []))
+        self._made(node, self.steps[-1], Value(shift, zero_point), behind)
 
-    def _change(self, open_, name, output, change, shift, zero):
-        steps = [s for s in self.steps if s.output == open_]
-        drafts = [s.draft for s in steps]
+    def fuse(self, node, change, shift, zero_point):
+        """Compute a Node by what change(drafts) makes of the op before, or by an op of its own.
+
+        drafts: a list with the Draft of the op before, if nothing else needs its result, or empty.
+        """
+        source = node.inputs[0]
+        before = next((k for k, step in enumerate(self.steps) if step.output == source), None)
+        drafts = []
+        if before is not None and len(self.graph.readers(source)) == 1 \
+                and source not in self.graph.outputs:
+            drafts = [self.steps[before].draft]
+        found = len(drafts)
         change(drafts)
-        if steps and len(drafts) == 1:
-            self.steps.remove(steps[0])
-            step = _Step(drafts[0], steps[0].inputs, output, steps[0].computed + [output])
+        if len(drafts) == found:
+            step = replace(self.steps[before], draft=drafts[0], output=node.output)
+            self.steps[before] = step
         else:
-            step = _Step(drafts[-1], (name,), output, [output])
-        self._add(step, shift, zero)
+            step = Step(drafts[-1], node.inputs, node.output, [])
+            self.steps.append(step)
+        self._made(node, step, Value(shift, zero_point), None)
 
-    def _add(self, step, shift, zero):
-        self.steps.append(step)
-        self.values[step.output] = Value(shift, zero, self._computed(step))
+    def _made(self, node, step, value, behind):
+        x = [self.values[name].q for name in step.inputs]
+        value.q = Simulator(alone(step, x)).run(np.concatenate(x, axis=1))
+        self.values[step.output] = value
+        if step.output == node.output:
+            layer = node.layer
+            step.layers.append(node.output)
+            self._report(layer.name, layer.kind, layer.parameters, value, self.real[node.output],
+                         behind)
 
-    def _computed(self, step):
-        """The int8 result of an op: a model of this op alone computes it."""
-        names = list(dict.fromkeys(step.inputs))
-        sizes = [self.values[n].q.shape[1] for n in names] + [step.draft.n_out]
-        offsets = np.cumsum([0, *sizes]).tolist()
-        tensors = [Tensor(INT8, 0, 0, at, None, (n,)) for at, n in zip(offsets, sizes)]
-        op = Op(step.draft.opcode, step.draft.flags, tuple(names.index(n) for n in step.inputs),
-                (len(names),), step.draft.fields)
-        buf = bytes(assemble([op], tensors, len(names), 1, offsets[-1]))
-        return Simulator(buf).step(0, *[self.values[n].q for n in step.inputs])
+    def _report(self, name, kind, parameters, value, real, behind):
+        behind = behind or (lambda values: values)
+        scale = value.shift, value.zero_point
+        seen = behind(dequantize_values(value.q, *scale))
+        ends = [dequantize_values(np.full(value.q.shape[1], q), *scale) for q in (-128, 127)]
+        cut = np.abs(behind(np.clip(real, *ends)) - behind(real)) > np.ldexp(
+            0.5, -np.asarray(value.shift))
+        signal = behind(real)
+        noise = ((seen - signal) ** 2).mean()
+        shift, zero = (v.tolist() if isinstance(v, np.ndarray) else int(v) for v in scale)
+        self.reports.append(LayerReport(
+            name, kind, value.q.shape[1], parameters, float(real.min()), float(real.max()),
+            shift, zero, float(cut.mean()),
+            float(10 * np.log10((signal ** 2).mean() / noise)) if noise and signal.any() else 99.0))
 
-    def model(self, rows):
-        """The .aifes buffer and, for each of its ops, the names of the tensors it computes."""
-        graph = self.graph
-        ends = [t.name for t in graph.inputs] + list(graph.outputs)
-        names = ends + [s.output for s in self.steps if s.output not in ends]
-        number = {name: k for k, name in enumerate(names)}
-        sizes = [self.values[name].q.shape[1] for name in names]
-        n = len(graph.inputs)
-        placed = plan(sizes, [
-            ([number[x] for x in s.inputs], [number[s.output]],
-             device_room(s.draft.opcode).IN_PLACE) for s in self.steps],
-            n, range(n, len(ends)))
-        tensors = [self._tensor(name, at, k < len(ends))
-                   for k, (name, at) in enumerate(zip(names, placed.offsets))]
-        steps = [self.steps[i] for i in placed.order]
-        ops = [Op(s.draft.opcode, s.draft.flags, tuple(number[x] for x in s.inputs),
-                  (number[s.output],), s.draft.fields) for s in steps]
-        meta = encoded(graph, rows, f"aifes {__version__}, method {self.method}")
-        return (bytes(assemble(ops, tensors, n, len(graph.outputs), placed.arena, meta)),
-                [s.computed for s in steps])
+    def assemble(self, metadata):
+        """(the buffer, its Steps in the order of execution)"""
+        ends = [t.name for t in self.graph.inputs] + list(self.graph.outputs)
+        return assemble(self.graph, self.steps, {
+            n: (self.values[n].shift, self.values[n].zero_point) for n in ends}, metadata)
 
-    def _tensor(self, name, at, is_end):
-        value = self.values[name]
-        known = self.graph.tensors.get(name)
-        shape = known.shape if known else (value.q.shape[1],)
-        if not is_end:
-            return Tensor(INT8, 0, 0, at, None, shape)
-        if isinstance(value.shift, np.ndarray):
-            return Tensor(INT8, 0, 0, at, (value.shift.tolist(), list(value.zero_point)), shape)
-        return Tensor(INT8, int(value.shift), int(value.zero_point), at, None, shape)
+
+def takes_scales(graph, name):
+    """Whether each element of an input or output may have a scale of its own."""
+    if name in graph.outputs:
+        return graph.maker(name).layer.by_element and not graph.readers(name)
+    return all(node.layer.by_element for node in graph.readers(name))

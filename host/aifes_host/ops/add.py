@@ -3,29 +3,22 @@ from dataclasses import dataclass
 
 import numpy as np
 from aifes.layers.add import add, float_add
+from aifes.layers.map import table_map
+from aifes.ops.add import MAX_LEFT
 
 from ..graph import ConversionError
-from ..scales import Choice, best_scale
-from .float32 import F
-from .warnings import unchanging
-
-CHOICES = (Choice(1), Choice(-1))  # what search() tries
+from ..scales import best_scale, dequantize_values, quantize_values
+from .layer import Layer
 
 
 @dataclass
-class Add:
+class Add(Layer):
     """x1 + x2, of the same shape."""
 
     name: str = ""
 
-    kind = label = "add"
-    boundary = 0
-    elementwise = False
-    by_element = False
-    in_aifes = False
-    in_float32 = True
-    parameters = 0
-    trained = ()
+    kind = "add"
+    choices = ("finer",)
 
     def shape(self, a, b):
         if a != b:
@@ -36,32 +29,41 @@ class Add:
     def __call__(self, a, b):
         return a + b
 
+    def quantize(self, walk, node):
+        names = list(node.inputs)
+        shifts = [walk.values[name].shift for name in names]
+        finest = min(shifts) + MAX_LEFT
+        for k in range(2):
+            if shifts[k] > finest:  # it makes hardly a difference: in steps that add can take
+                names[k] = _coarser(walk, node, names[k], finest)
+        a, b = (walk.values[name] for name in names)
+        behind, finer = walk.behind(node.output), walk.choice(node).finer
+        real = walk.real[node.output]
+        scale = best_scale(real, behind, finer)
+        if scale[0] > max(a.shift, b.shift):  # a finer result has no more to tell
+            scale = best_scale(real, behind, finer + max(a.shift, b.shift) - scale[0])
+        draft = add(a.q.shape[1], ((a.shift, a.zero_point), (b.shift, b.zero_point)), scale)
+        walk.put(node, draft, *scale, behind, inputs=tuple(names))
 
-def quantize(walk, node):
-    a, b = (walk.values[n] for n in node.inputs)
-    shift, zero = best_scale(walk.real[node.output], walk.behind(node), walk.choice(node).finer)
-    draft = add(a.q.shape[1], ((a.shift, a.zero_point), (b.shift, b.zero_point)), (shift, zero))
-    walk.put(node, draft, shift, zero)
+    def float_op(self, n):
+        return float_add(n)
+
+    def float32(self, a, b):
+        return a + b
+
+    def gradients(self, x, y, g):
+        return [g, g]
 
 
-def factored(layer):
-    return layer, 1.0, 1.0
-
-
-def float_ops(node, n, lower):
-    lower.put(node, float_add(n))
-
-
-def float32_result(layer, a, b):
-    return a + b
-
-
-def gradients(layer, x, y, g):
-    return [g, g]
-
-
-def warnings(layer, y, labels):
-    return unchanging(layer, y)
+def _coarser(walk, node, name, shift):
+    """The name of a tensor's values in coarser steps."""
+    x = walk.values[name]
+    values = dequantize_values(np.arange(-128, 128), x.shift, x.zero_point)
+    table = quantize_values(values, shift, 0).tobytes()
+    found = node.output, name, "coarser"  # no tensor of the graph is called so
+    if found not in walk.values:
+        walk.put(node, table_map(x.q.shape[1], table), shift, 0, inputs=(name,), output=found)
+    return found
 
 
 def int8(buf, op, tensors):
@@ -75,7 +77,7 @@ def int8(buf, op, tensors):
 
 
 def float32(buf, op, tensors):
-    return lambda a, b: (a + b).astype(F)
+    return np.add
 
 
 def products(op, tensors):

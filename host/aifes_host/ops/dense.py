@@ -2,14 +2,13 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from aifes import q7
+from aifes.layers import q7
 from aifes.layers.dense import dense, float_dense
 from aifes.ops.dense import weights_size
 from aifes.quantizer import scales
 
 from ..graph import LARGEST, ConversionError, Tensor
 from ..scales import (
-    Choice,
     best_scale,
     element_scales,
     nearest,
@@ -19,15 +18,11 @@ from ..scales import (
     weight_shifts,
 )
 from .float32 import CHUNK, F
-from .warnings import unchanging
-
-# what search() tries
-CHOICES = (Choice(0, "results"), Choice(1), Choice(-1), Choice(1, "results"),
-           Choice(-1, "results"))
+from .layer import Layer
 
 
 @dataclass
-class Dense:
+class Dense(Layer):
     """weights: [inputs, outputs], bias: [outputs], float."""
 
     weights: np.ndarray
@@ -35,10 +30,8 @@ class Dense:
     name: str = ""
 
     kind = "dense"
-    boundary = 0
-    elementwise = False
-    by_element = True  # inputs and results may have a scale for each element
-    in_aifes = in_float32 = True
+    by_element = in_aifes = linear = True
+    choices = ("finer", "weights")
     trained = ("weights", "bias")
 
     def __post_init__(self):
@@ -82,42 +75,68 @@ class Dense:
     def __repr__(self):
         return "Dense({} -> {}, {!r})".format(*self.weights.shape, self.name)
 
+    def quantize(self, walk, node):
+        x, choice = walk.values[node.inputs[0]], walk.choice(node)
+        real = walk.real[node.output]
+        behind = walk.behind(node.output)
+        in_shift, in_zero = x.shift, x.zero_point
+        weights = self.weights.astype(np.float32).astype(float)
+        biases = self.bias.astype(np.float32).tolist()
+        if isinstance(in_shift, np.ndarray):  # the inputs' scales go into the rows of the weights
+            weights = np.ldexp(weights, -in_shift[:, None])
+            in_shift, in_zero = 0, in_zero.tolist()
+        if walk.exact:
+            own = walk.per_element and walk.takes_scales(node.output)
+            shift, zero = (element_scales(real) if own
+                           else best_scale(real, behind, choice.finer))
+            w_shift = weight_shifts(weights)
+            if choice.weights == "results":
+                seen = np.ldexp(x.q - np.array(in_zero, float), -in_shift)
+                w_shift = result_shifts(weights, w_shift, seen, real)
+        else:
+            shift, zero = walk.range(real.min(), real.max())
+            common = q7.params(weights.min(), weights.max(), symmetric=True)[0]
+            w_shift = np.full(len(biases), common)
+        shift, w_shift = scales.fit(w_shift.tolist(), biases, in_shift,
+                                    shift if isinstance(shift, int) else shift.tolist())
+        if not walk.exact and shift < walk.range(real.min(), real.max())[0]:
+            raise ConversionError(f"layer {self.name!r}: AIfES's rule gives it a finer result "
+                                  "than its accumulator has; use method 'mse'")
+        w = quantize_values(weights, np.array(w_shift), 0)
+        acc_shift = [in_shift + s for s in w_shift]
+        if walk.exact and len(x.q) >= scales.FEW:
+            bias = _corrected(x.q, real, w, np.array(in_zero), acc_shift)
+        else:
+            bias = [q7.fixed(b, s) for b, s in zip(biases, acc_shift)]
+        down = [s - v for s, v in zip(acc_shift, np.broadcast_to(shift, len(bias)).tolist())]
+        down = down[0] if len(set(down)) == 1 else down
+        draft = dense(w.T.tobytes(), 0, bias, in_zero, down,
+                      zero if isinstance(zero, int) else zero.tolist(), walk.exact)
+        walk.put(node, draft, shift if isinstance(shift, int) else np.array(shift), zero, behind)
 
-def quantize(walk, node):
-    layer, x, choice = node.layer, walk.values[node.inputs[0]], walk.choice(node)
-    real = walk.real[node.output]
-    in_shift, in_zero = x.shift, x.zero_point
-    weights = layer.weights.astype(np.float32).astype(float)
-    biases = layer.bias.astype(np.float32).tolist()
-    if isinstance(in_shift, np.ndarray):  # the inputs' scales go into the rows of the weights
-        weights = np.ldexp(weights, -in_shift[:, None])
-        in_shift, in_zero = 0, in_zero.tolist()
-    if walk.exact:
-        shift, zero = (element_scales(real) if walk.per_element and walk.is_end(node)
-                       else best_scale(real, walk.behind(node), choice.finer))
-        w_shift = weight_shifts(weights)
-        if choice.weights == "results":
-            seen = np.ldexp(x.q - np.array(in_zero, float), -in_shift)
-            w_shift = result_shifts(weights, w_shift, seen, real)
-    else:
-        shift, zero = walk.range(real.min(), real.max())
-        w_shift = np.full(len(biases), q7.params(weights.min(), weights.max(), symmetric=True)[0])
-    shift, w_shift = scales.fit(w_shift.tolist(), biases, in_shift,
-                                shift if isinstance(shift, int) else shift.tolist())
-    if not walk.exact and shift < walk.range(real.min(), real.max())[0]:
-        raise ConversionError(f"layer {layer.name!r}: AIfES's rule gives it a finer result "
-                              "than its accumulator has; use method 'mse'")
-    w = quantize_values(weights, np.array(w_shift), 0)
-    acc_shift = [in_shift + s for s in w_shift]
-    if walk.exact and len(x.q) >= scales.FEW:
-        bias = _corrected(x.q, real, w, np.array(in_zero), acc_shift)
-    else:
-        bias = [q7.fixed(b, s) for b, s in zip(biases, acc_shift)]
-    down = [s - v for s, v in zip(acc_shift, np.broadcast_to(shift, len(bias)).tolist())]
-    down = down[0] if len(set(down)) == 1 else down
-    draft = dense(w.T.tobytes(), 0, bias, in_zero, down,
-                  zero if isinstance(zero, int) else zero.tolist(), walk.exact)
-    walk.put(node, draft, shift if isinstance(shift, int) else np.array(shift), zero)
+    def float_op(self, n):
+        return float_dense(self.weights.T.astype("<f4").tobytes(),
+                           self.bias.astype("<f4").tobytes(), by_output=True)
+
+    def float32(self, x):
+        return _float32(x, self.weights.astype(F), self.bias.astype(F))
+
+    def gradients(self, x, y, g):
+        return [g @ self.weights.T]
+
+    def parameter_gradients(self, x, g):
+        """For each of `trained`, of the inputs x and the gradient g of the result."""
+        return x[0].T @ g, g.sum(0)
+
+    def stored_shifts(self):
+        """With which int8 hold the weights: what as_stored() takes."""
+        return weight_shifts(self.weights)
+
+    def as_stored(self, shifts):
+        """The layer with its weights as int8 hold them, and for each of `trained` where a value is
+        within the range of int8."""
+        weights, inside = rounded(self.weights, shifts, 0)
+        return replace(self, weights=weights), (inside, True)
 
 
 def _corrected(q, real, w, in_zero, acc_shift):
@@ -130,20 +149,6 @@ def _corrected(q, real, w, in_zero, acc_shift):
         nearest(real, bits).sum(0).tolist(), (inputs @ w.astype(np.int64)).tolist(), acc_shift)]
 
 
-def factored(layer):
-    return layer, 1.0, 1.0
-
-
-def float_ops(node, n, lower):
-    layer = node.layer
-    lower.put(node, float_dense(layer.weights.T.astype("<f4").tobytes(),
-                                layer.bias.astype("<f4").tobytes(), by_output=True))
-
-
-def float32_result(layer, x):
-    return _float32(x, layer.weights.astype(F), layer.bias.astype(F))
-
-
 def _float32(x, w, bias):
     """bias + x @ w, one input after another: the order of the sums is fixed."""
     y = np.tile(bias, (len(x), 1))
@@ -152,31 +157,6 @@ def _float32(x, w, bias):
         for k in range(len(w)):
             y[rows] += x[rows, k:k + 1] * w[k]
     return y
-
-
-def gradients(layer, x, y, g):
-    return [g @ layer.weights.T]
-
-
-def parameter_gradients(layer, x, g):
-    """For each of layer.trained."""
-    return x[0].T @ g, g.sum(0)
-
-
-def stored_shifts(layer):
-    """With which as_stored() rounds."""
-    return weight_shifts(layer.weights)
-
-
-def as_stored(layer, shifts):
-    """The layer with its weights as int8 hold them, and for each of layer.trained where a value
-    is within the range of int8."""
-    weights, inside = rounded(layer.weights, shifts, 0)
-    return replace(layer, weights=weights), (inside, True)
-
-
-def warnings(layer, y, labels):
-    return unchanging(layer, y)
 
 
 def _sizes(op, tensors):
@@ -231,12 +211,12 @@ def float32(buf, op, tensors):
     return lambda x: _float32(x, w, bias)
 
 
-def arranged(buf, op, placed, tensors, width, group):
+def arranged(buf, op, tensors, width, group):
     """The weights in blocks of `width` outputs, `group` inputs together; narrow layers in rows."""
     if _sizes(op, tensors)[1] < width:
         width, group = 1, 1
-    weights = interleave(stored_weights(buf, placed, tensors), width, group)
-    return op._replace(fields=op.fields._replace(weights=weights, interleave=width, group=group))
+    weights = interleave(stored_weights(buf, op, tensors), width, group)
+    return {"weights": weights, "interleave": width, "group": group}
 
 
 def interleave(weights, block, group=1):

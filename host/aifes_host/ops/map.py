@@ -3,8 +3,7 @@ import functools
 from dataclasses import dataclass, replace
 
 import numpy as np
-from aifes import q7
-from aifes.layers import activations
+from aifes.layers import activations, q7
 from aifes.layers.map import float_map, fuse_clamp, fuse_map
 from aifes.ops.map import FUNCTIONS as ON_BOARDS
 
@@ -12,17 +11,15 @@ from ..graph import LARGEST, ConversionError
 from . import tables
 from .float32 import F, exp
 from .functions import FUNCTIONS, SELU_ALPHA, SELU_SCALE, SLOPES
-from .warnings import unchanging
+from .layer import LEAST, Layer
 
 KINDS = tuple(FUNCTIONS)
 SPANS = {"sigmoid": 1.0, "tanh": 2.0, "softsign": 2.0}  # widths of the ranges that are fixed
 BOUNDARIES = {"sigmoid": 0.5, "hard_sigmoid": 0.5, "log_sigmoid": float(np.log(0.5))}
 
-CHOICES = ()
-
 
 @dataclass
-class Activation:
+class Activation(Layer):
     """kind: one of KINDS; alpha: of leaky_relu, elu and celu.
 
     clamp: alpha and beta are its ends; hard_sigmoid: clamp(alpha * x + beta, 0, 1).
@@ -34,9 +31,6 @@ class Activation:
     name: str = ""
 
     elementwise = True
-    by_element = False
-    parameters = 0
-    trained = ()
 
     def __post_init__(self):
         if self.kind not in KINDS:
@@ -56,10 +50,6 @@ class Activation:
                                   f"finite or not in order: {self.alpha}, {self.beta}")
 
     @property
-    def label(self):
-        return self.kind
-
-    @property
     def in_float32(self):
         return self.kind in ON_BOARDS
 
@@ -70,8 +60,17 @@ class Activation:
         zero_to_one = self.kind == "clamp" and (self.alpha, self.beta) == (0, 1)
         return 0.5 if zero_to_one else BOUNDARIES.get(self.kind, 0)
 
-    def shape(self, x):
-        return x
+    @property
+    def ends(self):
+        if self.kind in ("tanh", "softsign"):
+            return -1, 1
+        if self.kind == "clamp" and max(-self.alpha, self.beta) <= LARGEST:
+            return self.alpha, self.beta
+        return None
+
+    @property
+    def probable(self):
+        return self.kind in ("sigmoid", "hard_sigmoid")
 
     def __call__(self, x):
         """The activation of an array, of the same shape."""
@@ -92,61 +91,77 @@ class Activation:
         """A function of it in units of 2**-bits, of ints; remembers what it computed."""
         return _behind(self.kind, float(self.alpha), float(self.beta), bits)
 
+    def quantize(self, walk, node):
+        x = walk.values[node.inputs[0]]
+        scale = x.shift, x.zero_point
+        out = activations.OUT_SCALE.get(self.kind, scale)
+        n = x.q.shape[1]
+        if self.kind == "relu":
+            walk.fuse(node, lambda drafts: fuse_clamp(drafts, n, x.zero_point, 127), *scale)
+        elif self.kind == "clamp" and _holds(scale, self.alpha, self.beta):
+            ends = [q7.quantize(v, *scale) for v in (self.alpha, self.beta)]
+            walk.fuse(node, lambda drafts: fuse_clamp(drafts, n, *ends), *scale)
+        else:
+            if walk.exact:
+                if self.kind not in activations.OUT_SCALE:
+                    out = tables.result_scale(self, x.q, scale)
+                table = tables.exact_table(self, scale, out)
+            else:
+                a_shift, a_zero = q7.params(-abs(self.alpha), abs(self.alpha))
+                alpha = q7.quantize(self.alpha, a_shift, a_zero), a_shift, a_zero
+                table = activations.aifes_table(self.kind, alpha, *scale)
+            walk.fuse(node, lambda drafts: fuse_map(drafts, n, table), *out)
+
+    def float_op(self, n):
+        return float_map(self.kind, n, self.alpha if self.kind in ("leaky_relu", "elu") else None)
+
+    def float32(self, x):
+        if not self.in_float32:
+            return self(x.astype(np.float64)).astype(F)
+        return _float32(self.kind, F(self.alpha), x)
+
+    def factored(self):
+        # SELU is an ELU whose factor goes into the layer behind it, CELU one between two
+        if self.kind == "selu":
+            return replace(self, kind="elu", alpha=SELU_ALPHA), 1.0, SELU_SCALE
+        if self.kind == "celu":
+            return replace(self, kind="elu", alpha=1.0), 1 / self.alpha, self.alpha
+        if self.kind == "clamp" and (self.alpha, self.beta) == (0, np.inf):
+            return replace(self, kind="relu"), 1.0, 1.0
+        return self, 1.0, 1.0
+
+    def gradients(self, x, y, g):
+        return [g * SLOPES[self.kind](x[0], y, self.alpha, self.beta)]
+
+    def warnings(self, y, classes):
+        still = (y == y[0]).all(axis=0)
+        if not still.all():
+            if self.kind not in (*SPANS, "log_sigmoid") and still.mean() > 0.5:
+                return [f"layer {self.name!r}: {still.sum()} of {len(still)} outputs never change: "
+                        "the data do not reach them, or they are dead"]
+            span = np.ptp(y)
+            if self.kind in SPANS and span < SPANS[self.kind] / 16:
+                return [f"layer {self.name!r} uses {100 * span / SPANS[self.kind]:.1g} % of its "
+                        "range: its results have only a few steps; scale the data up or vary them "
+                        "more"]
+        return super().warnings(y, classes)
+
+    def cross_entropy(self, y, t):
+        y = np.clip(y, LEAST, 1 - LEAST)
+        return float(-(t * np.log(y) + (1 - t) * np.log(1 - y)).mean())
+
+    def probabilities(self, y):
+        return y
+
 
 @functools.lru_cache(maxsize=256)
 def _behind(kind, alpha, beta, bits):
     return functools.cache(tables.behind(Activation(kind, alpha, beta), bits))
 
 
-def quantize(walk, node):
-    layer, x = node.layer, walk.values[node.inputs[0]]
-    scale = x.shift, x.zero_point
-    out = activations.OUT_SCALE.get(layer.kind, scale)
-    n = x.q.shape[1]
-    if layer.kind == "relu":
-        walk.fuse(node, lambda drafts: fuse_clamp(drafts, n, x.zero_point, 127), *scale)
-    elif layer.kind == "clamp" and _holds(scale, layer.alpha, layer.beta):
-        ends = [q7.quantize(v, *scale) for v in (layer.alpha, layer.beta)]
-        walk.fuse(node, lambda drafts: fuse_clamp(drafts, n, *ends), *scale)
-    else:
-        if walk.exact:
-            if layer.kind not in activations.OUT_SCALE:
-                out = tables.result_scale(layer, x.q, scale)
-            table = tables.exact_table(layer, scale, out)
-        else:
-            a_shift, a_zero = q7.params(-abs(layer.alpha), abs(layer.alpha))
-            alpha = q7.quantize(layer.alpha, a_shift, a_zero), a_shift, a_zero
-            table = activations.aifes_table(layer.kind, alpha, *scale)
-        walk.fuse(node, lambda drafts: fuse_map(drafts, n, table), *out)
-
-
 def _holds(scale, low, high):
     """Whether a scale reaches a range from either side."""
     return q7.dequantize(127, *scale) >= low and q7.dequantize(-128, *scale) <= high
-
-
-def factored(layer):
-    """As float32 models have it: a layer, and the factors by which its input and its result
-    differ. SELU is an ELU whose factor goes into the layer behind it, CELU one between two."""
-    if layer.kind == "selu":
-        return replace(layer, kind="elu", alpha=SELU_ALPHA), 1.0, SELU_SCALE
-    if layer.kind == "celu":
-        return replace(layer, kind="elu", alpha=1.0), 1 / layer.alpha, layer.alpha
-    if layer.kind == "clamp" and (layer.alpha, layer.beta) == (0, np.inf):
-        return replace(layer, kind="relu"), 1.0, 1.0
-    return layer, 1.0, 1.0
-
-
-def float_ops(node, n, lower):
-    layer = node.layer
-    lower.put(node, float_map(layer.kind, n,
-                              layer.alpha if layer.kind in ("leaky_relu", "elu") else None))
-
-
-def float32_result(layer, x):
-    if not layer.in_float32:  # no float32 model has it
-        return layer(x.astype(np.float64)).astype(F)
-    return _float32(layer.kind, F(layer.alpha), x)
 
 
 def _float32(kind, alpha, x):
@@ -166,24 +181,6 @@ def _float32(kind, alpha, x):
         return np.where(x > 0, t, -t)
     e = exp(-size)
     return np.where(x > 0, one, e) / (one + e)
-
-
-def gradients(layer, x, y, g):
-    return [g * SLOPES[layer.kind](x[0], y, layer.alpha, layer.beta)]
-
-
-def warnings(layer, y, labels):
-    still = (y == y[0]).all(axis=0)
-    if not still.all():
-        if layer.kind not in (*SPANS, "log_sigmoid") and still.mean() > 0.5:
-            return [f"layer {layer.name!r}: {still.sum()} of {len(still)} outputs never change: "
-                    "the data do not reach them, or they are dead"]
-        span = np.ptp(y)
-        if layer.kind in SPANS and span < SPANS[layer.kind] / 16:
-            return [f"layer {layer.name!r} uses {100 * span / SPANS[layer.kind]:.1g} % of its "
-                    "range: its results have only a few steps; scale the data up or vary them "
-                    "more"]
-    return unchanging(layer, y)
 
 
 def int8(buf, op, tensors):

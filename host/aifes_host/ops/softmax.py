@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from aifes.layers import activations
-from aifes.layers.map import fuse_map
+from aifes.layers.map import table_map
 from aifes.layers.softmax import softmax
 from aifes.ops.softmax import NEAREST
 
@@ -12,32 +12,24 @@ from ..graph import ConversionError
 from ..scales import best_scale
 from . import tables
 from .float32 import F, exp
+from .layer import LEAST, Layer
 
 KINDS = ("softmax", "log_softmax")
 
-CHOICES = ()
-
 
 @dataclass
-class Softmax:
+class Softmax(Layer):
     """kind: softmax or log_softmax."""
 
     kind: str = "softmax"
     name: str = ""
 
-    elementwise = False
-    by_element = False
-    parameters = 0
-    trained = ()
+    probable = True
 
     def __post_init__(self):
         if self.kind not in KINDS:
             raise ConversionError(f"layer {self.name or self.kind!r} is of kind {self.kind!r}, "
                                   f"which is not one of {', '.join(KINDS)}")
-
-    @property
-    def label(self):
-        return self.kind
 
     @property
     def in_float32(self):
@@ -49,9 +41,6 @@ class Softmax:
     def boundary(self):
         return 0.5 if self.kind == "softmax" else 0
 
-    def shape(self, x):
-        return x
-
     def __call__(self, x):
         x = np.asarray(x)
         x = x - x.max(axis=-1, keepdims=True)
@@ -60,34 +49,50 @@ class Softmax:
         e = np.exp(x)
         return e / e.sum(axis=-1, keepdims=True)
 
-
-def quantize(walk, node):
-    x = walk.values[node.inputs[0]]
-    n = x.q.shape[1]
-    make = activations.exact_softmax_table if walk.exact else activations.aifes_softmax_table
-    walk.put(node, softmax(n, make(x.shift), walk.exact), *activations.OUT_SCALE["softmax"])
-    if node.layer.kind == "log_softmax":
-        p, real = walk.values[node.output].q, walk.real[node.output]
+    def quantize(self, walk, node):
+        x = walk.values[node.inputs[0]]
+        n = x.q.shape[1]
+        make = activations.exact_softmax_table if walk.exact else activations.aifes_softmax_table
+        draft, scale = softmax(n, make(x.shift), walk.exact), activations.OUT_SCALE["softmax"]
+        if self.kind == "softmax":
+            walk.put(node, draft, *scale)
+            return
+        inner = node.output, "softmax"  # no tensor of the graph is called so
+        walk.put(node, draft, *scale, output=inner)
         # what softmax rounded to 0 gets the mean of the samples there
-        gone = real[p == -128]
+        real = walk.real[node.output]
+        gone = real[walk.values[inner].q == -128]
         lowest = float(gone.mean()) if gone.size else math.log(tables.LOWEST)
-        shift, zero = best_scale(np.minimum(np.maximum(real, lowest), 0))
-        table = tables.log_table(shift, zero, lowest)
-        walk.extend(node, lambda drafts: fuse_map(drafts, n, table), shift, zero)
+        scale = best_scale(np.minimum(np.maximum(real, lowest), 0))
+        walk.put(node, table_map(n, tables.log_table(*scale, lowest)), *scale, inputs=(inner,))
 
+    def float_op(self, n):
+        return softmax(n, None)
 
-def factored(layer):
-    return layer, 1.0, 1.0
+    def float32(self, x):
+        if not self.in_float32:
+            return self(x.astype(np.float64)).astype(F)
+        return _float32(x)
 
+    def gradients(self, x, y, g):
+        if self.kind == "log_softmax":
+            return [g - np.exp(y) * g.sum(1, keepdims=True)]
+        return [y * (g - (g * y).sum(1, keepdims=True))]
 
-def float_ops(node, n, lower):
-    lower.put(node, softmax(n, None))
+    def warnings(self, y, classes):
+        never = np.setdiff1d(np.arange(y.shape[1]), y.argmax(axis=1))
+        if classes is None or not len(never):
+            return []
+        names = [str(classes[i]) if classes else str(i) for i in never[:5]]
+        more = "" if len(never) <= 5 else " and more"
+        return [f"class {', '.join(names)}{more} is never the answer: add samples of it"]
 
+    def cross_entropy(self, y, t):
+        logarithms = y if self.kind == "log_softmax" else np.log(np.maximum(y, LEAST))
+        return float(-(t * logarithms).sum(1).mean())
 
-def float32_result(layer, x):
-    if not layer.in_float32:
-        return layer(x.astype(np.float64)).astype(F)
-    return _float32(x)
+    def probabilities(self, y):
+        return np.exp(y) if self.kind == "log_softmax" else y
 
 
 def _float32(x):
@@ -97,21 +102,6 @@ def _float32(x):
     for k in range(x.shape[1]):
         total += e[:, k:k + 1]
     return e / total
-
-
-def gradients(layer, x, y, g):
-    if layer.kind == "log_softmax":
-        return [g - np.exp(y) * g.sum(1, keepdims=True)]
-    return [y * (g - (g * y).sum(1, keepdims=True))]
-
-
-def warnings(layer, y, labels):
-    never = np.setdiff1d(np.arange(y.shape[1]), y.argmax(axis=1))
-    if labels is None or not len(never):
-        return []
-    names = [str(labels[i]) if labels else str(i) for i in never[:5]]
-    more = "" if len(never) <= 5 else " and more"
-    return [f"class {', '.join(names)}{more} is never the answer: add samples of it"]
 
 
 def int8(buf, op, tensors):
