@@ -13,8 +13,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define AIFES_MAGIC 0x736566A1
-#define AIFES_VERSION 2
 #define AIFES_MAX_ARENA (1u << 24)
 #define AIFES_MAX_OPS 1024
 #define AIFES_MAX_ENDS 15 /* inputs, and outputs */
@@ -85,25 +83,39 @@ typedef struct {
     uint16_t unused;
 } aifes_end;
 
+/* Of a header: what decides about the size of a net */
+typedef struct {
+    uint16_t n_ops;
+    uint8_t n_inputs, n_outputs;
+} aifes_counts;
+
 /* What was checked, in memory that nobody else writes: a buffer that changes after the check can
- * change results, but no address. buf, arena: what the addresses are made for, NULL: there are none. */
+ * change results, but no address. buf, arena: what the addresses are made for. */
 typedef struct {
     const uint8_t *buf;
     int8_t *arena;
-    uint32_t length, arena_size; /* bytes that must be there */
-    uint32_t size; /* bytes of all this */
+    size_t length; /* bytes that must be there; all ones: the net must not run */
+    uint32_t arena_size;
     uint32_t work; /* multiply-accumulates of a sample */
-    uint16_t n_ops;
-    uint8_t n_inputs, n_outputs;
-    aifes_end ends[]; /* inputs, outputs; behind them the steps, aifes_steps() */
+    aifes_counts counts;
+    aifes_end ends[]; /* inputs, outputs; behind them the steps: steps_of() */
 } aifes_net;
 
-/* What the guard looks at. head: header, tensors and records; buf: the constants; of a model of
+/* A piece of memory; in MicroPython what its buffers are described by */
+#ifndef AIFES_PIECE
+typedef struct {
+    void *buf;
+    size_t len;
+    int typecode;
+} aifes_piece;
+#else
+typedef AIFES_PIECE aifes_piece;
+#endif
+
+/* What the guard looks at. head: header, tensors and records; model: the constants; of a model of
  * format 2 both are the same buffer. */
 typedef struct {
-    const uint8_t *head, *buf;
-    int8_t *arena;
-    size_t head_length, length, arena_size;
+    aifes_piece head, model, arena;
     uint32_t n_tensors; /* the guard's own */
 } aifes_memory;
 

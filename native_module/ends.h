@@ -86,7 +86,7 @@ AIFES_NOINLINE static void move(int8_t *to, const int8_t *from, uint32_t n)
     }
 }
 
-static inline void put(const aifes_end *end, const aifes_buffer *x)
+AIFES_INLINE void put(const aifes_end *end, const aifes_buffer *x)
 {
     if (x->is_float) {
         quantize(end, (const uint32_t *)x->data);
@@ -95,7 +95,7 @@ static inline void put(const aifes_end *end, const aifes_buffer *x)
     }
 }
 
-static inline void get(const aifes_end *end, const aifes_buffer *y)
+AIFES_INLINE void get(const aifes_end *end, const aifes_buffer *y)
 {
     if (y->is_float) {
         dequantize(end, (uint32_t *)y->data);
@@ -125,12 +125,12 @@ AIFES_NOINLINE static void move(uint32_t *to, const uint32_t *from, uint32_t n, 
     }
 }
 
-static inline void put(const aifes_end *end, const aifes_buffer *x)
+AIFES_INLINE void put(const aifes_end *end, const aifes_buffer *x)
 {
     move((uint32_t *)end->place.data, (const uint32_t *)x->data, end->place.n, 1);
 }
 
-static inline void get(const aifes_end *end, const aifes_buffer *y)
+AIFES_INLINE void get(const aifes_end *end, const aifes_buffer *y)
 {
     move((uint32_t *)y->data, (const uint32_t *)end->place.data, end->place.n, 0);
 }

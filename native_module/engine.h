@@ -12,70 +12,83 @@
 /* multiply-accumulates after which a run returns for a moment: tens of milliseconds */
 #ifndef AIFES_WORK
 #if !AIFES_FLOAT
-#define AIFES_WORK (1u << 20)
+#define AIFES_WORK (1 << 20)
 #else
-#define AIFES_WORK (F32_SOFT ? 1u << 15 : 1u << 19)
+#define AIFES_WORK (F32_SOFT ? 1 << 15 : 1 << 19)
 #endif
 #endif
 
-/* Run the ops at .. end - 1 of one sample that lies in the arena. Returns 0 when done, else what to
- * call again with: between two layers, so that a caller can look for Ctrl-C. */
-AIFES_FAST static uint32_t run_ops(const aifes_net *net, uint32_t at, uint32_t end)
+#if AIFES_SEVERAL
+/* The samples of inputs and outputs beyond the first ones: at .. end - 1 of both */
+AIFES_NOINLINE static void others(const aifes_net *net, const aifes_buffer *b, uint32_t at,
+    uint32_t end)
+{
+    for (; at < end; at++) {
+        if (at < net->counts.n_inputs) {
+            put(&net->ends[at], &b[at]);
+        } else {
+            get(&net->ends[at], &b[at]);
+        }
+    }
+}
+#else
+#define others(net, b, at, end)
+#endif
+
+/* Run the ops at .. end - 1 of one sample. b: data of the net's inputs, read before op 0, and of its
+ * outputs, written after the last one; NULL: they lie in the arena. Returns 0 when done, else what
+ * to call again with: between two layers, so that a caller can look for Ctrl-C. */
+AIFES_FAST static uint32_t run(const aifes_net *net, const aifes_buffer *b, uint32_t at,
+    uint32_t end)
 {
     const any_step *s = steps_of(net) + at;
-    uint32_t work = 0;
+    int32_t work = AIFES_WORK;
+    if (b && at == 0) {
+        put(net->ends, b);
+        if (N_INPUTS(net) > 1) {
+            others(net, b, 1, N_INPUTS(net));
+        }
+    }
     for (;; s++) {
 #define RUN(name, NAME) name##_run(&s->name) ||
         (void)(AIFES_OPS(RUN) 0);
 #undef RUN
         if (++at == end) {
-            return 0;
+            break;
         }
-        work += s->step.n_in * s->step.n_out;
-        if (work > AIFES_WORK) {
+        work -= s->step.n_in * s->step.n_out;
+        if (work < 0) {
             return at;
         }
     }
-}
-
-/* One sample from the op `at` on. b: data of its inputs and outputs. Returns as run_ops. */
-AIFES_FAST static uint32_t run_sample(const aifes_net *net, const aifes_buffer *b, uint32_t at)
-{
-    if (at == 0) {
-        for (uint32_t i = 0; i < N_INPUTS(net); i++) {
-            put(&net->ends[i], &b[i]);
+    if (b) {
+        get(net->ends + N_INPUTS(net), b + N_INPUTS(net));
+        if (N_OUTPUTS(net) > 1) {
+            others(net, b, N_INPUTS(net) + 1, N_ENDS(net));
         }
     }
-    at = run_ops(net, at, net->n_ops);
-    if (at == 0) {
-        for (uint32_t i = N_INPUTS(net); i < N_ENDS(net); i++) {
-            get(&net->ends[i], &b[i]);
-        }
-    }
-    return at;
+    return 0;
 }
 
 /* All samples of b, which has a buffer for each input and output and is changed. at: 0 to begin.
- * Returns as run_ops, or -1 if the sizes do not fit the net. */
+ * Returns as run, or -1 if the sizes do not fit the net. */
 static int32_t run_samples(const aifes_net *net, aifes_buffer *b, uint32_t at)
 {
     uint32_t samples = 0, work = 0, first = 0;
+    for (uint32_t n = 0; n < b->n; n += net->ends->place.n) {
+        samples++;
+    }
     for (uint32_t i = 0; i < N_ENDS(net); i++) {
-        uint32_t n = 0, count = 0;
-        for (; n < b[i].n; n += net->ends[i].place.n) {
-            count++;
-        }
-        if (n != b[i].n || (i && count != samples)) {
+        if (product(samples, net->ends[i].place.n) != b[i].n) {
             return -1;
         }
-        samples = count;
     }
-    for (; samples; samples--, first += net->n_ops) { /* first: op of the sample */
-        if (at < first + net->n_ops) {
+    for (; samples; samples--, first += net->counts.n_ops) { /* first: op of the sample */
+        if (at < first + net->counts.n_ops) {
             if (work > AIFES_WORK) {
                 return first;
             }
-            const uint32_t next = run_sample(net, b, at > first ? at - first : 0);
+            const uint32_t next = run(net, b, at > first ? at - first : 0, net->counts.n_ops);
             if (next) {
                 return first + next;
             }

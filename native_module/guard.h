@@ -43,27 +43,24 @@ AIFES_NOINLINE static uint32_t product(uint32_t a, uint32_t b)
 /* The address of a constant of n bytes; NULL if it is absent or does not lie in the buffer */
 AIFES_NOINLINE static const uint8_t *constant(const aifes_memory *m, uint32_t at, uint32_t n)
 {
-    return at && inside(at, n, m->length) && !(AIFES_FLOAT && at & 3) ? m->buf + at : NULL;
+    return at && inside(at, n, m->model.len) && !(AIFES_FLOAT && at & 3) ? (const uint8_t *)m->model.buf + at : NULL;
 }
 
-/* Tensor `number`, if it lies in the arena; 0 if not */
-AIFES_NOINLINE static int tensor(const aifes_memory *m, uint32_t number, aifes_place *place)
+/* The elements of tensor `number`, which lies in the arena and is copied to t; 0: it does not */
+AIFES_NOINLINE static uint32_t tensor(const aifes_memory *m, uint32_t number, aifes_tensor *t)
 {
-    aifes_tensor t;
     uint32_t n;
     if (number >= m->n_tensors) {
         return 0;
     }
-    copy(&t, m->head + sizeof(aifes_header) + number * sizeof t, sizeof t);
-    n = product(product(t.dims[0], t.dims[1]), t.dims[2]);
-    if (t.dtype != AIFES_DTYPE || t.rows_flags || !n
-        || (AIFES_FLOAT && (t.offset & 3 || n > AIFES_MAX_ARENA))
-        || !inside(t.offset, AIFES_ITEM * n, m->arena_size)) {
+    copy(t, (const uint8_t *)m->head.buf + sizeof(aifes_header) + number * sizeof *t, sizeof *t);
+    n = product(product(t->dims[0], t->dims[1]), t->dims[2]);
+    if (t->dtype != AIFES_DTYPE || t->rows_flags
+        || (AIFES_FLOAT && (t->offset & 3 || n > AIFES_MAX_ARENA))
+        || !inside(t->offset, AIFES_ITEM * n, m->arena.len)) {
         return 0;
     }
-    place->n = n;
-    place->data = m->arena + t.offset;
-    return 1;
+    return n;
 }
 
 #if AIFES_FLOAT

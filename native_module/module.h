@@ -3,7 +3,7 @@
  *   net = _aifes.load(head, model, arena)   checks the model; ValueError if it is refused
  *   at = net(x, y, 0)         runs all samples of x into y; 0: done
  *   at = net(0)               runs one sample that lies in the arena
- *   at = net(first, end)      runs its ops first .. end - 1
+ *   at = net(first, end)      float32: runs its ops first .. end - 1
  *   at = net(x, y, at), ..    goes on, if at > 0; x and y do not fit the model, if at < 0
  *
  * head: header, tensors and records; of a model of format 2 the model itself. x and y: buffers; a
@@ -16,6 +16,7 @@
 #ifndef AIFES_MODULE_H
 #define AIFES_MODULE_H
 
+#define AIFES_PIECE mp_buffer_info_t
 #include "engine.h"
 
 #define TAKES_INT8(typecode)                                                                       \
@@ -33,21 +34,24 @@ mp_obj_full_type_t net_type;
 extern const mp_obj_type_t net_type;
 #endif
 
-/* Check the model where it lies now, with the net's size, and fill the net */
-AIFES_NOINLINE static void fill(net_obj_t *self, size_t size)
+/* Where model and arena lie now; if that is not where the net's addresses are, it is made anew */
+AIFES_NOINLINE static void place(net_obj_t *self)
 {
-    mp_buffer_info_t head, model, arena;
-    mp_get_buffer_raise(self->head, &head, MP_BUFFER_READ);
-    mp_get_buffer_raise(self->model, &model, MP_BUFFER_READ);
-    mp_get_buffer_raise(self->arena, &arena, MP_BUFFER_WRITE);
-    aifes_memory m = {head.buf, model.buf, arena.buf, head.len, model.len, arena.len, 0};
+    aifes_memory m;
+    mp_get_buffer_raise(self->model, &m.model, MP_BUFFER_READ);
+    mp_get_buffer_raise(self->arena, &m.arena, MP_BUFFER_WRITE);
+    if (m.model.buf == self->net.buf && m.model.len >= self->net.length
+        && m.arena.buf == self->net.arena && m.arena.len >= self->net.arena_size) {
+        return;
+    }
+    mp_get_buffer_raise(self->head, &m.head, MP_BUFFER_READ);
 #if AIFES_FLOAT
-    if (((uintptr_t)m.buf | (uintptr_t)m.arena) & 3) {
+    if (((uintptr_t)m.model.buf | (uintptr_t)m.arena.buf) & 3) {
         mp_raise_ValueError(
             MP_ERROR_TEXT("a float model and its arena must begin at a multiple of 4"));
     }
 #endif
-    if (!load_net(&self->net, size, &m)) {
+    if (!load_net(&self->net, &m)) {
         mp_raise_ValueError(MP_ERROR_TEXT("bad model or arena"));
     }
 }
@@ -55,25 +59,20 @@ AIFES_NOINLINE static void fill(net_obj_t *self, size_t size)
 static mp_obj_t load(mp_obj_t head_in, mp_obj_t model_in, mp_obj_t arena_in)
 {
     mp_buffer_info_t head;
+    aifes_counts counts;
     mp_get_buffer_raise(head_in, &head, MP_BUFFER_READ);
-    size_t size = net_size(head.buf, head.len);
+    size_t size = net_size(head.buf, head.len, &counts);
     net_obj_t *self = m_malloc(sizeof(net_obj_t) - sizeof(aifes_net) + size);
     self->base.type = (mp_obj_type_t *)&net_type;
     self->head = head_in;
     self->model = model_in;
     self->arena = arena_in;
-    fill(self, size);
+    self->net.counts = counts;
+    self->net.length = ~(size_t)0;
+    place(self);
     return MP_OBJ_FROM_PTR(self);
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(load_obj, load);
-
-/* The address of a buffer of at least n bytes, NULL if it became smaller */
-static void *address(mp_obj_t obj, int access, size_t n)
-{
-    mp_buffer_info_t info;
-    mp_get_buffer_raise(obj, &info, access);
-    return info.len < n ? NULL : info.buf;
-}
 
 /* The elements of x or y; 0 if it is no buffer that the net takes, or empty */
 AIFES_NOINLINE static int get_elements(mp_obj_t obj, int access, aifes_buffer *b)
@@ -82,6 +81,11 @@ AIFES_NOINLINE static int get_elements(mp_obj_t obj, int access, aifes_buffer *b
     if (mp_obj_get_type(obj) == &mp_type_str || !mp_get_buffer(obj, &info, access)) {
         return 0;
     }
+#if SIZE_MAX > UINT32_MAX
+    if (info.len >> 31) {
+        return 0;
+    }
+#endif
     b->is_float = info.typecode == 'f';
     b->data = info.buf;
     b->n = info.len >> 2 * b->is_float;
@@ -120,16 +124,18 @@ static mp_obj_t net_call(mp_obj_t self_in, size_t n_args, size_t n_kw, const mp_
     aifes_buffer b[AIFES_SEVERAL ? 2 * AIFES_MAX_ENDS : 2];
     mp_arg_check_num(n_args, n_kw, 1, 3, false);
     mp_int_t at = mp_obj_get_int(args[n_args == 3 ? 2 : 0]);
-    if (address(self->model, MP_BUFFER_READ, net->length) != net->buf
-        || address(self->arena, MP_BUFFER_WRITE, net->arena_size) != net->arena || !net->buf) {
-        fill(self, net->size);
-    }
+    place(self);
     if (n_args < 3) {
-        mp_uint_t end = n_args == 2 ? (mp_uint_t)mp_obj_get_int(args[1]) : net->n_ops;
-        end = end < net->n_ops ? end : net->n_ops;
-        at = (mp_uint_t)at < end ? run_ops(net, at, end) : 0;
+        mp_uint_t end = net->counts.n_ops;
+#if AIFES_FLOAT
+        if (n_args == 2) {
+            const mp_uint_t last = mp_obj_get_int(args[1]);
+            end = last < end ? last : end;
+        }
+#endif
+        at = (mp_uint_t)at < end ? run(net, NULL, at, end) : 0;
     } else if (get_buffers(args[0], N_INPUTS(net), MP_BUFFER_READ, b)
-        && get_buffers(args[1], N_ENDS(net) - N_INPUTS(net), MP_BUFFER_WRITE, b + N_INPUTS(net))) {
+        && get_buffers(args[1], N_OUTPUTS(net), MP_BUFFER_WRITE, b + N_INPUTS(net))) {
         at = run_samples(net, b, at);
     } else {
         at = -1;

@@ -9,9 +9,11 @@ from elftools.elf.elffile import ELFFile
 from unicorn import arm_const as arm
 from unicorn import riscv_const as riscv
 
-NATIVE = Path(__file__).parents[1] / "native_module"
+SOURCE = Path(__file__).with_name("engine.c")
 BASE, SIZE = 0x10000000, 4 << 20
-NET, ARENA, X, Y, MODEL = (BASE + (i << 19) for i in range(1, 6))
+NET, ARENA, ENDS, HEAD, MODEL = (BASE + (i << 19) for i in range(1, 6))
+PORTABLE = "-DAIFES_PORTABLE"  # without the kernels of chips
+PLAIN = "-DF32_SOFT=0"  # C's own floats: the compiler's library where there is no FPU
 STACK, EXIT = BASE + SIZE - 64, BASE + SIZE - 32
 
 Chip = namedtuple("Chip", ("name", "compiler", "flags"))
@@ -30,33 +32,26 @@ FLOAT_CHIPS = {
 }
 
 
-def build_floats(chip, folder, options=()):
-    """Compile the executor of float32 models for a chip; returns the ELF's path."""
-    chip = FLOAT_CHIPS[chip]
-    elf = Path(folder) / f"{chip.name}-f32{''.join(options)}.elf"
+def build(chip, folder, options=(), is_float=False, several=True):
+    """Compile the engine of a family for a chip; returns the ELF's path."""
+    chip = (FLOAT_CHIPS if is_float else CHIPS)[chip]
+    elf = Path(folder) / f"{chip.name}{is_float:d}{several:d}{''.join(options)}.elf"
     subprocess.run(
-        [chip.compiler, *chip.flags, *options, "-O2", "-std=c99", "-ffreestanding", "-nostdlib",
-         "-ffp-contract=off", "-Wall", "-Werror", f"-Wl,-Ttext={BASE + (1 << 16):#x}",
-         "-Wl,-ef32_run", NATIVE / "f32_load.c", NATIVE / "f32_run.c", "-o", elf,
-         *["-lgcc", "-Wl,--no-relax"] * bool(options)], check=True)
-    return elf
-
-
-def build(chip, folder, portable=False):
-    """Compile loader and executor for a chip; returns the ELF's path."""
-    chip = CHIPS[chip]
-    elf = Path(folder) / f"{chip.name}{'-portable' * portable}.elf"
-    subprocess.run(
-        [chip.compiler, *chip.flags, "-O2", "-std=c99", "-ffreestanding", "-nostdlib", "-Wall",
-         "-Werror", *["-DAIFES_PORTABLE"] * portable, f"-Wl,-Ttext={BASE + (1 << 16):#x}",
-         "-Wl,-eaifes_run", NATIVE / "aifes_load.c", NATIVE / "aifes_run.c", "-o", elf], check=True)
+        [chip.compiler, *chip.flags, f"-DAIFES_FLOAT={is_float:d}", f"-DAIFES_SEVERAL={several:d}", *options,
+         "-O2", "-std=c99", "-ffreestanding", "-nostdlib", "-ffp-contract=off", "-Wall", "-Werror",
+         f"-Wl,-Ttext={BASE + (1 << 16):#x}", "-Wl,-eaifes_load", SOURCE, "-o", elf,
+         *["-lgcc", "-Wl,--no-relax"] * (PLAIN in options)], check=True)
     return elf
 
 
 class Emulator:
-    """A chip with a loaded model. count: the instructions of the last run."""
+    """A chip with a loaded model. count: the instructions of the last run.
 
-    def __init__(self, chip, elf, model, offset=0, kind="aifes"):
+    head: header, tensors and records of the model, where they are not in it; offset: of the model
+    from a multiple of 4.
+    """
+
+    def __init__(self, chip, elf, model, head=None, offset=0):
         self._arm = chip != "RV32"
         if self._arm:
             self._uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB
@@ -80,12 +75,19 @@ class Emulator:
             self._saved = [riscv.UC_RISCV_REG_S0, riscv.UC_RISCV_REG_S1,
                            *[riscv.UC_RISCV_REG_S2 + i for i in range(10)]]
             self._stack = riscv.UC_RISCV_REG_SP
-        self._model = MODEL + offset
-        self._uc.mem_write(self._model, model)
-        if chip == "M4" and kind == "f32":  # the FPU: on
+        if chip == "M4":  # the FPU: on
             self._uc.reg_write(arm.UC_ARM_REG_C1_C0_2, 15 << 20)
             self._uc.reg_write(arm.UC_ARM_REG_FPEXC, 1 << 30)
-        assert self._call(f"{kind}_load", NET, 1 << 19, self._model, len(model)) == 1
+        head, at = head or model, MODEL + offset
+        self._n_ops = head[22] | head[23] << 8
+        self._uc.mem_write(HEAD, bytes(head))
+        self._uc.mem_write(at, bytes(model))
+        size = self._call("aifes_net_size", HEAD, len(head))
+        assert 0 < size < 1 << 19
+        self._uc.mem_write(ENDS, struct.pack("<10I", HEAD, len(head), 0, at, len(model), 0,
+                                             ARENA, 1 << 19, 0, 0))
+        assert self._call("aifes_load", NET, ENDS) == 1
+        self._uc.ctl_flush_tb()  # what ran before the hook was there would not be counted
         self._uc.hook_add(unicorn.UC_HOOK_CODE, self._step)
 
     def _step(self, *_):
@@ -95,11 +97,10 @@ class Emulator:
         uc = self._uc
         if self._arm:
             registers = arm.UC_ARM_REG_R0, arm.UC_ARM_REG_R1, arm.UC_ARM_REG_R2, arm.UC_ARM_REG_R3
-            uc.mem_write(STACK, struct.pack("<4I", *(arguments[4:] + (0,) * 4)[:4]))
             uc.reg_write(arm.UC_ARM_REG_SP, STACK)
             uc.reg_write(arm.UC_ARM_REG_LR, EXIT | 1)
         else:
-            registers = [riscv.UC_RISCV_REG_A0 + i for i in range(6)]
+            registers = [riscv.UC_RISCV_REG_A0 + i for i in range(4)]
             uc.reg_write(riscv.UC_RISCV_REG_SP, STACK)
             uc.reg_write(riscv.UC_RISCV_REG_RA, EXIT)
         for register, value in zip(registers, arguments):
@@ -112,23 +113,27 @@ class Emulator:
         assert uc.reg_read(self._stack) == STACK
         return uc.reg_read(registers[0])
 
-    def run(self, x, n_out):
-        """The int8 results (bytes) of one int8 sample (bytes); counts aifes_run."""
-        uc = self._uc
-        uc.mem_write(X, x)
-        self._call("aifes_place", NET, self._model, ARENA)
-        self.count = 0
-        assert self._call("aifes_run", NET, X, Y, 0, 0) == 0
-        return bytes(uc.mem_read(Y, n_out))
+    def run(self, inputs, sizes, is_float=False):
+        """The results (list of bytes) of one sample; counts.
 
-    def run_floats(self, x, n_out):
-        """The same for float32, from f32_load's net; counts f32_run_samples."""
-        uc = self._uc
-        uc.mem_write(X, x)
-        uc.mem_write(Y - 32, struct.pack("<6I", X, len(x) // 4, 1, Y, n_out, 1))
-        assert self._call("f32_place", NET, self._model, ARENA) == 1
+        inputs: bytes of each input; sizes: elements of each output. is_float: both are float32.
+        """
+        item = 4 if is_float else 1
+        sizes = [len(x) // item for x in inputs] + list(sizes)
+        at, ends = ENDS + 12 * len(sizes), []
+        for n in sizes:
+            ends.append(at)
+            at += n * item + 3 & ~3
+        for x, place in zip(inputs, ends):
+            self._uc.mem_write(place, x)
+        buffers = b"".join([struct.pack("<3I", *end, is_float) for end in zip(ends, sizes)])
         self.count = at = 0
         while True:
-            at = self._call("f32_run_samples", NET, Y - 32, Y - 20, at)
+            self._uc.mem_write(ENDS, buffers)
+            at = self._call("aifes_run_samples" if is_float else "aifes_run", NET, ENDS, at,
+                            self._n_ops)
             if at == 0:
-                return bytes(uc.mem_read(Y, 4 * n_out))
+                break
+            assert is_float
+        return [bytes(self._uc.mem_read(place, n * item))
+                for place, n in list(zip(ends, sizes))[len(inputs):]]

@@ -18,6 +18,35 @@ typedef struct {
     int32_t bias;
 } add_record;
 
+#if AIFES_FLOAT
+
+#include "../f32_math.h"
+
+typedef struct {
+    aifes_step step;
+    const f32 *x2;
+} add_step;
+
+static int add_load(const aifes_memory *m, add_step *s, const add_record *r, const aifes_place *x)
+{
+    (void)m;
+    s->x2 = (const f32 *)x[1].data;
+    return x[0].n == x[1].n && x[0].n == s->step.n_out && !s->step.flags
+        && !(r->zero_point | r->low | r->high | r->shift | r->left1 | r->left2 | r->reserved
+            | r->bias);
+}
+
+AIFES_FAST static void add(const add_step *s)
+{
+    const f32 *a = (const f32 *)s->step.x, *b = s->x2;
+    f32 *y = (f32 *)s->step.y;
+    for (uint32_t n = s->step.n_out; n; n--) {
+        *y++ = f32_add(*a++, *b++);
+    }
+}
+
+#else
+
 typedef struct {
     aifes_step step;
     int8_t zero_point, low, high;
@@ -27,38 +56,19 @@ typedef struct {
     const int8_t *x2;
 } add_step;
 
-#define ADD_FIELDS (sizeof(add_record) - offsetof(add_record, zero_point))
-
-static int add_load(const aifes_memory *m, add_step *s, const add_record *r,
-    const aifes_place *x)
+static int add_load(const aifes_memory *m, add_step *s, const add_record *r, const aifes_place *x)
 {
+    const uint32_t limit = 1 << 28;
     (void)m;
-    copy(&s->zero_point, &r->zero_point, ADD_FIELDS);
+    copy(&s->zero_point, &r->zero_point, 12);
     s->x2 = x[1].data;
-    if (x[0].n != x[1].n || x[0].n != s->step.n_out || s->step.flags || s->reserved) {
-        return 0;
-    }
-#if AIFES_FLOAT
-    return !(s->zero_point | s->low | s->high | s->shift | s->left1 | s->left2 | s->bias);
-#else
-    return s->low <= s->high && s->shift < 32 && s->left1 <= 16 && s->left2 <= 16
-        && (uint32_t)(s->bias + (1 << 28) - 1) < 2 * (1u << 28) - 1;
-#endif
+    return x[0].n == x[1].n && x[0].n == s->step.n_out && !s->step.flags && !s->reserved
+        && s->low <= s->high && s->shift < 32 && s->left1 <= 16 && s->left2 <= 16
+        && (uint32_t)s->bias + limit - 1 < 2 * limit - 1;
 }
-
-#if AIFES_FLOAT
-#include "../f32_math.h"
-#endif
 
 AIFES_FAST static void add(const add_step *s)
 {
-#if AIFES_FLOAT
-    const f32 *a = (const f32 *)s->step.x, *b = (const f32 *)s->x2;
-    f32 *y = (f32 *)s->step.y;
-    for (uint32_t n = s->step.n_out; n; n--) {
-        *y++ = f32_add(*a++, *b++);
-    }
-#else
     const int8_t *a = s->step.x, *b = s->x2;
     int8_t *y = s->step.y, *end = y + s->step.n_out;
     const int32_t scale1 = 1 << s->left1, scale2 = 1 << s->left2, bias = s->bias;
@@ -68,8 +78,9 @@ AIFES_FAST static void add(const add_step *s)
         int32_t v = ((*a++ * scale1 + *b++ * scale2 + bias) >> shift) + zero_point;
         *y++ = v < low ? low : v > high ? high : v;
     } while (y != end);
-#endif
 }
+
+#endif
 
 AIFES_INLINE int add_run(const add_step *s)
 {

@@ -64,36 +64,37 @@ static int dense_load(const aifes_memory *m, dense_step *s, const dense_record *
 {
     const uint32_t n_in = s->step.n_in, n_out = s->step.n_out;
     const uint32_t limit = (1u << 30) - (n_in << 16); /* of a bias: no sum overflows */
+    const uint8_t **to = &s->weights; /* and the three behind */
     uint32_t padded = 0;
     (void)x;
     copy(&s->zero_point, &r->zero_point, 8);
-    s->bias = constant(m, r->bias, 4 * n_out);
-    if (n_in >> 14 || s->step.flags > 1 || s->low > s->high || s->shift > 31 || r->multipliers
-        || (s->group != 1 && s->group != 4) || !s->interleave || s->interleave > n_out
-        || !s->bias) {
+    if ((n_in >> 14 | s->step.flags >> 1 | r->multipliers) || s->low > s->high
+        || (s->group != 1 && s->group != 4) || s->interleave - 1u >= n_out) {
         return 0;
     }
     while (padded < n_out) {
         padded += s->interleave;
     }
-    s->weights = constant(m, r->weights, product(padded, n_in));
-    s->shifts = constant(m, r->shifts, n_out);
-    s->table = constant(m, r->table, 256);
-    if (!s->weights || !s->shifts != !r->shifts || !s->table != !r->table) {
-        return 0;
-    }
-    for (uint32_t j = 0; j < n_out; j++) {
-        if (aifes_get32(s->bias + 4 * j) + limit - 1 >= 2 * limit - 1
-            || (s->shifts && s->shifts[j] > 31)) {
+    const uint32_t sizes[4] = {product(padded, n_in), 4 * n_out, n_out, 256};
+    for (int i = 0; i < 4; i++) {
+        const uint32_t offset = (&r->weights)[i];
+        to[i] = constant(m, offset, sizes[i]);
+        if (!to[i] && (offset || i < 2)) { /* the last two may be absent */
             return 0;
         }
-    }
-    if (s->table) {
-        s->table += 128 + s->low;
     }
     s->step.own = s->shifts != NULL;
     if (!s->shifts) {
         s->shifts = &s->shift;
+    }
+    if (s->table) {
+        s->table += 128 + s->low;
+    }
+    for (uint32_t j = 0; j < n_out; j++) {
+        if (aifes_get32(s->bias + 4 * j) + limit - 1 >= 2 * limit - 1
+            || s->shifts[s->step.own ? j : 0] > 31) {
+            return 0;
+        }
     }
     s->step.kernel = dense_kernel(s);
     return 1;

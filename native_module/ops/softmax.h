@@ -29,13 +29,14 @@ static int softmax_load(const aifes_memory *m, softmax_step *s, const softmax_re
         && s->step.n_in == s->step.n_out;
 }
 
-static uint32_t divide(uint32_t n, uint32_t d)
-{
 #if defined(__ARM_FEATURE_IDIV) || defined(__riscv_div) || defined(__x86_64__)                     \
     || defined(__XTENSA_WINDOWED_ABI__) /* ESP32 and newer */
-    return n / d;
+#define DIVIDE(n, d) ((n) / (d))
 #else
-    /* quotients below 2^9 */
+#define DIVIDE divide
+/* n / d, for quotients below 2^9 */
+AIFES_NOINLINE static uint32_t divide(uint32_t n, uint32_t d)
+{
     uint32_t q = 0;
     int bits = 9;
     while (--bits && d >> (32 - bits)) {
@@ -48,8 +49,8 @@ static uint32_t divide(uint32_t n, uint32_t d)
         }
     }
     return q;
-#endif
 }
+#endif
 
 /* e = table[max - x]; y = 256 * e / sum(e) - 128, floored or to nearest */
 AIFES_NOINLINE static void softmax(const softmax_step *s)
@@ -76,7 +77,7 @@ AIFES_NOINLINE static void softmax(const softmax_step *s)
     }
     for (x = begin; x != end; x++) {
         const uint8_t *e = table - 2 * *x;
-        uint32_t q = divide(((e[0] | e[1] << 8) << 8) + half, total);
+        uint32_t q = DIVIDE(((e[0] | e[1] << 8) << 8) + half, total);
         *y++ = (q > 255 ? 255 : q) - 128;
     }
 }

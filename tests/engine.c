@@ -1,0 +1,25 @@
+/* The engine of a family as functions with names, for the tests: a shared library for CPython,
+ * code for emulated chips. */
+#include "../native_module/engine.h"
+
+size_t aifes_net_size(const uint8_t *head, size_t length)
+{
+    aifes_counts counts;
+    return net_size(head, length, &counts);
+}
+
+/* memory is changed */
+int aifes_load(aifes_net *net, aifes_memory *memory)
+{
+    net_size(memory->head.buf, memory->head.len, &net->counts);
+    return load_net(net, memory);
+}
+
+/* a second name: it is counted */
+uint32_t aifes_run(const aifes_net *net, const aifes_buffer *b, uint32_t at, uint32_t end)
+    __attribute__((alias("run")));
+
+int32_t aifes_run_samples(const aifes_net *net, aifes_buffer *b, uint32_t at)
+{
+    return run_samples(net, b, at);
+}
