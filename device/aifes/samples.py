@@ -27,6 +27,10 @@ class Samples:
         self.ram = min(4 * max(self._sizes), 4096)
         self._io = io.BytesIO()
         self._io.write(bytes(self.ram))
+        if len(self._sizes) > 2:
+            from .several import run
+
+            self._several = run
 
     def part(self, tensor):
         """A tensor's elements in the arena."""
@@ -38,7 +42,7 @@ class Samples:
             return 0
         try:
             if len(self._sizes) > 2:
-                return self._several(x, y)
+                return self._several(self, x, y)
             n, m = self._sizes
             count = len(x) // n
             if not count or count * n != len(x) or count * m != len(y):
@@ -57,78 +61,25 @@ class Samples:
 
     def _one(self, x, y):
         """One sample of the only input and the only output."""
-        if not self._can_write(1, y) or not self._put(0, x):
+        stream = self._io
+        y_item = self._item_size(y, self._sizes[1])
+        stream.seek(0)
+        stream.readinto(y)  # its own bytes: refuses what is read-only; a pointer would not
+        x_item = self._item_size(x, self._sizes[0])  # leaves the bytes of x in the stream
+        if not x_item or not y_item:
             return -1
-        self.forward()
-        self._get(1, y)
-        return 0
-
-    def _several(self, x, y):
-        """Samples of several inputs or outputs, which then are a tuple; one allocates nothing."""
-        sizes, n = self._sizes, self._n_inputs
-        m = len(sizes) - n
-        if n > 1 and not (isinstance(x, tuple) and len(x) == n) or (
-                m > 1 and not (isinstance(y, tuple) and len(y) == m)):
-            return -1
-        count = len(self._end(0, x, y)) // sizes[0]
-        for k in range(n + m):
-            if not count or len(self._end(k, x, y)) != count * sizes[k]:
-                return -1
-        return self._batch(x, y, count) if count > 1 or TELLS_TYPE else self._sample(x, y)
-
-    def _end(self, k, x, y):
-        """The buffer of tensor k."""
-        n = self._n_inputs
-        if k < n:
-            return x[k] if n > 1 else x
-        return y[k - n] if n + 1 < len(self._sizes) else y
-
-    def _batch(self, x, y, count):
-        sizes, n = self._sizes, self._n_inputs
-        ends = [flat(self._end(k, x, y)) for k in range(len(sizes))]
-        for i in range(count):
-            part = [v[i * m:(i + 1) * m] for v, m in zip(ends, sizes)]
-            if self._sample(part if n > 1 else part[0],
-                            part[n:] if n + 1 < len(part) else part[n]):
-                return -1
-        return 0
-
-    def _sample(self, x, y):
-        n, ends = self._n_inputs, len(self._sizes)
-        for k in range(n, ends):
-            if not self._can_write(k, self._end(k, x, y)):
-                return -1
-        for k in range(n):
-            if not self._put(k, self._end(k, x, y)):
-                return -1
-        self.forward()
-        for k in range(n, ends):
-            self._get(k, self._end(k, x, y))
-        return 0
-
-    def _can_write(self, k, y):
-        n = self._item_size(y, self._sizes[k])
-        self._io.seek(0)
-        self._io.readinto(y)  # its own bytes: refuses what is read-only; a pointer would not
-        return n
-
-    def _put(self, k, x):
-        n = self._item_size(x, self._sizes[k])  # leaves the bytes of x in the stream
-        self._io.seek(0)
-        if n == 4:
-            self._quantize(k, x)
-        elif n:
-            self._io.readinto(self._views[k])
-        return n
-
-    def _get(self, k, y):
-        # its type is known, what is in the stream is not needed any more
-        n = self._item_size(y, self._sizes[k])
-        self._io.seek(0)
-        if n == 4:
-            self._dequantize(k, y)
+        stream.seek(0)
+        if x_item == 4:
+            self._quantize(0, x)
         else:
-            self._move(self._views[k], y)
+            stream.readinto(self._views[0])
+        self.forward()
+        stream.seek(0)
+        if y_item == 4:
+            self._dequantize(1, y)
+        else:
+            self._move(self._views[1], y)
+        return 0
 
     def _move(self, source, target):
         """Bytes from one buffer to another, which may overlap; the stream is at 0."""
