@@ -5,7 +5,7 @@ from pathlib import Path
 
 import aifes_host
 import numpy as np
-from aifes.format import HEADER_SIZE, decode
+from aifes.format import decode
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -137,7 +137,7 @@ def quantize():
         x = (rng.normal(size=(samples, sizes[0])) * spread).astype(np.float32)
         model = aifes_host.quantize(aifes_host.from_model(graph), x).model
         yield {"kind": "network", "n": sizes[0], "layers": layers, "samples": x.tobytes().hex(),
-               "want": model[HEADER_SIZE:decode(model).metadata[0]].hex()}
+               "want": model[40:decode(model).metadata[0]].hex()}
 
 
 if __name__ == "__main__":
