@@ -137,7 +137,7 @@ def quantize():
         x = (rng.normal(size=(samples, sizes[0])) * spread).astype(np.float32)
         model = aifes_host.quantize(aifes_host.from_model(graph), x).model
         yield {"kind": "network", "n": sizes[0], "layers": layers, "samples": x.tobytes().hex(),
-               "want": model[32:decode(model).metadata[0]].hex()}
+               "want": model[40:decode(model).metadata[0]].hex()}
 
 
 if __name__ == "__main__":

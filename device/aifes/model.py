@@ -142,6 +142,16 @@ def _native(is_float):
     return make
 
 
+def _alike(a, b):
+    """Whether two plans have inputs and outputs of the same sizes."""
+    if a.n_inputs != b.n_inputs or a.n_outputs != b.n_outputs:
+        return False
+    for k in range(a.n_inputs + a.n_outputs):
+        if size(a.tensors[k].shape) != size(b.tensors[k].shape):
+            return False
+    return True
+
+
 def fill(x, values):
     """Put a sequence of numbers into the array x; ModelError if they are not as many."""
     try:
@@ -201,7 +211,7 @@ class Model:
         if not self._net:
             from .seldom import no_engine
 
-            no_engine(engine)
+            no_engine(engine, None, buf)
         ends = tuple([part(arena, t) for t in plan.tensors])
         self.input, self.output = ends[0], ends[plan.n_inputs]
         self._ends = ends if len(ends) > 2 else None
@@ -242,7 +252,7 @@ class Model:
         Raises ModelError if the numbers of inputs or outputs differ.
         """
         # not len(input): a float32 model's may be a view of bytes
-        if not isinstance(other, Model) or self._sizes() != other._sizes():
+        if not isinstance(other, Model) or not _alike(self._plan, other._plan):
             raise ModelError("swap() takes a model with as many inputs and outputs")
         self._net, other._net = other._net, self._net
         self.input, other.input = other.input, self.input
@@ -277,10 +287,6 @@ class Model:
         from .seldom import save
 
         save(self, path)
-
-    def _sizes(self):
-        plan = self._plan
-        return plan.n_inputs, [size(t.shape) for t in plan.tensors]
 
     def __getattr__(self, name):
         from .summary import attribute  # the rarer attributes are loaded when asked for

@@ -5,6 +5,7 @@ from binascii import unhexlify
 
 import aifes
 import aifes.model as model
+from aifes.format import FLOAT32, INT8
 
 DATA = "."
 ENGINE = None
@@ -14,10 +15,10 @@ def use_engine(name):
     """Let this engine be the only one there is."""
     global ENGINE
     ENGINE = name
-    for prefix, floats in (("", False), ("f32_", True)):
-        _, found = model.choose_engine(name, floats)
+    for dtype in (INT8, FLOAT32):
         for other in ("native", "viper", "python"):
-            model._found[prefix + other] = found if other == name else None
+            model._found[other, dtype] = (
+                model._engine(name, dtype == FLOAT32) if other == name else None)
 
 
 def records(name):

@@ -2,9 +2,12 @@
 from array import array
 
 import aifes
-import aifes.builder as builder
 import cases
-from aifes.format import Op
+from aifes.format import INT8, Op, Tensor, decode
+from aifes.layers.add import add
+from aifes.layers.assemble import assemble, chain
+from aifes.layers.dense import dense
+from aifes.layers.map import with_fields
 
 
 def reference(x, w, bias, x_zero, w_zero, shifts, zeros, nearest):
@@ -21,17 +24,17 @@ def reference(x, w, bias, x_zero, w_zero, shifts, zeros, nearest):
     return array("b", y)
 
 
-def interleaved(op, block, group):
-    """The same op with its weights in blocks of `block` outputs and groups of inputs."""
-    n, m = op.n_in, op.n_out
+def interleaved(draft, block, group):
+    """The same Draft with its weights in blocks of `block` outputs and groups of inputs."""
+    n, m = draft.n_in, draft.n_out
     w = bytearray([99] * (-(-m // block) * block * n))
     for j in range(m):
         for k in range(n):
             start = k // group * group
             inputs = min(group, n - start)
             w[j // block * block * n + start * block + j % block * inputs + k - start] = (
-                op.weights[j * n + k])
-    return Op(*(op[:11] + (bytes(w),) + op[12:15] + (block, group)))
+                draft.fields.weights[j * n + k])
+    return with_fields(draft, weights=bytes(w), interleave=block, group=group)
 
 
 def test_dense():
@@ -46,13 +49,13 @@ def test_dense():
         if case % 2:
             shifts, zeros = [shifts[0]] * m, [zeros[0]] * m
         nearest = case % 3 == 0
-        op = builder.dense_op(w, w_zero, bias, x_zero, shifts[0] if case % 2 else shifts,
-                              zeros[0] if case % 2 else zeros, nearest)
+        draft = dense(w, w_zero, bias, x_zero, shifts[0] if case % 2 else shifts,
+                      zeros[0] if case % 2 else zeros, nearest)
         want = [reference(x[i * n:(i + 1) * n], w, bias, x_zero, w_zero, shifts, zeros, nearest)
                 for i in range(3)]
         for block, group in ((1, 1), (4, 1), (8, 1), (m, 1), (4, 4), (3, 4)):
-            model = aifes.load(builder.assemble([interleaved(op, min(block, m), group)],
-                                                (0, x_zero), (0, 0)))
+            model = aifes.load(chain([interleaved(draft, min(block, m), group)], (0, x_zero),
+                                     (0, 0)))
             y = cases.run_int8(model, x)
             for i in range(3):
                 assert y[i * m:(i + 1) * m] == want[i], (case, block, group, i)
@@ -91,8 +94,8 @@ def test_exact_activations_are_nearest():
 def test_scale_for_each_element():
     """Inputs and outputs with scales and zero points of their own."""
     weights = array("b", [1, 0, 0, 1])
-    op = builder.dense_op(weights, 0, [0, 0], [-2000, 3], [0, 1], [100, -5])
-    model = aifes.load(builder.assemble([op], ((1, 4), (-2000, 3)), ((-3, 0), (700, -30000))))
+    draft = dense(weights, 0, [0, 0], [-2000, 3], [0, 1], [100, -5])
+    model = aifes.load(chain([draft], ((1, 4), (-2000, 3)), ((-3, 0), (700, -30000))))
     assert model.input_scale == (0.5, 0.0625) and model.input_zero_point == (-2000, 3)
     y = array("b", [0, 0])
     model.run(array("f", [1000.25, -0.5]), y)
@@ -109,7 +112,8 @@ def test_activations_are_composed():
         parts.append(aifes.load(aifes.Sequential([aifes.Input(1, q), layer]).to_bytes()))
         q = (8, -128) if layer.kind == "sigmoid" else (7, 0)
     model = aifes.load(net.to_bytes())
-    assert model._plan.ops[0].opcode == 2 and len(model._plan.ops) == 1
+    ops = decode(model._buf).ops
+    assert len(ops) == 1 and ops[0].opcode == 2
     x = array("b", range(-128, 128))
     y = x
     for part in parts:
