@@ -142,16 +142,6 @@ def _native(is_float):
     return make
 
 
-def _alike(a, b):
-    """Whether two plans have inputs and outputs of the same sizes."""
-    if a.n_inputs != b.n_inputs or a.n_outputs != b.n_outputs:
-        return False
-    for k in range(a.n_inputs + a.n_outputs):
-        if size(a.tensors[k].shape) != size(b.tensors[k].shape):
-            return False
-    return True
-
-
 def fill(x, values):
     """Put a sequence of numbers into the array x; ModelError if they are not as many."""
     try:
@@ -161,6 +151,17 @@ def fill(x, values):
             x[i] = values[i]
     except (TypeError, OverflowError, LookupError):
         raise ModelError(f"predict() takes one sequence of {len(x)} numbers")
+
+
+def _alike(a, b):
+    """Whether inputs and outputs of two Plans by frame() have the same sizes."""
+    # not len(input): a float32 model's may be a view of bytes
+    if a.n_inputs != b.n_inputs or a.n_outputs != b.n_outputs:
+        return False
+    for k in range(len(a.tensors)):
+        if size(a.tensors[k].shape) != size(b.tensors[k].shape):
+            return False
+    return True
 
 
 class Model:
@@ -181,7 +182,7 @@ class Model:
     """
 
     def __init__(self, buf, arena=None, engine=None, plan=None):
-        """plan: what decode(buf) gave, where it was called already."""
+        """plan: what frame(buf) gave, where it was called already."""
         try:
             buf = flat(buf)
         except TypeError:
@@ -211,7 +212,7 @@ class Model:
         if not self._net:
             from .seldom import no_engine
 
-            no_engine(engine, None, buf)
+            no_engine(engine)
         ends = tuple([part(arena, t) for t in plan.tensors])
         self.input, self.output = ends[0], ends[plan.n_inputs]
         self._ends = ends if len(ends) > 2 else None
@@ -251,7 +252,6 @@ class Model:
         this gets the one network or the other, whole.
         Raises ModelError if the numbers of inputs or outputs differ.
         """
-        # not len(input): a float32 model's may be a view of bytes
         if not isinstance(other, Model) or not _alike(self._plan, other._plan):
             raise ModelError("swap() takes a model with as many inputs and outputs")
         self._net, other._net = other._net, self._net

@@ -16,9 +16,9 @@ def use_engine(name):
     global ENGINE
     ENGINE = name
     for dtype in (INT8, FLOAT32):
+        found = model._engine(name, dtype == FLOAT32)
         for other in ("native", "viper", "python"):
-            model._found[other, dtype] = (
-                model._engine(name, dtype == FLOAT32) if other == name else None)
+            model._found[other, dtype] = found if other == name else None
 
 
 def records(name):

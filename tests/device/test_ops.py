@@ -3,9 +3,8 @@ from array import array
 
 import aifes
 import cases
-from aifes.format import INT8, Op, Tensor, decode
-from aifes.layers.add import add
-from aifes.layers.assemble import assemble, chain
+from aifes.format import decode
+from aifes.layers.assemble import chain
 from aifes.layers.dense import dense
 from aifes.layers.map import with_fields
 
@@ -54,8 +53,8 @@ def test_dense():
         want = [reference(x[i * n:(i + 1) * n], w, bias, x_zero, w_zero, shifts, zeros, nearest)
                 for i in range(3)]
         for block, group in ((1, 1), (4, 1), (8, 1), (m, 1), (4, 4), (3, 4)):
-            model = aifes.load(chain([interleaved(draft, min(block, m), group)], (0, x_zero),
-                                     (0, 0)))
+            model = aifes.load(chain([interleaved(draft, min(block, m), group)],
+                                     (0, x_zero), (0, 0)))
             y = cases.run_int8(model, x)
             for i in range(3):
                 assert y[i * m:(i + 1) * m] == want[i], (case, block, group, i)
@@ -113,7 +112,7 @@ def test_activations_are_composed():
         q = (8, -128) if layer.kind == "sigmoid" else (7, 0)
     model = aifes.load(net.to_bytes())
     ops = decode(model._buf).ops
-    assert len(ops) == 1 and ops[0].opcode == 2
+    assert ops[0].opcode == 2 and len(ops) == 1
     x = array("b", range(-128, 128))
     y = x
     for part in parts:
