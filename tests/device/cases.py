@@ -1,7 +1,8 @@
 """What the tests share: the golden records, layers made from them, random numbers."""
 import json
+import struct
 from array import array
-from binascii import unhexlify
+from binascii import crc32, unhexlify
 
 import aifes
 import aifes.model as model
@@ -48,6 +49,12 @@ def run_int8(model, x):
     y = array("b", bytes(n * model.output_shape[0]))
     model.run(x, y)
     return y
+
+
+def sign(buf):
+    """The bytearray of a model, with the CRC that it should have."""
+    struct.pack_into("<I", buf, 12, crc32(bytes(buf[16:])) & 0xFFFFFFFF)
+    return buf
 
 
 def raises(error, function, *arguments):

@@ -206,7 +206,6 @@ def noted(net, **meta):
     """The model of a Sequential with other metadata."""
     import json
     import struct
-    from binascii import crc32
 
     buf = bytes(net.to_bytes())
     at = struct.unpack_from("<I", buf, 32)[0]
@@ -214,8 +213,7 @@ def noted(net, **meta):
     buf = bytearray(buf[:at] + text)
     struct.pack_into("<I", buf, 8, len(buf))
     struct.pack_into("<I", buf, 36, len(text))
-    struct.pack_into("<I", buf, 12, crc32(bytes(buf[16:])) & 0xFFFFFFFF)
-    return aifes.load(buf)
+    return aifes.load(cases.sign(buf))
 
 
 def test_classify():
