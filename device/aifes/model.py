@@ -212,7 +212,7 @@ class Model:
         if not self._net:
             from .seldom import no_engine
 
-            no_engine(engine)
+            no_engine(engine, None, buf)
         ends = tuple([part(arena, t) for t in plan.tensors])
         self.input, self.output = ends[0], ends[plan.n_inputs]
         self._ends = ends if len(ends) > 2 else None

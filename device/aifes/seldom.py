@@ -7,7 +7,7 @@ import errno
 import os
 from binascii import crc32
 
-from .format import FLOAT32, ModelError, size
+from .format import FLOAT32, ModelError, decode, size
 
 
 def previous(path, error):
@@ -84,11 +84,18 @@ def no_arena(arena, need):
     raise ModelError("the arena must be a writable buffer of bytes: array('b') or bytearray")
 
 
-def no_engine(name, error=None):
-    """Raise the ModelError for an engine that is not there, or that its file's `error` refuses."""
+def no_engine(name, error=None, buf=None):
+    """Raise the ModelError for an engine that is not there, or that its file's `error` refuses.
+
+    buf: the model that no engine takes; what is wrong with it is said instead.
+    """
     if error:
         raise ModelError(f"the {name} engine is for another board or firmware ({error}): copy the "
                          "right file with `aifes deploy`, or delete it")
+    try:
+        decode(buf)
+    except ImportError:  # no ops on this board
+        pass
     if name is None:
         raise ModelError("no engine here runs this model: `aifes deploy` brings the right one")
     raise ModelError(f"no engine {name} here for this model: leave it out and the fastest one is "
