@@ -13,26 +13,28 @@ _OF_SCORES = ("ZipMap", "Identity", "Normalizer", "Cast", "ArrayFeatureExtractor
 _PASSED = ("ZipMap", "Identity")
 
 
-def output(graph, constants, name):
-    """(the value to convert, names of the classes) of a graph; name: the output's, or None."""
+def chosen(graph, constants, names):
+    """(the Outputs to convert, names of the classes) of a graph; names: of the outputs, or None."""
     made = {o: n for n in graph.node for o in n.output}
     found = [outputs.Output(o.name, _back(made, o.name, _PASSED)[-1],
                             outputs.shape(dimensions(o))) for o in graph.output]
     classes = [o for o in found if _chosen_from(made, constants, o.name)] if len(found) < 3 else []
-    if name is None and len(found) == 2 and len(classes) == 1:
+    if names is None and len(found) == 2 and len(classes) == 1:
         scores, = (o for o in found if o is not classes[0])
         source = _chosen_from(made, constants, classes[0].name)
         if source in _back(made, scores.name, _OF_SCORES, constants):
-            name = scores.name
-    end = outputs.choose(found, name)
-    if end in classes:
-        raise ConversionError(f"the output {end.name!r} is a class, the one with the best score: "
-                              "convert the scores, of which the board takes the best")
+            names = [scores.name]
+    ends = outputs.choose(found, names)
+    for end in ends:
+        if end in classes:
+            raise ConversionError(f"the output {end.name!r} is a class, the one with the best "
+                                  "score: convert the scores, of which the board takes the best")
     labels = []
     for one in classes:
-        if _chosen_from(made, constants, one.name) in _back(made, end.name, _OF_SCORES, constants):
+        if len(ends) == 1 and _chosen_from(made, constants, one.name) in _back(
+                made, ends[0].name, _OF_SCORES, constants):
             labels = labels or _labels(made, constants, one.name)
-    return end.value, labels
+    return ends, labels
 
 
 def _back(made, name, ops, constants=()):
@@ -93,20 +95,22 @@ def second_class(nodes, constants, end):
     return p if complement or negative else end
 
 
-def pick(chain, index, axis, node):
+def pick(x, index, axis, node):
     """Some of the outputs of the last dense layer, by their numbers."""
     index = np.asarray(index)
-    n = chain.outputs
-    if axis != chain.lead + len(chain.shape or (0,)) - 1 or index.dtype.kind not in "iu" or \
-            not index.size or index.min() < -n or index.max() >= n or index.size > n or \
-            not chain.pick(index.ravel()):
+    n = x.size
+    if axis != x.lead + len(x.shape or (0,)) - 1 or index.dtype.kind not in "iu" or \
+            not index.size or index.min() < -n or index.max() >= n or index.size > n:
+        picked = None
+    else:
+        picked = x.pick(index.ravel())
+    if picked is None:
         raise ConversionError(f"layer {node.layer!r} ({node.called}) takes a part of the values: "
                               "leave that to the program around the network")
-    if not index.ndim:
-        chain.shape = chain.shape[:-1]
+    return picked if index.ndim else picked.seen(picked.shape[:-1])
 
 
-def linear(chain, node):
+def linear(x, node):
     """scikit-learn's linear models."""
     a = node.options
     bias = np.array(a.get("intercepts", (0.0,)), float)
@@ -114,11 +118,12 @@ def linear(chain, node):
     after = a.get("post_transform", b"NONE").decode()
     if after == "LOGISTIC" and len(bias) == 2:  # the first class is the second one's negative
         weights, bias = weights[:, 1:], bias[1:]
-    chain.dense(weights, bias, node.layer)
+    y = x.dense(weights, bias, node.layer)
     if after == "LOGISTIC":
-        chain.activation("sigmoid", node.layer + "/sigmoid")
-    elif after == "SOFTMAX":
-        chain.activation("softmax", node.layer + "/softmax")
-    elif after != "NONE":
+        return y.activation("sigmoid", node.layer + "/sigmoid")
+    if after == "SOFTMAX":
+        return y.activation("softmax", node.layer + "/softmax")
+    if after != "NONE":
         raise ConversionError(f"layer {node.layer!r} ends with {after}, which cannot be converted: "
                               "use NONE, LOGISTIC or SOFTMAX")
+    return y

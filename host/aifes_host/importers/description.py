@@ -3,10 +3,11 @@
     [("dense", weights, bias), "tanh", ("dense", weights, bias), ("leaky_relu", 0.01)]
     {"name": "...", "labels": [...], "layers": [...]}      weights: [inputs][outputs]
 
-Activations are those of graph.ACTIVATIONS, "relu6" and "hard_tanh"; with parameters: leaky_relu,
+Activations are those of ops.KINDS, "relu6" and "hard_tanh"; with parameters: leaky_relu,
 elu, celu (alpha), clamp (its two ends), hard_sigmoid (slope and offset).
 """
-from ..graph import ACTIVATIONS, Activation, ConversionError, Dense, Graph, shortened
+from ..graph import ConversionError, sequential, shortened
+from ..ops import KINDS, Dense, activation
 
 # the parameters of an activation that gives none
 DEFAULTS = {"leaky_relu": (0.01,), "elu": (1.0,), "celu": (1.0,), "hard_sigmoid": (1 / 6, 0.5)}
@@ -25,8 +26,8 @@ def convert(description):
     if first is None:
         raise ConversionError("the description has no dense layer: give a list such as "
                               '[("dense", weights, bias), "tanh"]')
-    return Graph(len(first.weights), layers, description.get("name", "network"),
-                 description.get("labels", []))
+    return sequential(len(first.weights), layers, description.get("name", "network"),
+                      description.get("labels", []))
 
 
 def _layer(i, spec):
@@ -49,6 +50,6 @@ def _layer(i, spec):
     takes = DEFAULTS.get(kind, ())
     given = given or takes
     needed = 2 if kind == "clamp" else len(takes)
-    if kind in ACTIVATIONS and len(given) != needed:
+    if kind in KINDS and len(given) != needed:
         raise ConversionError(f"layer {i}, {kind}, has {len(given)} parameters, but takes {needed}")
-    return Activation(kind, *given[:needed], name=name)
+    return activation(kind, *given[:needed], name=name)

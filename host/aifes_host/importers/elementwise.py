@@ -8,9 +8,10 @@ import math
 
 import numpy as np
 
-from ..graph import FUNCTIONS as KINDS
-from ..graph import SELU_ALPHA, SELU_SCALE, ConversionError
-from .chain import MOST
+from ..graph import ConversionError
+from ..ops.functions import FUNCTIONS as KINDS
+from ..ops.functions import SELU_ALPHA, SELU_SCALE
+from .folding import MOST
 
 
 def _kind(name):
@@ -95,91 +96,85 @@ def fold(node):
     return FUNCTIONS[node.op](*(np.asarray(a) for a in node.args))
 
 
-def layers(chain, op, parameters, name):
-    """Add to the chain a function that recognize() found, or an activation with its parameters."""
+def layers(x, op, parameters, name):
+    """What a function that recognize() found, or an activation with its parameters, makes of x."""
     if op == "scaled_elu":
         alpha, scale, _ = parameters
         if np.allclose((alpha, scale), (SELU_ALPHA, SELU_SCALE), 1e-5):
-            chain.activation("selu", name)
-        else:
-            chain.activation("elu", name, alpha)
-            _scale(chain, scale, name)
-    elif op in ("swish", "softplus"):  # f(beta * x) / beta
+            return x.activation("selu", name)
+        return _scaled(x.activation("elu", name, alpha), scale, name)
+    if op in ("swish", "softplus"):  # f(beta * x) / beta
         beta = parameters[0] if parameters else 1.0
-        _scale(chain, beta, name)
-        chain.activation("silu" if op == "swish" else op, name)
-        _scale(chain, 1 / beta, name)
-    else:
-        chain.activation(op, name, *parameters)
+        x = _scaled(x, beta, name).activation("silu" if op == "swish" else op, name)
+        return _scaled(x, 1 / beta, name)
+    return x.activation(op, name, *parameters)
 
 
-def _scale(chain, factor, name):
-    if abs(factor - 1) > 1e-6:
-        chain.affine(factor, 0, name)
+def _scaled(x, factor, name):
+    return x.affine(factor, 0, name) if abs(factor - 1) > 1e-6 else x
 
 
-def arithmetic(chain, node, x):
-    """One operation of ARITHMETIC on x and constants, numbers or arrays; False: not possible."""
-    op, args = node.op, node.args
+def arithmetic(x, node):
+    """What one operation of ARITHMETIC makes of x and constants; None: it cannot be.
+
+    node.args: x, and numbers or arrays.
+    """
+    op, args, name = node.op, node.args, node.layer
     if sum(a is x for a in args) != 1:
-        return False
+        return None
     first = args[0] is x
-    constant = None if len(args) != 2 else fitting(
-        chain, args[1] if first else args[0], node.layer)
+    constant = None if len(args) != 2 else fitting(x, args[1] if first else args[0], name)
     if op in ("add", "sub"):
-        chain.affine(1 if first or op == "add" else -1,
-                     -constant if first and op == "sub" else constant, node.layer)
-    elif op == "mul":
-        chain.affine(constant, 0, node.layer)
-    elif op == "div" and first:
-        chain.affine(1 / constant, 0, node.layer)
-    elif op == "neg":
-        chain.affine(-1, 0, node.layer)
-    elif op == "min":
-        _clip(chain, -np.inf, constant, node.layer)
-    elif op == "max":
-        _clip(chain, constant, np.inf, node.layer)
-    elif op == "clamp" and first:
-        _clip(chain, *(fitting(chain, v, node.layer) for v in args[1:]), node.layer)
-    elif op == "log":
-        return chain.log(node.layer)
-    elif op != "identity":
-        return False
-    return True
+        return x.affine(1 if first or op == "add" else -1,
+                        -constant if first and op == "sub" else constant, name)
+    if op == "mul":
+        return x.affine(constant, 0, name)
+    if op == "div" and first:
+        return x.affine(1 / constant, 0, name)
+    if op == "neg":
+        return x.affine(-1, 0, name)
+    if op == "min":
+        return _clipped(x, -np.inf, constant, name)
+    if op == "max":
+        return _clipped(x, constant, np.inf, name)
+    if op == "clamp" and first:
+        return _clipped(x, *(fitting(x, v, name) for v in args[1:]), name)
+    if op == "log":
+        return x.log(name)
+    return x if op == "identity" else None
 
 
-def single(chain, value):
+def single(x, value):
     """An argument as one number, if it is one or the same number for every element; else None."""
     array = np.asarray(value, np.float64)
     if array.ndim and (not array.size or array.min() != array.max()
-                       or array.size > 1 and chain.shape is None):
+                       or array.size > 1 and x.shape is None):
         return None  # one by one, which also tells an unknown number of inputs
     return float(array.flat[0])
 
 
-def fitting(chain, value, name):
-    """A constant operand without its batch dimension; it must not make X larger."""
+def fitting(x, value, name):
+    """A constant operand without its batch dimension; it must not make x larger."""
     constant = np.asarray(value, np.float64)
-    rank = 1 if chain.shape is None else len(chain.shape)
+    rank = 1 if x.shape is None else len(x.shape)
     while constant.ndim > rank and constant.shape[0] == 1:
         constant = constant[0]
     try:
-        fits = np.ndim(value) <= rank + chain.lead and (
-            chain.shape is None or np.broadcast_shapes(constant.shape, chain.shape) == chain.shape)
+        fits = np.ndim(value) <= rank + x.lead and (
+            x.shape is None or np.broadcast_shapes(constant.shape, x.shape) == x.shape)
     except ValueError:
         fits = False
     if not fits:
         raise ConversionError(f"layer {name!r} has parameters of shape {np.shape(value)} for "
-                              f"values of shape {chain.shape}")
+                              f"values of shape {x.shape}")
     return constant
 
 
-def _clip(chain, low, high, name):
+def _clipped(x, low, high, name):
     """clamp; where elements have ends of their own, those are moved to -1 and 1, or one to 0."""
     low, high = np.asarray(low, float), np.asarray(high, float)
     if low.min() == low.max() and high.min() == high.max():
-        chain.activation("clamp", name, low.flat[0], high.flat[0])
-        return
+        return x.activation("clamp", name, low.flat[0], high.flat[0])
     if (low == -np.inf).all():
         centre, half, ends = high, 1, (-np.inf, 0)
     elif (high == np.inf).all():
@@ -189,6 +184,5 @@ def _clip(chain, low, high, name):
     if not (np.isfinite(half).all() and np.isfinite(centre).all() and np.min(half) > 0):
         raise ConversionError(f"layer {name!r} clips each value at ends of its own that are not "
                               "finite or not in order: use the same ends for all values")
-    chain.affine(1 / half, -centre / half, name)
-    chain.activation("clamp", name, *ends)
-    chain.affine(half, centre, name)
+    x = x.affine(1 / half, -centre / half, name).activation("clamp", name, *ends)
+    return x.affine(half, centre, name)

@@ -1,11 +1,11 @@
-"""What each layer and activation of Keras computes, as steps of a Chain."""
+"""What each layer and activation of Keras computes, as steps of a Value."""
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..graph import ConversionError
-from .chain import batch_norm
+from .builder import batch_norm
 
 ROOTS = ("keras", "tf_keras", "tensorflow")
 # by the names that Keras has for functions: kind, alpha, beta; hard_sigmoid: _hard_sigmoid()
@@ -38,6 +38,8 @@ class Layer:
     def check(self, entry):
         """Refuse what is not a layer of Keras; entry: the layer as the model's config has it."""
         module = entry.get("module", "keras.layers") or ""
+        if is_sum(entry):
+            return
         if foreign(module) or ">" in (entry.get("registered_name") or ""):
             raise ConversionError(f"layer {self.name!r} is a custom {self.kind}: use Keras's own "
                                   f"layers: {', '.join(LAYERS)}")
@@ -78,15 +80,20 @@ class Layer:
             return value.astype(np.float64)
 
 
-def start(config, chain):
-    """The input's shape, which Keras keeps with whatever layer comes first."""
+def is_sum(entry):
+    """Whether a model has this for x + y, which is not a layer."""
+    return entry["class_name"] == "Add" and (entry.get("module") or "").endswith(".ops.numpy")
+
+
+def input_shape(config):
+    """The input's shape without the batch, which Keras keeps with whatever layer comes first."""
     shape = config.get("batch_input_shape") or config.get("batch_shape")
-    if shape is not None and chain.shape is None and not chain.layers:
-        chain.start(None if None in shape[1:] else shape[1:])
+    return None if shape is None or None in shape[1:] else shape[1:]
 
 
-def _nothing(layer, chain):
+def _nothing(layer, x):
     """What does nothing at inference."""
+    return x
 
 
 def _quantized(config):
@@ -97,7 +104,7 @@ def _quantized(config):
     return policy.split("_from_")[0] if "_from_" in str(policy) else None
 
 
-def _dense(layer, chain):
+def _dense(layer, x):
     config, name = layer.config, layer.name
     if "output_dim" in config or layer.version.startswith("1."):
         raise ConversionError(f"layer {name!r} was saved by Keras 1: load it with Keras 2 and save "
@@ -126,16 +133,25 @@ def _dense(layer, chain):
         rank = config["lora_rank"]
         kernel = kernel + (config.get("lora_alpha") or rank) / rank * (
             found["lora_kernel_a"] @ found["lora_kernel_b"])
-    chain.dense(kernel, found.get("bias"), name)
-    _function(config.get("activation"), layer, chain, inside=True)
+    return _function(config.get("activation"), layer, x.dense(kernel, found.get("bias"), name),
+                     inside=True)
 
 
-def _activation(layer, chain):
+def _add(layer, x, *others):
     layer.take()
-    _function(layer.config.get("activation"), layer, chain)
+    if not others:
+        raise ConversionError(f"layer {layer.name!r} is an Add of one value: give it two or more")
+    for i, other in enumerate(others):
+        x = x.plus(other, layer.name if i == len(others) - 1 else f"{layer.name}/{i}")
+    return x
 
 
-def _relu(layer, chain, inside=""):
+def _activation(layer, x):
+    layer.take()
+    return _function(layer.config.get("activation"), layer, x)
+
+
+def _relu(layer, x, inside=""):
     config, name = layer.config, layer.name + inside
     slope, threshold = (float(_number(config.get(key) or 0.0))
                         for key in ("negative_slope", "threshold"))
@@ -145,54 +161,53 @@ def _relu(layer, chain, inside=""):
         raise ConversionError(f"layer {name!r} is a ReLU with threshold {threshold:g}, slope "
                               f"{slope:g}: use one without a threshold")
     if most is None:
-        chain.activation("leaky_relu" if slope else "relu", name, slope)
-    elif not slope:
-        chain.activation("clamp", name, 0, most)
-    else:
-        chain.activation("leaky_relu", name, slope)
-        chain.activation("clamp", f"{name}/max", -math.inf, most)
+        return x.activation("leaky_relu" if slope else "relu", name, slope)
+    if not slope:
+        return x.activation("clamp", name, 0, most)
+    return x.activation("leaky_relu", name, slope).activation(
+        "clamp", f"{name}/max", -math.inf, most)
 
 
-def _leaky_relu(layer, chain, inside=""):
+def _leaky_relu(layer, x, inside=""):
     config = layer.config
-    chain.activation("leaky_relu", layer.name + inside, _number(
+    return x.activation("leaky_relu", layer.name + inside, _number(
         config.get("negative_slope", config.get("alpha", 0.3))))
 
 
-def _elu(layer, chain, inside=""):
-    chain.activation("elu", layer.name + inside, _number(layer.config.get("alpha", 1.0)))
+def _elu(layer, x, inside=""):
+    return x.activation("elu", layer.name + inside, _number(layer.config.get("alpha", 1.0)))
 
 
-def _softmax(layer, chain, inside=""):
+def _softmax(layer, x, inside=""):
     axis, name = layer.config.get("axis", -1), layer.name + inside
     axis = axis[0] if isinstance(axis, (list, tuple)) and len(axis) == 1 else axis
-    if axis not in (-1, 1 if chain.shape is None else len(chain.shape)):
+    if axis not in (-1, 1 if x.shape is None else len(x.shape)):
         raise ConversionError(f"layer {name!r} is a softmax over axis {axis}: use axis=-1")
-    chain.activation("softmax", name)
+    return x.activation("softmax", name)
 
 
-def _prelu(layer, chain):
+def _prelu(layer, x):
     alpha = layer.take("alpha")["alpha"].ravel()
     if not alpha.size or (alpha != alpha[0]).any():
         raise ConversionError(f"layer {layer.name!r} is a PReLU with a slope for each value: give "
                               "it one for all, with shared_axes, or use LeakyReLU")
-    chain.activation("leaky_relu", layer.name, alpha[0])
+    return x.activation("leaky_relu", layer.name, alpha[0])
 
 
-def _flatten(layer, chain):
-    chain.flatten(layer.name)
+def _flatten(layer, x):
+    return x.flatten(layer.name)
 
 
-def _reshape(layer, chain):
-    chain.reshape(layer.config["target_shape"], layer.name)
+def _reshape(layer, x):
+    return x.reshape(layer.config["target_shape"], layer.name)
 
 
-def _rescaling(layer, chain):
+def _rescaling(layer, x):
     config = layer.config
-    chain.affine(_number(config["scale"]), _number(config.get("offset", 0.0)), layer.name)
+    return x.affine(_number(config["scale"]), _number(config.get("offset", 0.0)), layer.name)
 
 
-def _batch_normalization(layer, chain):
+def _batch_normalization(layer, x):
     config = layer.config
     names = [*(["gamma"] if config.get("scale", True) else []),
              *(["beta"] if config.get("center", True) else []), "moving_mean", "moving_variance"]
@@ -202,10 +217,10 @@ def _batch_normalization(layer, chain):
     slope, offset = batch_norm(found.get("gamma"), found.get("beta"), found["moving_mean"],
                                found["moving_variance"], config["epsilon"])
     axes = config.get("axis", -1)
-    chain.affine(*(_spread(v, axes, chain) for v in (slope, offset)), layer.name)
+    return x.affine(*(_spread(v, axes, x) for v in (slope, offset)), layer.name)
 
 
-def _normalization(layer, chain):
+def _normalization(layer, x):
     config = layer.config
     found = config if config.get("mean") is not None else layer.take("mean", "variance", "count")
     mean, variance = (np.asarray(_number(found[key]), float) for key in ("mean", "variance"))
@@ -218,17 +233,17 @@ def _normalization(layer, chain):
     axes = config.get("axis", -1)
     if axes is None or slope.size == 1:
         slope, offset = slope.ravel()[0], offset.ravel()[0]
-    chain.affine(*(_spread(v, axes, chain) for v in (slope, offset)), layer.name)
+    return x.affine(*(_spread(v, axes, x) for v in (slope, offset)), layer.name)
 
 
-def _spread(values, axes, chain):
+def _spread(values, axes, x):
     """Values along some axes of the tensor (batch counted) in a shape that broadcasts to it."""
     values = np.asarray(values, float)
-    if not values.ndim or chain.shape is None:
+    if not values.ndim or x.shape is None:
         return values.ravel() if values.ndim else values
-    rank = len(chain.shape) + 1
+    rank = len(x.shape) + 1
     kept = [a % rank for a in (axes if isinstance(axes, (list, tuple)) else [axes])]
-    shape = [d if i + 1 in kept else 1 for i, d in enumerate(chain.shape)]
+    shape = [d if i + 1 in kept else 1 for i, d in enumerate(x.shape)]
     return values.reshape(shape) if math.prod(shape) == values.size else values
 
 
@@ -243,7 +258,7 @@ def _number(value):
 AS_ACTIVATION = {"LeakyReLU": _leaky_relu, "ReLU": _relu, "ELU": _elu, "Softmax": _softmax}
 
 
-def _function(activation, layer, chain, inside=False):
+def _function(activation, layer, x, inside=False):
     """An activation given as name, serialized object or live function; inside: of a dense layer."""
     name, config = activation, {}
     if isinstance(activation, dict):
@@ -259,29 +274,28 @@ def _function(activation, layer, chain, inside=False):
         if isinstance(config, dict):
             if name in AS_ACTIVATION:
                 part = Layer(name, config, layer.name, layer.version, list)
-                AS_ACTIVATION[name](part, chain, f"/{name}" if inside else "")
-                return
+                return AS_ACTIVATION[name](part, x, f"/{name}" if inside else "")
             name = config.get("name", name)
     name = getattr(name, "__name__", name)
     if name is None:
-        return
+        return x
     if name not in FUNCTIONS:
         raise ConversionError(f"layer {layer.name!r} has the activation {name!r}, which cannot be "
                               f"converted: use one of {', '.join(FUNCTIONS)}")
     found = FUNCTIONS[name]
     if found is None:
-        return
+        return x
     if name == "hard_sigmoid":  # Keras 3 computes another one than Keras 2
         found = ("hard_sigmoid", *((0.2, 0.5) if layer.version.startswith("2") else (1 / 6, 0.5)))
     kind, *parameters = found
-    chain.activation(kind, f"{layer.name}/{name}" if inside else layer.name, *parameters)
+    return x.activation(kind, f"{layer.name}/{name}" if inside else layer.name, *parameters)
 
 
 LAYERS = {
     "InputLayer": _nothing, "Dense": _dense, "Activation": _activation, "ReLU": _relu,
     "LeakyReLU": _leaky_relu, "PReLU": _prelu, "ELU": _elu, "Softmax": _softmax,
     "Flatten": _flatten, "Reshape": _reshape, "Rescaling": _rescaling,
-    "Normalization": _normalization, "BatchNormalization": _batch_normalization,
+    "Normalization": _normalization, "BatchNormalization": _batch_normalization, "Add": _add,
     **dict.fromkeys(("Identity", "ActivityRegularization", "Dropout", "AlphaDropout",
                      "GaussianDropout", "GaussianNoise", "SpatialDropout1D", "SpatialDropout2D",
                      "SpatialDropout3D"), _nothing)}

@@ -1,12 +1,13 @@
-"""Graphs of operations on named values, as PyTorch and ONNX keep them, made into a Chain."""
+"""Graphs of operations on named values, as PyTorch and ONNX keep them, made into Values."""
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..graph import ConversionError
 from . import elementwise
-from .chain import MOST
+from .builder import Builder
 from .elementwise import FUNCTIONS, GRID
+from .folding import MOST
 
 LONGEST = 12  # operations by which exporters write one activation
 MOST_NODES = 2000  # that a network needs
@@ -16,9 +17,6 @@ SELECTING = ("Gather", "Slice")  # ONNX's, which may take the other sizes out of
 
 class Ref(str):
     """The name of a value, among a node's arguments."""
-
-
-X = object()  # what a rule gets in the place of the value that flows through the network
 
 
 @dataclass
@@ -50,97 +48,72 @@ def _refs(value):
     return [r for v in value for r in _refs(v)] if isinstance(value, (list, tuple)) else []
 
 
-def build(nodes, constants, starts, chain, end, fold, apply, measure, allowed):
-    """Fill the Chain with what leads from the one of `starts` that is needed to the value `end`.
+def build(nodes, constants, starts, source, outputs, fold, apply, measure, allowed, name,
+          labels=lambda values: ()):
+    """The Graph of what leads from those of `starts` that are needed to the outputs.
 
-    constants: a function of a name: an array or None. chain: a function of the start's name: an
-    empty Chain. fold(node) computes a node whose arguments are constants; apply(chain, node) adds
-    what a node does to X; measure(node, shape) is the constant of a node that only asks for X's
-    shape (-1: the batch), None for all others. allowed: what the user may use, for messages.
+    constants: a function of a name: an array or None. source(builder, start): the Value of an
+    input; outputs: those chosen, of outputs.py. fold(node) computes a node whose arguments are
+    constants; apply(x, node) what it makes of the Value x, which is among its arguments;
+    measure(node, x) is the constant of a node that only asks for x's shape (-1: the batch), None
+    for all others. allowed: what the user may use, for messages; labels: a function of the Values
+    of the outputs.
     """
-    nodes = needed(nodes, end)
+    ends = [o.value for o in outputs]
+    nodes = needed(nodes, ends)
     if len(nodes) > MOST_NODES:
         raise ConversionError(f"the network has {len(nodes)} operations: more than a board can run")
     wanted = {str(r): None for node in nodes for r in node.refs()}
-    used = [s for s in starts if s in wanted or s == end]
-    if len(used) != 1:
-        raise ConversionError(
-            f"the output needs {len(used)} inputs, {', '.join(map(repr, used))}: a network must "
-            "have one: join them before it" if used else
-            "the network's output does not depend on its input")
-    start, = used
-    chain = chain(start)
-    values = _Values(constants, wanted, start)
-    run = _Run(start, chain, allowed)
-    shapes = {start: chain.shape}
+    used = [s for s in starts if s in wanted or s in ends]
+    if not used:
+        raise ConversionError("the network's output does not depend on its input")
+    values, builder = _Constants(constants, wanted, used), Builder()
+    flow = _Flow({s: source(builder, s) for s in used}, allowed)
     with np.errstate(all="ignore"):
         for node in nodes:
-            if node.name in values or node.name in shapes:
+            if node.name in values or node.name in flow:
                 raise ConversionError(f"the value {node.name!r} is made twice: export the network "
                                       "again")
             flowing = list(dict.fromkeys(r for r in node.refs() if r not in values))
-            lost = next((r for r in flowing if r not in shapes), None)
+            lost = next((r for r in flowing if r not in flow), None)
             if lost is not None:
                 raise ConversionError(f"layer {node.layer!r} ({node.called}) reads {str(lost)!r}, "
                                       "which no operation before it makes: export the network "
                                       "again")
-            asked = measure(node, shapes[flowing[0]]) if len(flowing) == 1 else None
+            asked = measure(node, flow.base(flowing[0])) if len(flowing) == 1 else None
             if asked is not None:
                 values.add(node.name, asked, batch=True)
             elif not flowing:
-                values.add(node.name, fold(_known(node, values)), values.of_batch(node),
-                           node.op in SELECTING)
+                values.add(node.name, fold(replace(
+                    node, args=_resolved(node.args, values, None),
+                    options=_resolved(node.options, values, None))), values.of_batch(node),
+                    node.op in SELECTING)
             else:
                 if values.of_batch(node) and node.op in FUNCTIONS:
                     raise ConversionError(f"layer {node.layer!r} ({node.called}) computes with the "
                                           "number of samples: use a constant")
-                _flow(node, run, values, apply)
-                shapes[node.name] = chain.shape
-        run.end(end, None)
-    return chain
+                flow.add(node, flowing, values, apply)
+        for output in outputs:
+            if output.value not in flow:
+                raise ConversionError(f"the output {output.name!r} does not depend on the "
+                                      "network's input")
+        found = {o.name: flow.make(o.value) for o in outputs}
+    return builder.graph(found, name, labels(list(found.values())))
 
 
-def _flow(node, run, values, apply):
-    chain = run.chain
-    if node.op in FUNCTIONS:
-        numbers = [a if isinstance(a, Ref) and a not in values else elementwise.single(
-            chain, values[a] if isinstance(a, Ref) else a) for a in node.args]
-        if None not in numbers:
-            for a in node.args:
-                if isinstance(a, Ref) and a in values and chain.shape is not None:
-                    elementwise.fitting(chain, values[a], node.layer)
-            run.add(replace(node, args=numbers))
-            return
-    flowing = {r for r in node.refs() if r not in values}
-    head = next((r for r in flowing if r in run), min(flowing))
-    if len(flowing) > 1:
-        raise _no_chain(node, min(flowing - {head}))
-    run.end(head, node)
-    known = _known(node, values)
-    if node.op not in FUNCTIONS:
-        apply(chain, known)
-    elif node.op == "leaky_relu":
-        raise ConversionError(f"layer {node.layer!r} is a PReLU with a slope for each value: use "
-                              "one slope for all")
-    elif not elementwise.arithmetic(chain, known, X):
-        raise unknown(node, run.allowed)
-    run.start(node.name)
-
-
-def _known(node, values):
-    return replace(node, args=_resolve(node.args, values), options={
-        k: _resolve(v, values) for k, v in node.options.items()})
-
-
-def _resolve(value, values):
+def _resolved(value, values, flow):
+    """An argument with constants and Values in the places of names."""
     if isinstance(value, Ref):
-        return values[value] if value in values else X
-    return [_resolve(v, values) for v in value] if isinstance(value, (list, tuple)) else value
+        return values[value] if value in values else flow.make(value)
+    if isinstance(value, dict):
+        return {k: _resolved(v, values, flow) for k, v in value.items()}
+    return [_resolved(v, values, flow) for v in value] if isinstance(value, (list, tuple)) \
+        else value
 
 
-def needed(nodes, end):
-    """The nodes on which `end` depends, in their order."""
-    wanted, kept = {end}, []
+def needed(nodes, ends):
+    """The nodes on which the values `ends` depend, in their order."""
+    wanted, kept = set(ends), []
     for node in reversed(nodes):
         if node.name in wanted:
             kept.append(node)
@@ -148,13 +121,13 @@ def needed(nodes, end):
     return kept[::-1]
 
 
-class _Values:
+class _Constants:
     """The constants that are needed, and those computed of them; together of limited size."""
 
-    def __init__(self, constants, wanted, start):
+    def __init__(self, constants, wanted, starts):
         self.known, self.batch, self.size = {}, set(), 0
         for name in wanted:
-            value = None if name == start else constants(name)
+            value = None if name in starts else constants(name)
             if value is not None:
                 self.add(name, value)
 
@@ -178,38 +151,74 @@ class _Values:
         return any(r in self.batch for r in node.refs())
 
 
-class _Run:
-    """Operations on each element, one after another or side by side, since the value `base`."""
+class _Flow:
+    """What is made of the inputs: Values, and operations on each element that wait to become some.
 
-    def __init__(self, base, chain, allowed):
-        self.chain, self.allowed = chain, allowed
-        self.start(base)
+    Of an operation on each element, and all those before it, the Value is called its base. Only
+    when something needs its result it is made, so that operations that are one layer together,
+    one after another or side by side, are seen as that.
+    """
 
-    def start(self, base):
-        self.base, self.nodes, self.at = base, [], {base: -1}
+    def __init__(self, values, allowed):
+        self.values, self.allowed = values, allowed
+        self.waiting = {}  # name: (its number, node, the base's name)
 
     def __contains__(self, name):
-        return name in self.at
+        return name in self.values or name in self.waiting
 
-    def add(self, node):
-        for r in node.refs():
-            if r not in self.at:
-                raise _no_chain(node, r)
-        self.at[node.name] = len(self.nodes)
-        self.nodes.append(node)
-        if len(self.nodes) > MOST_IN_A_ROW:
-            raise ConversionError(f"layer {node.layer!r} is the {len(self.nodes)}th operation on "
-                                  "each element in a row: more than a board can run")
+    def _root(self, name):
+        return self.waiting[name][2] if name in self.waiting else name
 
-    def end(self, name, reader):
-        """Add to the chain what makes the value `name`, which the node `reader` reads."""
-        if name not in self.at:
-            if reader is None:
-                raise ConversionError("the network's output is not the last of a chain of layers")
-            raise _no_chain(reader, name)
-        nodes = needed(self.nodes, name)
+    def base(self, name):
+        """The Value of whose elements this one's are functions; it has the same shape."""
+        return self.values[self._root(name)]
+
+    def add(self, node, flowing, constants, apply):
+        """One more node; flowing: the values that it reads and that are no constants."""
+        roots = {self._root(r) for r in flowing}
+        if node.op in FUNCTIONS and len(roots) == 1:
+            x = self.base(flowing[0])
+            numbers = [a if isinstance(a, Ref) and a not in constants else elementwise.single(
+                x, constants[a] if isinstance(a, Ref) else a) for a in node.args]
+            if None not in numbers:
+                for a in node.args:
+                    if isinstance(a, Ref) and a in constants and x.shape is not None:
+                        elementwise.fitting(x, constants[a], node.layer)
+                self.waiting[node.name] = (len(self.waiting), replace(node, args=numbers),
+                                           *roots)
+                return
+        if len(flowing) > 1:
+            made = self._sum(node)
+        else:
+            known = replace(node, args=_resolved(node.args, constants, self),
+                            options=_resolved(node.options, constants, self))
+            x = self.make(flowing[0])
+            made = self._arithmetic(x, known) if node.op in FUNCTIONS else apply(x, known)
+        self.values[node.name] = made
+
+    def _arithmetic(self, x, node):
+        if node.op == "leaky_relu":
+            raise ConversionError(f"layer {node.layer!r} is a PReLU with a slope for each value: "
+                                  "use one slope for all")
+        made = elementwise.arithmetic(x, node)
+        if made is None:
+            raise unknown(node, self.allowed)
+        return made
+
+    def _sum(self, node):
+        if node.op != "add" or not all(isinstance(a, Ref) for a in node.args):
+            raise ConversionError(f"layer {node.layer!r} ({node.called}) combines several values "
+                                  "of the network: only a sum of two can be converted")
+        a, b = (self.make(a) for a in node.args)
+        return a.plus(b, node.layer)
+
+    def make(self, name):
+        """The Value of a name."""
+        if name in self.values:
+            return self.values[name]
+        nodes = self._since_base(name)
         at = {node.name: i for i, node in enumerate(nodes)}
-        at[self.base] = -1
+        at[self._root(name)] = -1
         reads = [min(at[r] for r in node.refs()) for node in nodes]
         # cuts: the values by which all goes that comes after them
         cuts, first = [], len(nodes)
@@ -217,13 +226,32 @@ class _Run:
             if first >= i:
                 cuts.insert(0, i)
             first = min(first, reads[i])
-        i = -1
+        i = max((i for i in cuts if nodes[i].name in self.values), default=-1)
         while i < len(nodes) - 1:
-            i = self._step(nodes, at, i, cuts)
+            x = self._root(name) if i < 0 else nodes[i].name
+            i, made = self._step(nodes, x, i, cuts)
+            self.values[nodes[i].name] = made
+        return self.values[name]
 
-    def _step(self, nodes, at, i, cuts):
-        """Add what follows the value of node i, as much as is one layer; the last one's number."""
-        chain, x = self.chain, self.base if i < 0 else nodes[i].name
+    def _since_base(self, name):
+        """The operations on each element that make a value of its base, in their order."""
+        found, left = {}, [name]
+        while left:
+            name = left.pop()
+            if name in found or name not in self.waiting:
+                continue
+            number, node, _ = self.waiting[name]
+            found[name] = number, node
+            left += node.refs()
+            if len(found) > MOST_IN_A_ROW:
+                raise ConversionError(f"layer {node.layer!r} is one of more than {MOST_IN_A_ROW} "
+                                      "operations on each element in a row: more than a board can "
+                                      "run")
+        return [node for _, node in sorted(found.values(), key=lambda pair: pair[0])]
+
+    def _step(self, nodes, x, i, cuts):
+        """As much as is one layer of what follows node i, whose value is x: (last number, Value)"""
+        base = self.values[x]
         ends = [c for c in cuts if i < c <= i + LONGEST] or [min(c for c in cuts if c > i)]
         values = {x: GRID}
         for node in nodes[i + 1:ends[-1] + 1]:
@@ -237,23 +265,14 @@ class _Run:
             found = elementwise.recognize(values[node.name])
             if found is not None:
                 named = [n for n in nodes[i + 1:end + 1] if n.op != "identity"] or [node]
-                elementwise.layers(chain, *found, named[-1].layer)
-                return end
+                return end, elementwise.layers(base, *found, named[-1].layer)
         node = nodes[ends[0]]
         if ends[0] > i + 1 or node.args.count(x) > 1:
-            other = next((r for r in node.refs() if r != x), x)
-            raise _no_chain(node, other)
-        args = [X if isinstance(a, Ref) else a for a in node.args]
-        if node.op in elementwise.ACTIVATIONS and args[0] is X:
-            chain.activation(node.op, node.layer, *args[1:])
-        elif not elementwise.arithmetic(chain, replace(node, args=args), X):
-            raise unknown(node, self.allowed)
-        return ends[0]
-
-
-def _no_chain(node, name):
-    return ConversionError(f"layer {node.layer!r} ({node.called}) reads {str(name)!r}, not the "
-                           "layer before it alone: only a chain of layers can be converted")
+            return ends[0], self._sum(node)
+        args = [base if isinstance(a, Ref) else a for a in node.args]
+        if node.op in elementwise.ACTIVATIONS and args[0] is base:
+            return ends[0], base.activation(node.op, node.layer, *args[1:])
+        return ends[0], self._arithmetic(base, replace(node, args=args))
 
 
 def unknown(node, allowed):

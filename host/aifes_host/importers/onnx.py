@@ -7,9 +7,10 @@ import onnx
 from onnx.reference import ReferenceEvaluator
 
 from ..graph import ConversionError
-from . import classifiers, elementwise, shapes
-from .chain import MOST, Chain, batch_norm
-from .nodes import Node, Ref, X, build, unknown
+from . import classifiers, elementwise, outputs, shapes
+from .builder import Value, batch_norm
+from .folding import MOST
+from .nodes import Node, Ref, build, unknown
 from .onnx_tensors import Tensors, dimensions
 
 # operators that users may have in their files
@@ -82,26 +83,28 @@ def _convert(model, name, output, folder):
         raise ConversionError(f"the model is of ONNX's operator set {version}, newer than the "
                               f"installed onnx package: pip install -U onnx")
     nodes = [node for n in graph.node for node in _node(n, version)]
-    end, labels = classifiers.output(graph, constants, output)
-    end = classifiers.second_class(nodes, constants, end)
+    chosen, classes = classifiers.chosen(graph, constants, outputs.wanted(output))
+    for one in chosen:
+        one.value = classifiers.second_class(nodes, constants, one.value)
 
-    def chain(start):
+    def source(builder, start):
         kind = inputs[start].type.tensor_type
         if kind.elem_type not in FLOATS and not all(
                 n.op_type == "Cast" for n in graph.node if start in n.input):
             raise ConversionError(f"the input {start!r} is not of floats: export the float network")
         dims = dimensions(inputs[start])
         if dims is None:
-            return Chain(None)
+            return builder.input(start)
         if len(dims) < 2:  # one sample without a batch
-            return Chain(None if None in dims else dims, 1, 0)
-        return Chain(None if None in dims[1:] else dims[1:], dims[0])
+            return builder.input(start, None if None in dims else dims, 1, 0)
+        return builder.input(start, None if None in dims[1:] else dims[1:], dims[0])
 
-    chain = build(nodes, constants.get, list(inputs), chain, end, lambda n: _fold(n, opset),
-                  _apply, _measure, ALLOWED)
-    if len(labels) not in (chain.outputs, 2 * chain.outputs):
-        labels = ()
-    return chain.graph(name, labels)
+    def labels(values):
+        n = sum(v.size for v in values)
+        return classes if len(classes) in (n, 2 * n) else ()
+
+    return build(nodes, constants.get, list(inputs), source, chosen, lambda n: _fold(n, opset),
+                 _apply, _measure, ALLOWED, name, labels)
 
 
 def _node(proto, opset):
@@ -199,73 +202,72 @@ def _repeated(node):
     return np.broadcast_to(value, whole).copy()
 
 
-def _measure(node, shape):
-    if node.op == "Shape" and shape is not None:
+def _measure(node, x):
+    if node.op == "Shape" and x.shape is not None:
         start = node.options.get("start", 0)
-        return np.array((-1, *shape), np.int64)[start:node.options.get("end")]
+        return np.array((-1, *x.shape), np.int64)[start:node.options.get("end")]
     return None
 
 
-def _apply(chain, node):
+def _apply(x, node):
     op, a, args = node.op, node.options, node.args
-    rank = chain.lead + (1 if chain.shape is None else len(chain.shape))
+    rank = x.lead + (1 if x.shape is None else len(x.shape))
     if op == "MatMul":
-        if args[0] is not X or args[1] is X:
+        if args[0] is not x:
             raise ConversionError(f"layer {node.layer!r} multiplies weights by its input from the "
                                   "left: use x @ weights")
-        _dense(chain, args[1], None, node)
+        return _dense(x, args[1], None, node)
     elif op == "Gemm":
-        _gemm(chain, node)
+        return _gemm(x, node)
     elif op == "BatchNormalization":
         slope, offset = batch_norm(*args[1:5], a.get("epsilon", 1e-5))
-        chain.affine(*(v.reshape((-1,) + (1,) * (rank - chain.lead - 1))
+        return x.affine(*(v.reshape((-1,) + (1,) * (rank - x.lead - 1))
                        for v in (slope, offset)), node.layer)
     elif op in ("Softmax", "LogSoftmax"):
         old = a["opset"] < 13
-        shapes.softmax(chain, "softmax" if op == "Softmax" else "log_softmax",
+        return shapes.softmax(x, "softmax" if op == "Softmax" else "log_softmax",
                        a.get("axis", 1 if old else -1), node.layer, old)
     elif op == "Flatten":
         axis = a.get("axis", 1)
-        if axis % rank != chain.lead:
+        if axis % rank != x.lead:
             raise ConversionError(f"layer {node.layer!r} is a Flatten at axis {axis}, which mixes "
-                                  f"the samples of a batch: use axis={chain.lead}")
-        shapes.flatten(chain, chain.lead, -1, node.layer)
+                                  f"the samples of a batch: use axis={x.lead}")
+        return shapes.flatten(x, x.lead, -1, node.layer)
     elif op == "Reshape":
         target = [int(d) for d in np.ravel(args[1])]
-        if not a.get("allowzero") and chain.shape is not None:
-            known = [-1 if chain.batch is None else chain.batch] * chain.lead + list(chain.shape)
+        if not a.get("allowzero") and x.shape is not None:
+            known = [-1 if x.batch is None else x.batch] * x.lead + list(x.shape)
             target = [d or known[i] for i, d in enumerate(target)]
-        shapes.view(chain, target, node.layer)
+        return shapes.view(x, target, node.layer)
     elif op in ("Squeeze", "Unsqueeze"):
         axes = args[1] if len(args) > 1 else a.get("axes")
         axes = None if axes is None else [int(v) for v in np.ravel(axes)]
-        (shapes.squeeze if op == "Squeeze" else shapes.unsqueeze)(chain, axes, node.layer)
-    elif op in ("Gather", "ArrayFeatureExtractor") and args[0] is X:
+        return (shapes.squeeze if op == "Squeeze" else shapes.unsqueeze)(x, axes, node.layer)
+    elif op in ("Gather", "ArrayFeatureExtractor") and args[0] is x:
         axis = a.get("axis", 0) if op == "Gather" else -1
-        classifiers.pick(chain, args[1], axis % rank if axis < 0 else axis, node)
+        return classifiers.pick(x, args[1], axis % rank if axis < 0 else axis, node)
     elif op == "Scaler":
         scale, offset = np.array(a["scale"], float), np.array(a["offset"], float)
-        chain.affine(scale, -offset * scale, node.layer)
+        return x.affine(scale, -offset * scale, node.layer)
     elif op in ("LinearClassifier", "LinearRegressor"):
-        classifiers.linear(chain, node)
-    elif op == "Normalizer" and a.get("norm") == b"L1" and chain.layers and \
-            chain.layers[-1].kind == "softmax":
-        return  # the sum is 1 already
+        return classifiers.linear(x, node)
+    elif op == "Normalizer" and a.get("norm") == b"L1" and x.kind == "softmax":
+        return x  # the sum is 1 already
     else:
         raise unknown(node, ALLOWED)
 
 
-def _gemm(chain, node):
-    a, (x, weights, *bias) = node.options, node.args
-    if x is not X or a.get("transA"):
+def _gemm(x, node):
+    a, (left, weights, *bias) = node.options, node.args
+    if left is not x or weights is x or a.get("transA"):
         raise ConversionError(f"layer {node.layer!r} transposes its input: use transA=0")
     weights = np.asarray(weights) * a.get("alpha", 1.0)
     bias = None if not bias or bias[0] is None else np.asarray(bias[0]) * a.get("beta", 1.0)
-    _dense(chain, weights.T if a.get("transB") else weights, bias, node)
+    return _dense(x, weights.T if a.get("transB") else weights, bias, node)
 
 
-def _dense(chain, weights, bias, node):
-    if np.asarray(weights).dtype.kind != "f" or bias is X:
+def _dense(x, weights, bias, node):
+    if np.asarray(weights).dtype.kind != "f" or isinstance(bias, Value):
         raise ConversionError(f"layer {node.layer!r} has weights that are not float constants: "
                               "export the float network")
-    shapes.dense(chain, weights, bias, node.layer)
+    return shapes.dense(x, weights, bias, node.layer)

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 
 from ..graph import ConversionError
-from .chain import MOST
+from .folding import MOST
 
 FLOATS = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
 PLAIN = {  # types that are numbers of their own bytes

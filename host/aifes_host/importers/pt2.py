@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..graph import ConversionError
-from .chain import MOST
+from .folding import MOST
 from .nodes import Ref
 from .torch import graph, operation
 

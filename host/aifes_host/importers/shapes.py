@@ -1,7 +1,7 @@
-"""Operations that only change the shape of X: the elements stay, in their order.
+"""Operations that only change the shape of a value x: the elements stay, in their order.
 
-Frameworks count the batch among the dimensions, a Chain does not: `chain.lead` dimensions stand
-before its shape.
+Frameworks count the batch among the dimensions, a Value does not: `x.lead` dimensions stand before
+its shape.
 """
 import math
 
@@ -10,12 +10,12 @@ import numpy as np
 from ..graph import ConversionError
 
 
-def view(chain, target, name):
-    """X in the shape `target`, the batch among its dimensions; -1: what is left, or the batch."""
-    if chain.shape is None:
-        return
-    target, n = [int(d) for d in target], math.prod(chain.shape)
-    batch = 1 if chain.lead == 0 else chain.batch
+def view(x, target, name):
+    """x in the shape `target`, the batch among its dimensions; -1: what is left, or the batch."""
+    if x.shape is None:
+        return x
+    target, n = [int(d) for d in target], math.prod(x.shape)
+    batch = 1 if x.lead == 0 else x.batch
     for lead in (1, 0, 2):  # how many of the target's dimensions may be the batch
         front, shape = target[:lead], target[lead:]
         if len(front) < lead or min(target, default=0) < -1 or shape.count(-1) > 1:
@@ -29,72 +29,71 @@ def view(chain, target, name):
             fits = samples == batch
         known = math.prod(d for d in shape if d != -1)
         if fits and known and n % known == 0 and (-1 in shape or known == n):
-            chain.shape = tuple(n // known if d == -1 else d for d in shape)
-            chain.lead = lead
-            return
+            return x.seen((n // known if d == -1 else d for d in shape), lead)
     raise ConversionError(f"layer {name!r} mixes the samples of a batch: keep the first dimension")
 
 
-def flatten(chain, start, end, name):
+def flatten(x, start, end, name):
     """The dimensions start..end as one, the batch counted."""
-    if chain.shape is None:
-        return
-    rank = chain.lead + len(chain.shape)
+    if x.shape is None:
+        return x
+    rank = x.lead + len(x.shape)
     start, end = (v % rank if -rank <= v < rank else rank for v in (start, end))
-    if end < start or start < chain.lead and not (end == start or _lone(chain)):
+    if end < start or start < x.lead and not (end == start or _lone(x)):
         raise ConversionError(f"layer {name!r} flattens the batch too: flatten all dimensions but "
                               "the first")
-    if start < chain.lead and end > start:  # a batch of one sample
-        chain.lead, chain.shape = 0, (1,) * chain.lead + chain.shape
-    start, end = start - chain.lead, end - chain.lead
-    if start >= 0:
-        inner = chain.shape[start:end + 1]
-        chain.shape = chain.shape[:start] + (math.prod(inner),) + chain.shape[end + 1:]
+    if start < x.lead and end > start:  # a batch of one sample
+        x = x.seen((1,) * x.lead + x.shape, 0)
+    start, end = start - x.lead, end - x.lead
+    if start < 0:
+        return x
+    inner = x.shape[start:end + 1]
+    return x.seen(x.shape[:start] + (math.prod(inner),) + x.shape[end + 1:])
 
 
-def squeeze(chain, axes, name):
+def squeeze(x, axes, name):
     """Without the dimensions `axes`, or without all dimensions of size 1 if None."""
-    if chain.shape is None:
-        return
-    rank = chain.lead + len(chain.shape)
+    if x.shape is None:
+        return x
+    rank = x.lead + len(x.shape)
     gone = range(rank) if axes is None else {_axis(a, rank, name) for a in axes}
-    shape = [d for i, d in enumerate(chain.shape, chain.lead) if i not in gone or d != 1]
-    if chain.lead and 0 in gone and (chain.lead > 1 or chain.batch == 1):
-        chain.lead -= 1
-    chain.shape = tuple(shape)
+    shape = [d for i, d in enumerate(x.shape, x.lead) if i not in gone or d != 1]
+    front = x.lead and 0 in gone and (x.lead > 1 or x.batch == 1)
+    return x.seen(shape, x.lead - bool(front))
 
 
-def unsqueeze(chain, axes, name):
+def unsqueeze(x, axes, name):
     """With dimensions of size 1 at `axes` of the result."""
-    if chain.shape is None:
-        return
-    rank = chain.lead + len(chain.shape) + len(axes)
+    if x.shape is None:
+        return x
+    rank = x.lead + len(x.shape) + len(axes)
     for axis in sorted(_axis(a, rank, name) for a in axes):
-        if axis < chain.lead:
-            chain.lead += 1
+        if axis < x.lead:
+            x = x.seen(x.shape, x.lead + 1)
         else:
-            i = axis - chain.lead
-            chain.shape = chain.shape[:i] + (1,) + chain.shape[i:]
+            i = axis - x.lead
+            x = x.seen(x.shape[:i] + (1,) + x.shape[i:])
+    return x
 
 
-def softmax(chain, kind, axis, name, beyond=False):
+def softmax(x, kind, axis, name, beyond=False):
     """A softmax over one axis, the batch counted; beyond: over all axes from there on."""
-    shape = chain.shape or (0,)
-    axis = _axis(axis, chain.lead + len(shape), name)
-    over = shape[axis - chain.lead:] if beyond else shape[axis - chain.lead:axis - chain.lead + 1]
-    if axis < chain.lead:
+    shape = x.shape or (0,)
+    axis = _axis(axis, x.lead + len(shape), name)
+    over = shape[axis - x.lead:] if beyond else shape[axis - x.lead:axis - x.lead + 1]
+    if axis < x.lead:
         raise ConversionError(f"layer {name!r} is a softmax over axis {axis}, not over the "
-                              f"outputs: use axis {chain.lead + len(shape) - 1}")
+                              f"outputs: use axis {x.lead + len(shape) - 1}")
     if math.prod(over) != math.prod(shape):
         raise ConversionError(f"layer {name!r} is a softmax over one axis of {shape}: put a "
                               "Flatten before it")
-    shape, chain.shape = chain.shape, None if chain.shape is None else (math.prod(shape),)
-    chain.activation(kind, name)
-    chain.shape = shape
+    if x.shape is None:
+        return x.activation(kind, name)
+    return x.seen((math.prod(shape),)).activation(kind, name).seen(shape)
 
 
-def _lone(chain):
-    return chain.batch == 1 or chain.lead == 0
+def _lone(x):
+    return x.batch == 1 or x.lead == 0
 
 
 def _axis(axis, rank, name):
@@ -103,19 +102,19 @@ def _axis(axis, rank, name):
     return axis % rank
 
 
-def select(chain, axis, index, name):
+def select(x, axis, index, name):
     """The only element along an axis, without that axis."""
-    if chain.shape is None:
+    if x.shape is None:
         raise ConversionError(f"layer {name!r} takes a part of values of unknown number: give the "
                               "network an input of fixed size")
-    axis = _axis(axis, chain.lead + len(chain.shape), name)
-    if axis < chain.lead or chain.shape[axis - chain.lead] != 1 or index not in (0, -1):
-        raise ConversionError(f"layer {name!r} takes a part of {chain.shape} values: leave that to "
+    axis = _axis(axis, x.lead + len(x.shape), name)
+    if axis < x.lead or x.shape[axis - x.lead] != 1 or index not in (0, -1):
+        raise ConversionError(f"layer {name!r} takes a part of {x.shape} values: leave that to "
                               "the program around the network")
-    squeeze(chain, [axis], name)
+    return squeeze(x, [axis], name)
 
 
-def dense(chain, weights, bias, name):
+def dense(x, weights, bias, name):
     """x @ weights + bias; weights of one dimension give one value, without a dimension."""
     weights = np.asarray(weights)
     n_out = weights.shape[1] if weights.ndim == 2 else 1
@@ -125,6 +124,5 @@ def dense(chain, weights, bias, name):
         except ValueError:
             raise ConversionError(f"layer {name!r} has a bias of shape {np.shape(bias)} for "
                                   f"{n_out} outputs: it must be one for each output")
-    chain.dense(weights[:, None] if weights.ndim == 1 else weights, bias, name)
-    if weights.ndim == 1:
-        chain.shape = chain.shape[:-1]
+    y = x.dense(weights[:, None] if weights.ndim == 1 else weights, bias, name)
+    return y.seen(y.shape[:-1]) if weights.ndim == 1 else y

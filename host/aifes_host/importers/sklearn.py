@@ -18,7 +18,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline
 
 from ..graph import ConversionError
-from .chain import Chain
+from .builder import Builder
 from .sklearn_steps import affine, best, fitted, inputs, inverse, own
 
 KINDS = {"identity": None, "relu": "relu", "tanh": "tanh", "logistic": "sigmoid",
@@ -42,14 +42,15 @@ def convert(model):
     """
     network = Network(model)
     network.add(model)
-    return network.chain.graph(network.name, network.labels)
+    return network.builder.graph({"output": network.x}, network.name, network.labels)
 
 
 class Network:
-    """A Chain, and before it a linear step x @ matrix + offset that waits for the first layer."""
+    """x: the Value so far; a linear step x @ matrix + offset waits for the first layer."""
 
     def __init__(self, model):
-        self.chain = Chain((inputs(model),))
+        self.builder = Builder()
+        self.x = self.builder.input("input", (inputs(model),))
         self.matrix = self.offset = None
         self.name, self.labels = "", []
 
@@ -75,7 +76,7 @@ class Network:
         elif isinstance(model, TransformedTargetRegressor):
             slope, offset = inverse(model.transformer_)
             self.add(model.regressor_)
-            self.chain.affine(slope, offset, name)
+            self.x = self.x.affine(slope, offset, name)
         elif isinstance(model, (MLPClassifier, MLPRegressor)):
             self._mlp(model)
         else:
@@ -88,7 +89,7 @@ class Network:
                 self.step(inner)
             return
         if self.matrix is None:
-            n = self.chain.shape[0]
+            n = self.x.shape[0]
             if n > MOST_PREPARED:
                 raise ConversionError(f"the step {type(step).__name__} takes {n} values: more than "
                                       f"{MOST_PREPARED} cannot be folded into the first layer")
@@ -98,7 +99,7 @@ class Network:
         if getattr(step, "clip", False):
             low, high = getattr(step, "feature_range", (-1, 1))
             self._settle(type(step).__name__)
-            self.chain.activation("clamp", f"{type(step).__name__}_clip", low, high)
+            self.x = self.x.activation("clamp", f"{type(step).__name__}_clip", low, high)
 
     def _settle(self, name):
         """The waiting step as layers: a scaling of each value, or a dense layer."""
@@ -106,9 +107,9 @@ class Network:
         n, k = matrix.shape
         self.matrix = self.offset = None
         if n == k and not (matrix - np.diag(np.diag(matrix))).any():
-            self.chain.affine(np.diag(matrix), offset, name)
+            self.x = self.x.affine(np.diag(matrix), offset, name)
         else:
-            self.chain.dense(matrix, offset, name)
+            self.x = self.x.dense(matrix, offset, name)
 
     def _first(self, weights, bias, name):
         """The first layer takes the waiting step into itself, unless both are smaller apart."""
@@ -118,19 +119,20 @@ class Network:
                 self._settle("projection")
             else:
                 weights, bias = self.matrix @ weights, self.offset @ weights + bias
-        self.chain.dense(weights, bias, name)
+        self.x = self.x.dense(weights, bias, name)
 
     def _mlp(self, mlp):
-        dense = self._first
         for i, (w, b) in enumerate(zip(mlp.coefs_, mlp.intercepts_)):
-            dense(w, b, f"dense_{i}")
-            dense = self.chain.dense
+            if i:
+                self.x = self.x.dense(w, b, f"dense_{i}")
+            else:
+                self._first(w, b, "dense_0")
             kind = mlp.activation if i < len(mlp.coefs_) - 1 else mlp.out_activation_
             if kind not in KINDS:
                 raise ConversionError(f"the {type(mlp).__name__} has the activation {kind!r}, "
                                       f"which cannot be converted: use {', '.join(KINDS)}")
             if KINDS[kind]:
-                self.chain.activation(KINDS[kind], f"{KINDS[kind]}_{i}")
+                self.x = self.x.activation(KINDS[kind], f"{KINDS[kind]}_{i}")
         # several labels at once: each output is a yes or no of its own, none a class
         if isinstance(mlp, MLPClassifier) and not (
                 mlp.out_activation_ == "logistic" and mlp.n_outputs_ > 1):
@@ -148,7 +150,7 @@ class Network:
             self.labels = [] if several else classes
         kind, *parameters = _probability(model, len(classes))
         if kind:
-            self.chain.activation(kind, kind, *parameters)
+            self.x = self.x.activation(kind, kind, *parameters)
 
 
 def _probability(model, classes):

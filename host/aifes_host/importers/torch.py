@@ -6,8 +6,9 @@ import numpy as np
 
 from ..graph import ConversionError
 from . import elementwise, outputs, shapes
-from .chain import MOST, Chain, batch_norm
-from .nodes import Node, Ref, X, build, unknown
+from .builder import Value, batch_norm
+from .folding import MOST
+from .nodes import Node, Ref, build, unknown
 
 # what users may write, by PyTorch's public names
 TAKEN = (
@@ -21,7 +22,7 @@ TAKEN = (
     "torch.reshape")
 ALLOWED = (*(name.rpartition(".")[2] for name in TAKEN), "+ - * / with constants")
 
-# PyTorch's operation: that of elementwise.py, and after X its parameters, (name, default) or fixed
+# PyTorch's operation: that of elementwise.py, and after x its parameters, (name, default) or fixed
 ELEMENTWISE = {
     **{op: (op,) for op in ("relu", "sigmoid", "tanh", "softsign", "selu", "silu", "mish",
                             "log_sigmoid", "neg", "abs", "exp", "expm1", "log", "log1p", "sqrt",
@@ -110,18 +111,19 @@ def graph(nodes, constant, starts, ends, dimensions, spec, output, name):
     names = _leaves(spec, "")
     if len(names) != len(ends):
         names = [str(i) for i in range(len(ends))]
-    end = outputs.choose([outputs.Output(n or "0", value, outputs.shape(dimensions[value]))
-                          for n, value in zip(names, ends) if dimensions.get(value) is not None],
-                         output).value
+    chosen = outputs.choose([outputs.Output(n or "0", value, outputs.shape(dimensions[value]))
+                             for n, value in zip(names, ends) if dimensions.get(value) is not None],
+                            outputs.wanted(output))
 
-    def chain(start):
+    def source(builder, start):
         shape = dimensions[start]
         if len(shape) < 2:  # one sample without a batch
-            return Chain(None if -1 in shape else shape, 1, 0)
-        return Chain(None if -1 in shape[1:] else shape[1:], None if shape[0] < 0 else shape[0])
+            return builder.input(start, None if -1 in shape else shape, 1, 0)
+        return builder.input(start, None if -1 in shape[1:] else shape[1:],
+                             None if shape[0] < 0 else shape[0])
 
-    return build(nodes, constant, list(starts), chain, end, _fold, _apply, _measure,
-                 ALLOWED).graph(name)
+    return build(nodes, constant, list(starts), source, chosen, _fold, _apply, _measure, ALLOWED,
+                 name)
 
 
 def _leaves(spec, prefix):
@@ -174,7 +176,7 @@ def _live_node(node, torch):
             return [plain(v) for v in value]
         return value if isinstance(value, (int, float, bool, type(None))) else str(value)
 
-    if node.target is operator.getitem:  # of an operation with several results: the first is X
+    if node.target is operator.getitem:  # of an operation with several results: the first is x
         first = node.args[1] == 0
         return Node("identity" if first else "getitem", [plain(node.args[0])], {}, node.name,
                     layer or node.name)
@@ -233,64 +235,64 @@ def _fold(node):
     return FOLDED[node.op](*node.args)
 
 
-def _apply(chain, node):
+def _apply(x, node):
     op, o = node.op, node.options
     if op == "linear":
-        _dense(chain, np.asarray(o["weight"]).T, o.get("bias"), node)
+        return _dense(x, np.asarray(o["weight"]).T, o.get("bias"), node)
     elif op in ("addmm", "mm", "matmul", "mv", "addmv"):
-        _matmul(chain, node)
+        return _matmul(x, node)
     elif op in ("batch_norm", "_native_batch_norm_legit_no_training"):
         mean, variance = o.get("running_mean"), o.get("running_var")
         if mean is None or variance is None:
             raise ConversionError(f"layer {node.layer!r} keeps no running statistics: use "
                                   "track_running_stats=True")
         slope, offset = batch_norm(o.get("weight"), o.get("bias"), mean, variance, o["eps"])
-        if chain.shape is not None and len(chain.shape) > 1:  # by channel, the first dimension
-            slope, offset = (np.reshape(v, (-1,) + (1,) * (len(chain.shape) - 1))
+        if x.shape is not None and len(x.shape) > 1:  # by channel, the first dimension
+            slope, offset = (np.reshape(v, (-1,) + (1,) * (len(x.shape) - 1))
                              if np.ndim(v) else v for v in (slope, offset))
-        chain.affine(slope, offset, node.layer)
+        return x.affine(slope, offset, node.layer)
     elif op in ("softmax", "_softmax", "log_softmax", "_log_softmax") and \
             o.get("dtype") in FLOATS:
-        shapes.softmax(chain, op.removeprefix("_"), o["dim"], node.layer)
+        return shapes.softmax(x, op.removeprefix("_"), o["dim"], node.layer)
     elif op == "flatten":
-        shapes.flatten(chain, o.get("start_dim", 0), o.get("end_dim", -1), node.layer)
+        return shapes.flatten(x, o.get("start_dim", 0), o.get("end_dim", -1), node.layer)
     elif op in ("view", "reshape", "_unsafe_view"):
-        shapes.view(chain, o["size"] if "size" in o else o["shape"], node.layer)
+        return shapes.view(x, o["size"] if "size" in o else o["shape"], node.layer)
     elif op == "squeeze":
         dim = o.get("dim")
-        shapes.squeeze(chain, [dim] if isinstance(dim, int) else dim, node.layer)
+        return shapes.squeeze(x, [dim] if isinstance(dim, int) else dim, node.layer)
     elif op == "unsqueeze":
-        shapes.unsqueeze(chain, [o["dim"]], node.layer)
+        return shapes.unsqueeze(x, [o["dim"]], node.layer)
     elif op == "select":
-        shapes.select(chain, o["dim"], o["index"], node.layer)
+        return shapes.select(x, o["dim"], o["index"], node.layer)
     else:
         raise unknown(node, ALLOWED)
 
 
-def _measure(node, shape):
-    if node.op == "sym_size" and shape is not None:
+def _measure(node, x):
+    if node.op == "sym_size" and x.shape is not None:
         dim = node.options["dim"]
-        return -1 if dim in (0, -1 - len(shape)) else shape[dim - 1 if dim > 0 else dim]
+        return -1 if dim in (0, -1 - len(x.shape)) else x.shape[dim - 1 if dim > 0 else dim]
     return None
 
 
-def _matmul(chain, node):
+def _matmul(x, node):
     o = node.options
     if node.op in ("addmm", "addmv"):
-        x, weights = (o["mat1"], o["mat2"]) if node.op == "addmm" else (o["mat"], o["vec"])
+        left, weights = (o["mat1"], o["mat2"]) if node.op == "addmm" else (o["mat"], o["vec"])
         bias, alpha, beta = o["self"], o.get("alpha", 1), o.get("beta", 1)
     else:
-        x, weights = o["self"], next(o[k] for k in ("mat2", "other", "vec") if k in o)
+        left, weights = o["self"], next(o[k] for k in ("mat2", "other", "vec") if k in o)
         bias, alpha, beta = None, 1, 1
-    if bias is X or x is not X or weights is X:
+    if left is not x or weights is x or bias is x:
         raise ConversionError(f"layer {node.layer!r} multiplies weights by its input from the "
                               "left: use x @ weights")
-    _dense(chain, np.asarray(weights) * alpha, None if bias is None else np.asarray(bias) * beta,
+    return _dense(x, np.asarray(weights) * alpha, None if bias is None else np.asarray(bias) * beta,
            node)
 
 
-def _dense(chain, weights, bias, node):
-    if weights is X or bias is X or weights.dtype.kind != "f":
+def _dense(x, weights, bias, node):
+    if isinstance(bias, Value) or weights.dtype.kind != "f":
         raise ConversionError(f"layer {node.layer!r} has weights that are not float constants: "
                               "export the float network")
-    shapes.dense(chain, weights, bias, node.layer)
+    return shapes.dense(x, weights, bias, node.layer)
