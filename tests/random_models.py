@@ -39,18 +39,22 @@ def model(rng, branches=False, most=40):
             table[0] = max(table[0], 1)
             nodes.append((SOFTMAX, int(rng.integers(2)), (x,), softmax_op.Fields(table.tobytes())))
         sizes.append(m)
-    return put_together(rng, nodes, sizes, n_inputs, branches)
+    return put_together(rng, nodes, sizes, n_inputs,
+                        some_outputs(rng, n_inputs, len(sizes), branches))
 
 
-def put_together(rng, nodes, sizes, n_inputs, several, dtype=INT8):
-    """The buffer of nodes (opcode, flags, inputs, fields with bytes), each one's result follows
-    the n_inputs first tensors. several: tensors beside the last one may be outputs too."""
-    outputs = [len(sizes) - 1]
+def some_outputs(rng, n_inputs, n_tensors, several):
+    """Which tensors are outputs: the last one; several: also some of those before, in any order."""
+    outputs = [n_tensors - 1]
     if several:
-        for k in range(n_inputs, len(sizes) - 1):
-            if len(outputs) < 15 and not rng.integers(3):
-                outputs.append(k)
+        outputs += [k for k in range(n_inputs, n_tensors - 1) if not rng.integers(3)]
         rng.shuffle(outputs)
+    return outputs
+
+
+def put_together(rng, nodes, sizes, n_inputs, outputs, dtype=INT8):
+    """The buffer of nodes (opcode, flags, inputs, fields with bytes); results follow the n_inputs
+    first tensors, sizes: elements of all of them."""
     offsets, arena = place(rng, nodes, sizes, n_inputs, outputs)
     order = [*range(n_inputs), *outputs]
     order += [k for k in range(n_inputs, len(sizes)) if k not in outputs]
