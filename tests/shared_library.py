@@ -68,7 +68,7 @@ class Net:
         self._library, self._is_float = library, is_float
         self._buffers = [memoryview(b).cast("B") for b in (head, model, arena)]
         memory = Memory(*[piece(b) for b in self._buffers], 0)
-        if is_float and (memory.model.buf | memory.arena.buf) & 3:
+        if is_float and ((memory.model.buf or 0) | (memory.arena.buf or 0)) & 3:
             raise ValueError("a float model and its arena must begin at a multiple of 4")
         head = self._buffers[0]
         size = library.aifes_net_size(

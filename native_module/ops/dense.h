@@ -68,7 +68,7 @@ static int dense_load(const aifes_memory *m, dense_step *s, const dense_record *
     uint32_t padded = 0;
     (void)x;
     copy(&s->zero_point, &r->zero_point, 8);
-    if ((n_in >> 14 | s->step.flags >> 1 | r->multipliers) || s->low > s->high
+    if ((n_in >> 14 | s->step.flags >> 1 | s->shift >> 5 | r->multipliers) || s->low > s->high
         || (s->group != 1 && s->group != 4) || s->interleave - 1u >= n_out) {
         return 0;
     }
