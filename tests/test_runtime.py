@@ -126,6 +126,8 @@ def test_nothing_is_imported_that_is_not_there(engine, is_float):
             beyond -= {"float32", "version1", "ops/__init__"}
         elif name == "samples":
             beyond -= {"several"}
+        elif name.startswith("viper/") and not is_float:
+            beyond -= {"viper/lanes"}
         assert not beyond, (name, beyond)
 
 
