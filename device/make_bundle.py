@@ -21,7 +21,9 @@ def make(folder):
     (folder / "examples").mkdir()
     info = circuitpython()
     for name, contents in runtime_files(info, choose_engine(info)).items():
-        (folder / RUNTIME / name).write_bytes(contents)
+        path = folder / RUNTIME / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(contents)
     for name in EXAMPLES:
         shutil.copy(DEVICE / "examples" / name, folder / "examples")
 

@@ -6,22 +6,35 @@ import aifes
 import mpmath
 import numpy as np
 import pytest
-from aifes.format import DENSE, MAP, decode
-from aifes_host import ConversionError, Simulator, from_model, quantize
-from aifes_host.float32 import float_model
-from aifes_host.graph import ACTIVATIONS, FUNCTIONS, Activation, Dense, Graph
+from aifes.format import decode
+from aifes.ops import NAMES
+from aifes_host import (
+    Activation,
+    ConversionError,
+    Dense,
+    Simulator,
+    Softmax,
+    float_model,
+    from_model,
+    quantize,
+    sequential,
+)
+from aifes_host import ops as rooms
+from aifes_host.ops import KINDS
+from aifes_host.ops.functions import FUNCTIONS, SLOPES
+from aifes_host.ops.tables import exact_table, log_table
 from aifes_host.stages import stages
 from aifes_host.support import SUPPORT
-from aifes_host.tables import exact_table, log_table
 
 PARAMETERS = {"clamp": (-0.7, 1.3), "hard_sigmoid": (1 / 6, 0.5), "celu": (1.5,), "elu": (0.9,),
               "leaky_relu": (0.1,)}
-ELEMENTWISE = [k for k in ACTIVATIONS if "softmax" not in k]
+ELEMENTWISE = [k for k in KINDS if "softmax" not in k]
 M = mpmath.mpf
+code = NAMES.index
 
 
 def activation(kind):
-    return Activation(kind, *PARAMETERS.get(kind, ()))
+    return rooms.activation(kind, *PARAMETERS.get(kind, ()))
 
 
 def sigmoid(x):
@@ -102,9 +115,9 @@ def loss_db(graph, x, test=None, **options):
 def between(layers, seed, n=4, hidden=8, m=2, spread=1.0):
     """A Graph of a dense layer, these layers, a dense layer, and samples of N(0, 1)."""
     rng = np.random.default_rng(seed)
-    return Graph(n, [Dense(spread * rng.normal(size=(n, hidden)), 0.5 * rng.normal(size=hidden)),
-                     *layers, Dense(rng.normal(size=(hidden, m)), rng.normal(size=m))]
-                 ), rng.normal(size=(1000, n))
+    layers = [Dense(spread * rng.normal(size=(n, hidden)), 0.5 * rng.normal(size=hidden)), *layers,
+              Dense(rng.normal(size=(hidden, m)), rng.normal(size=m))]
+    return sequential(n, layers), rng.normal(size=(1000, n))
 
 
 @pytest.mark.parametrize("kind, alpha, least", [
@@ -125,22 +138,22 @@ def test_two_activations_in_a_row(kind, first):
     graph, x = between([Activation(first, 3.0 if first == "leaky_relu" else 0),
                         activation(kind)], 1)
     result = quantize(graph, x)
-    assert [op.opcode for op in decode(result.model).ops] == [DENSE, DENSE]
+    assert [op.opcode for op in decode(result.model).ops] == [code("dense")] * 2
     assert loss_db(graph, x) > 24
     graph, x = between([Activation(first), Activation("leaky_relu", 5)], 1)
     assert loss_db(graph, x) > 24
 
 
-@pytest.mark.parametrize("kind", ACTIVATIONS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_all_kinds_everywhere(kind):
     """In the middle, first, last; the board's runtime gives what the simulator gives."""
     layer = activation(kind)
     middle, x = between([layer], 2)
-    places = {"middle": middle, "first": Graph(4, [layer, *middle.layers[::2]]),
-              "last": Graph(4, [middle.layers[0], layer]),
-              "behind softmax": Graph(4, [middle.layers[0], Activation("softmax"), layer])}
+    places = {"middle": middle, "first": sequential(4, [layer, *middle.layers[::2]]),
+              "last": sequential(4, [middle.layers[0], layer]),
+              "behind softmax": sequential(4, [middle.layers[0], Softmax(), layer])}
     for place, graph in places.items():
-        graph = Graph(4, [type(v)(**{**vars(v), "name": ""}) for v in graph.layers])
+        graph = sequential(4, [type(v)(**{**vars(v), "name": ""}) for v in graph.layers])
         result = quantize(graph, x)
         if kind != "log_softmax" and (place, kind) != ("behind softmax", "softmax"):
             assert loss_db(graph, x) > 22, place
@@ -155,7 +168,7 @@ def test_all_kinds_everywhere(kind):
 def test_saturated_tails():
     """A range far larger than what an ELU leaves of it does not coarsen what it leaves."""
     x = np.linspace(-300, 1, 500)[:, None]
-    graph = Graph(1, [Dense([[1.0]], [0.0]), Activation("elu", 0.441)])
+    graph = sequential(1, [Dense([[1.0]], [0.0]), Activation("elu", 0.441)])
     low = Simulator(quantize(graph, x).model)([[-100.0]])
     assert abs(low[0, 0] + 0.441) < 0.01
 
@@ -163,19 +176,19 @@ def test_saturated_tails():
 def test_clamp_is_part_of_the_dense_layer():
     graph, x = between([Activation("clamp", 0, 6)], 3, spread=4)
     ops = decode(quantize(graph, x).model).ops
-    assert [op.opcode for op in ops] == [DENSE, DENSE] and not ops[0].table
+    assert [op.opcode for op in ops] == [code("dense")] * 2 and not ops[0].fields.table
     assert loss_db(graph, x) > 30
-    assert loss_db(Graph(4, graph.layers[:2]), x) > 30
+    assert loss_db(sequential(4, graph.layers[:2]), x) > 30
 
 
 def test_clamped_observations():
     """A clamp as the first layer: outliers cost no accuracy, whatever the features' ranges."""
     graph, x = between([Activation("tanh")], 4)
-    graph = Graph(4, [Activation("clamp", -5, 5), *graph.layers])
+    graph = sequential(4, [Activation("clamp", -5, 5), *graph.layers])
     wild = x.copy()
     wild[::50] *= 1000
     result = quantize(graph, wild)
-    assert decode(result.model).ops[0].opcode == MAP
+    assert decode(result.model).ops[0].opcode == code("map")
     assert loss_db(graph, wild, x) > 25
     assert loss_db(graph, x * [1, 0.01, 30, 1]) > 20
 
@@ -184,17 +197,17 @@ def test_clamp_beyond_the_results():
     """A clamp whose ends no result reaches is a constant, not what the scale happens to reach."""
     x = np.random.default_rng(5).normal(size=(100, 2))
     for low, high in ((100, 101), (-101, -100), (-np.inf, -50), (70, np.inf), (5, 5)):
-        graph = Graph(2, [Dense(np.eye(2), [0, 0]), Activation("clamp", low, high)])
+        graph = sequential(2, [Dense(np.eye(2), [0, 0]), Activation("clamp", low, high)])
         assert np.allclose(Simulator(quantize(graph, x).model)(x), graph(x), rtol=0.02), low
-    graph = Graph(2, [Dense(np.eye(2), [0, 0]), Activation("clamp", -np.inf, np.inf)])
+    graph = sequential(2, [Dense(np.eye(2), [0, 0]), Activation("clamp", -np.inf, np.inf)])
     assert loss_db(graph, x) > 35
 
 
 def test_logarithm_of_softmax():
     """The same answers; probabilities below 1/512 are known as their mean only."""
     rng = np.random.default_rng(6)
-    graph = Graph(6, [Dense(rng.normal(size=(6, 5)), rng.normal(size=5)),
-                      Activation("log_softmax")])
+    graph = sequential(6, [Dense(rng.normal(size=(6, 5)), rng.normal(size=5)),
+                      Softmax("log_softmax")])
     x = rng.normal(size=(1000, 6))
     real, seen = graph(x), Simulator(quantize(graph, x).model)(x)
     assert (real.argmax(1) == seen.argmax(1)).mean() > 0.96
@@ -217,7 +230,7 @@ def test_support_is_as_stated(kind):
     for place, want in (("between", said.float32), ("last", said.float32 is True)):
         graph, x = between(layers, 8)
         if place == "last":
-            graph = Graph(4, graph.layers[:-1])
+            graph = sequential(4, graph.layers[:-1])
         assert quantize(graph, x).model
         if not want:
             with pytest.raises(ConversionError, match="`aifes quantize`"):
@@ -228,7 +241,7 @@ def test_support_is_as_stated(kind):
         assert np.allclose(Simulator(float_model(graph))(x), graph(x), rtol=1e-3, atol=1e-4)
         board = aifes.quantize(model, [row.tolist() for row in x])
         assert np.abs(np.array(board.predict(x[0].tolist())) - graph(x[:1])[0]).max() < 0.5
-    assert set(SUPPORT) == {"dense", *ACTIVATIONS}
+    assert set(SUPPORT) == {"dense", *KINDS}
 
 
 def test_by_description():
@@ -257,5 +270,5 @@ def test_parameters_that_no_float32_holds():
 
 
 def test_functions_are_complete():
-    assert set(FUNCTIONS) == set(ACTIVATIONS)
+    assert set(FUNCTIONS) == set(SLOPES) == set(ELEMENTWISE)
     assert json.dumps([vars(v) for v in SUPPORT.values()])

@@ -6,10 +6,20 @@ import aifes
 import numpy as np
 import pytest
 from aifes.summary import metadata
-from aifes_host import ConversionError, Simulator, finetune, from_model, quantize, search
-from aifes_host.float32 import float_model
-from aifes_host.graph import ACTIVATIONS, Activation, Dense, Graph
-from aifes_host.losses import goal
+from aifes_host import (
+    Activation,
+    ConversionError,
+    Dense,
+    Simulator,
+    finetune,
+    float_model,
+    from_model,
+    quantize,
+    search,
+    sequential,
+)
+from aifes_host.losses import goals
+from aifes_host.ops import KINDS, activation
 from aifes_host.report import matrices, write_report
 from aifes_host.stages import stages
 from sklearn.linear_model import RidgeClassifier
@@ -25,7 +35,7 @@ def logit(hidden=8, outputs=1, last=(), labels=(), seed=1):
     """A network of logits for CLASSES, by hand: it is right for some 92 %."""
     rng = np.random.default_rng(seed)
     w = np.outer([3, -3, 1.5, 0], np.linspace(1, -1, outputs) if outputs > 1 else [1])
-    return Graph(4, [Dense(np.hstack([np.eye(4), -np.eye(4)]), np.zeros(hidden)),
+    return sequential(4, [Dense(np.hstack([np.eye(4), -np.eye(4)]), np.zeros(hidden)),
                      Activation("relu"),
                      Dense(np.vstack([w, -w]) + 0.3 * rng.normal(size=(hidden, outputs)),
                            np.full(outputs, 0.4)), *last], "net", list(labels))
@@ -49,10 +59,10 @@ def test_report_of_a_logit(tmp_path):
     assert found["comparison"]["accuracy_float"] > 0.9
 
 
-@pytest.mark.parametrize("kind", [None, *ACTIVATIONS])
+@pytest.mark.parametrize("kind", [None, *KINDS])
 def test_boundary_is_in_the_file(kind):
     """On PC and board alike; only where there is one output."""
-    last = [] if kind is None else [Activation(kind, *{
+    last = [] if kind is None else [activation(kind, *{
         "clamp": (-1, 1), "celu": (1,), "hard_sigmoid": (0.2, 0.5)}.get(kind, (0.5,)))]
     graph = logit(last=last)
     want = {"sigmoid": 0.5, "hard_sigmoid": 0.5, "softmax": 0.5, "log_sigmoid": np.log(0.5)}.get(
@@ -143,7 +153,7 @@ def tuned(graph, targets, meant=None):
                                   "silu", "log_sigmoid"])
 def test_finetune_of_a_single_output(kind):
     """Trained as what it is: the accuracy stays, whatever the last layer."""
-    last = [] if kind is None else [Activation(kind, *{
+    last = [] if kind is None else [activation(kind, *{
         "clamp": (-1, 1), "hard_sigmoid": (1 / 6, 0.5)}.get(kind, ()))]
     loss = tuned(logit(last=last), CLASSES, "classes")
     assert loss == {"sigmoid": "cross-entropy", "hard_sigmoid": "cross-entropy",
@@ -153,7 +163,7 @@ def test_finetune_of_a_single_output(kind):
 
 @pytest.mark.parametrize("kind", [None, "softmax", "log_softmax", "sigmoid", "tanh"])
 def test_finetune_of_two_outputs(kind):
-    graph = logit(outputs=2, last=[Activation(kind)] if kind else [])
+    graph = logit(outputs=2, last=[activation(kind)] if kind else [])
     graph.layers[2].weights[:, [0, 1]] = graph.layers[2].weights[:, [1, 0]]
     loss = tuned(graph, CLASSES)
     assert loss == {None: "cross-entropy of logits", "tanh": "squared error"}.get(
@@ -177,7 +187,7 @@ def test_targets_that_could_be_both():
 
 def test_targets_that_can_be_one_thing_only():
     def kind(graph, targets):
-        found = goal(graph, targets, 600)
+        found = goals(graph, targets, 600)
         return found.loss, found.numbers is not None
 
     values, classes = ("squared error", False), ("cross-entropy of logits", True)
@@ -192,8 +202,9 @@ def test_targets_that_can_be_one_thing_only():
     assert kind(logit(last=[Activation("tanh")]), 2 * CLASSES - 1) == ("squared error", True)
     assert kind(logit(last=[Activation("sigmoid")]), 0.9 * CLASSES) == ("cross-entropy", False)
     assert kind(logit(last=[Activation("sigmoid")]), CLASSES) == ("cross-entropy", True)
-    assert (goal(logit(last=[Activation("tanh")]), CLASSES, 600, "classes").targets[:, 0]
-            == 2 * CLASSES - 1).all()
+    graph = logit(last=[Activation("tanh")])
+    wanted = goals(graph, CLASSES, 600, "classes").goals[graph.outputs[0]].targets[:, 0]
+    assert (wanted == 2 * CLASSES - 1).all()
 
 
 @pytest.mark.parametrize("targets, meant, words", [

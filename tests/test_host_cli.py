@@ -8,7 +8,8 @@ from pathlib import Path
 import aifes
 import numpy as np
 import pytest
-from aifes.builder import assemble, dense_op
+from aifes.layers.assemble import chain
+from aifes.layers.dense import dense
 from aifes_host import Simulator, memory_map
 
 AIFES = str(Path(sys.executable).parent / "aifes")
@@ -89,8 +90,8 @@ def test_labels_of_the_plot_are_apart(layers, tmp_path, monkeypatch):
 
     rng = np.random.default_rng(layers)
     sizes = rng.integers(8, 40, layers + 1).tolist()
-    ops = [dense_op(bytes(n * m), 0, [0] * m, 0, 0, 0, False) for n, m in zip(sizes, sizes[1:])]
-    plan = Simulator(bytes(assemble(ops, (0, 0), (0, 0)))).plan
+    ops = [dense(bytes(n * m), 0, [0] * m, 0, 0, 0, False) for n, m in zip(sizes, sizes[1:])]
+    plan = Simulator(bytes(chain(ops, (0, 0), (0, 0)))).plan
     with monkeypatch.context() as patch:
         patch.setattr(plt, "close", lambda figure: None)
         memory_map.draw_picture(plan, tmp_path / "map.png", "net")
@@ -153,12 +154,12 @@ def test_no_table_breaks_a_name(names, columns, tmp_path, monkeypatch):
     """Each name stands in one piece; no line without one is wider than the terminal."""
     monkeypatch.setenv("COLUMNS", columns)
     (tmp_path / "net.py").write_text(
-        "import numpy as np\nfrom aifes_host import Activation, Dense, Graph\n"
+        "import numpy as np\nfrom aifes_host import Dense, Softmax, sequential\n"
         f"a, b = {names!r}\nrng = np.random.default_rng(0)\n"
         "x = rng.normal(size=(40, 4)) * 1e3\n"
-        "net = Graph(4, [Dense(rng.normal(size=(4, 3)), np.zeros(3), a),"
-        " Activation('softmax', name=b)], labels=[a, b, 'no'])\n"
-        "big = Graph(4, [Dense(rng.normal(size=(4, 30)), np.zeros(30), a)])\n")
+        "net = sequential(4, [Dense(rng.normal(size=(4, 3)), np.zeros(3), a),"
+        " Softmax(name=b)], labels=[a, b, 'no'])\n"
+        "big = sequential(4, [Dense(rng.normal(size=(4, 30)), np.zeros(30), a)])\n")
     for network in ("net", "big"):
         text = run("quantize", f"net.py:{network}", "--data", "net.py:x", "-o", "n.aifes",
                    cwd=tmp_path)

@@ -25,12 +25,12 @@ def network(rng):
 def test_near_float64(seed):
     rng = np.random.default_rng(seed)
     graph = network(rng)
-    x = rng.normal(size=(30, graph.inputs)) * 3
+    x = rng.normal(size=(30, graph.n_in)) * 3
     model = float_model(graph)
     assert np.allclose(Simulator(model)(x), graph(x.astype(np.float32)), rtol=1e-4, atol=2e-6)
     assert all(arrange(model, target) == model for target in TARGETS)
     plan = Simulator(model).plan
-    assert plan.arena == lower_bound(plan) and blocks(plan)[0].length == 4 * graph.inputs
+    assert plan.arena == lower_bound(plan) and blocks(plan)[0].length == 4 * graph.n_in
 
 
 def test_convert(tmp_path):

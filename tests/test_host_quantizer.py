@@ -45,7 +45,9 @@ def test_tutorial_float_numbers():
     """The float results at the end of AIfES's tutorial."""
     x = TUTORIAL["inputs"]
     graph = tutorial_graph()
-    for i, (layer, got) in enumerate(zip(graph.layers, graph.results(np.array(x)))):
+    results = graph.results(np.array(x))
+    for i, node in enumerate(graph.nodes):
+        layer, got = node.layer, results[node.output]
         for sample, wanted in enumerate(TUTORIAL["f32_layers_per_input"]):
             assert np.allclose(got[sample], wanted[i + 1], atol=2e-5), layer.name
 
@@ -111,7 +113,7 @@ def test_control_regression_beats_aifes_arithmetic(seed):
 
 def same_parameters_exact(graph, result):
     """AIfES's parameters, our arithmetic: by hand, through the device's Sequential."""
-    layers = [aifes.Input(graph.inputs, (result.layers[0].shift, result.layers[0].zero_point))]
+    layers = [aifes.Input(graph.n_in, (result.layers[0].shift, result.layers[0].zero_point))]
     shift = result.layers[0].shift
     for layer, r in zip(graph.layers, result.layers[1:]):
         if layer.kind == "dense":

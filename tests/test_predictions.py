@@ -4,15 +4,16 @@ import json
 import aifes
 import numpy as np
 import pytest
-from aifes.builder import assemble, map_op
+from aifes.layers.assemble import chain
+from aifes.layers.map import table_map
 from aifes_host import Simulator
 from aifes_host.graph import ConversionError
 from aifes_host.predictions import Outputs
 
 
 def outputs(count, meta, scale=(0, 0)):
-    model = assemble([map_op(count, bytes(range(256)))], (0, 0), scale,
-                     metadata=json.dumps(meta).encode())
+    model = chain([table_map(count, bytes(range(256)))], (0, 0), scale,
+                  metadata=json.dumps(meta).encode())
     return Outputs(bytes(model), Simulator(model).plan)
 
 

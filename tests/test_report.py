@@ -15,7 +15,7 @@ from aifes_host.cost import CHIPS, TOLERANCE, estimate
 from aifes_host.float32 import float_model
 from aifes_host.layout import arrange
 from aifes_host.report import write_report
-from aifes_host.report_model import _layers, describe
+from aifes_host.report_model import _stages, describe
 from aifes_host.simulator import Simulator
 from aifes_host.stages import stages
 from bench.instructions import NETS, network
@@ -48,7 +48,7 @@ def hostile():
 
 
 def report(graph, path, labels=None, x=None):
-    x = samples(graph.inputs) if x is None else x
+    x = samples(graph.n_in) if x is None else x
     facts = write_report(quantize(graph, x), x, path, labels)
     return facts, path.read_text("utf-8")
 
@@ -109,7 +109,7 @@ def test_regression(tmp_path):
 @pytest.mark.parametrize("method", ["mse", "aifes"])
 def test_a_stage_is_what_an_op_computes(specs, titles, method, tmp_path):
     graph = from_model(list(specs))
-    x = samples(graph.inputs)
+    x = samples(graph.n_in)
     result = quantize(graph, x, method)
     found = stages(result, x)
     assert [s.title for s in found] == titles
@@ -158,16 +158,16 @@ def test_of_a_deployed_file(dtype, tmp_path):
 def test_layers_of_a_deployed_file(specs, tmp_path):
     graph = from_model(list(specs))
     result = quantize(graph, samples(3))
-    found = _layers(Simulator(result.model), metadata(result.model, Simulator(
+    found = _stages(Simulator(result.model), metadata(result.model, Simulator(
         result.model).plan))
     wanted = [[r.name for r in s.layers] for s in stages(result, samples(3))]
-    names = [[r.name for r in group] for group in found]
+    names = [[r.name for r in s.layers] for s in found]
     assert names == wanted or names == [["input"], ["dense"], ["softmax"], ["map"]]
     describe(result.model, tmp_path / "r.html", samples(3))
 
 
 def verdict(graph, labels=None, x=None, method="mse", data=None, tested=True):
-    x = samples(graph.inputs) if x is None else x
+    x = samples(graph.n_in) if x is None else x
     facts = write_report(quantize(graph, x if data is None else data, method), x, os.devnull,
                          labels, None, tested)
     return facts["verdict"]

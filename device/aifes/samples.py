@@ -24,10 +24,13 @@ class Samples:
         self._tensors = plan.tensors[:plan.n_inputs + plan.n_outputs]
         self._sizes = [size(t.shape) for t in self._tensors]
         self._views = [self.part(t) for t in self._tensors]
-        self._single = [None]  # the only one of inputs or outputs, where the others are several
         self.ram = min(4 * max(self._sizes), 4096)
         self._io = io.BytesIO()
         self._io.write(bytes(self.ram))
+        if len(self._sizes) > 2:
+            from .several import run
+
+            self._several = run
 
     def part(self, tensor):
         """A tensor's elements in the arena."""
@@ -39,7 +42,7 @@ class Samples:
             return 0
         try:
             if len(self._sizes) > 2:
-                return self._several(x, y)
+                return self._several(self, x, y)
             n, m = self._sizes
             count = len(x) // n
             if not count or count * n != len(x) or count * m != len(y):
@@ -58,76 +61,25 @@ class Samples:
 
     def _one(self, x, y):
         """One sample of the only input and the only output."""
-        if not self._can_write(1, y) or not self._put(0, x):
+        stream = self._io
+        y_item = self._item_size(y, self._sizes[1])
+        stream.seek(0)
+        stream.readinto(y)  # its own bytes: refuses what is read-only; a pointer would not
+        x_item = self._item_size(x, self._sizes[0])  # leaves the bytes of x in the stream
+        if not x_item or not y_item:
             return -1
-        self.forward()
-        self._get(1, y)
-        return 0
-
-    def _several(self, xs, ys):
-        """Samples of several inputs or outputs, in tuples; one sample allocates nothing."""
-        sizes, n = self._sizes, self._n_inputs
-        single = self._single
-        if n == 1:
-            single[0], xs = xs, single
-        elif n == len(sizes) - 1:
-            single[0], ys = ys, single
-        for ends in (xs, ys):
-            if ends is not single and not isinstance(ends, tuple):
-                return -1
-        if len(xs) != n or n + len(ys) != len(sizes):
-            return -1
-        count = len(xs[0]) // sizes[0]
-        for k in range(len(sizes)):
-            if not count or len(xs[k] if k < n else ys[k - n]) != count * sizes[k]:
-                return -1
-        if TELLS_TYPE:
-            xs, ys = [flat(x) for x in xs], [flat(y) for y in ys]
-        if count == 1:
-            return self._sample(xs, ys)
-        xs, ys = [memoryview(x) for x in xs], [memoryview(y) for y in ys]
-        for i in range(count):
-            if self._sample([x[i * m:(i + 1) * m] for x, m in zip(xs, sizes)],
-                            [y[i * m:(i + 1) * m] for y, m in zip(ys, sizes[n:])]):
-                return -1
-        return 0
-
-    def _sample(self, xs, ys):
-        n = self._n_inputs
-        for k in range(len(ys)):
-            if not self._can_write(n + k, ys[k]):
-                return -1
-        for k in range(n):
-            if not self._put(k, xs[k]):
-                return -1
-        self.forward()
-        for k in range(len(ys)):
-            self._get(n + k, ys[k])
-        return 0
-
-    def _can_write(self, k, y):
-        n = self._item_size(y, self._sizes[k])
-        self._io.seek(0)
-        self._io.readinto(y)  # its own bytes: refuses what is read-only; a pointer would not
-        return n
-
-    def _put(self, k, x):
-        n = self._item_size(x, self._sizes[k])  # leaves the bytes of x in the stream
-        self._io.seek(0)
-        if n == 4:
-            self._quantize(k, x)
-        elif n:
-            self._io.readinto(self._views[k])
-        return n
-
-    def _get(self, k, y):
-        # its type is known, what is in the stream is not needed any more
-        n = self._item_size(y, self._sizes[k])
-        self._io.seek(0)
-        if n == 4:
-            self._dequantize(k, y)
+        stream.seek(0)
+        if x_item == 4:
+            self._quantize(0, x)
         else:
-            self._move(self._views[k], y)
+            stream.readinto(self._views[0])
+        self.forward()
+        stream.seek(0)
+        if y_item == 4:
+            self._dequantize(1, y)
+        else:
+            self._move(self._views[1], y)
+        return 0
 
     def _move(self, source, target):
         """Bytes from one buffer to another, which may overlap; the stream is at 0."""

@@ -4,6 +4,13 @@ import numpy as np
 from .graph import ConversionError
 
 
+def check_single(outputs):
+    """ConversionError unless so many outputs can tell classes."""
+    if outputs > 1:
+        raise ConversionError(f"classes are told by one output, the network has {outputs}: compare "
+                              "without labels")
+
+
 def classify(y, boundary=None):
     """The class (int array) that outputs [samples, outputs] mean.
 

@@ -56,8 +56,8 @@ class Node:
 class Graph:
     """inputs: Tensors; nodes: in an order of execution; outputs: names of tensors.
 
-    labels: names of the classes of a classifier, one for each output, or two for a single one.
-    On the PC a sample is one row: all inputs side by side, all outputs side by side.
+    labels: names of the classes of a classifier with one output, one for each element, or two for a
+    single one. On the PC a sample is one row: all inputs side by side, all outputs side by side.
     Raises ConversionError if it is no acyclic graph, or if shapes do not fit.
     """
 
@@ -87,6 +87,9 @@ class Graph:
         self.n_in = sum(t.size for t in self.inputs)
         self.n_out = sum(self.tensors[n].size for n in self.outputs)
         self.labels = _names(self.labels, self.n_out)
+        if self.labels and len(self.outputs) > 1:
+            raise ConversionError(f"labels name the classes of one output, the network has "
+                                  f"{len(self.outputs)}: leave the labels out, or keep one output")
 
     def _check_outputs(self):
         if not self.inputs or not self.outputs:

@@ -5,13 +5,14 @@ from aifes.ops import NAMES
 from aifes.ops.map import FUNCTIONS
 from aifes.summary import metadata
 
-from .classes import class_numbers, classify
+from .classes import check_single, class_numbers, classify
 
 
 class Outputs:
     """What the outputs of a model are called. model: its bytes; plan: decoded from them.
 
-    labels: names of the classes, of each output or of "no" and "yes" of a single one; or empty.
+    labels: names of the classes, of each element of one output, or of "no" and "yes" of a single
+    element; or empty.
     boundary: what a single output must exceed for "yes".
     """
 
@@ -20,20 +21,30 @@ class Outputs:
         outputs = plan.tensors[plan.n_inputs:plan.n_inputs + plan.n_outputs]
         self.count = sum(size(t.shape) for t in outputs)
         labels = noted.get("labels")
-        fits = isinstance(labels, list) and len(labels) == max(self.count, 2)
+        fits = plan.n_outputs == 1 and isinstance(labels, list) and (
+            len(labels) == max(self.count, 2))
         self.labels = [str(v) for v in labels] if fits else []
         self.boundary = noted.get("boundary")
         if not isinstance(self.boundary, (int, float)):
             self.boundary = 0.5 if _is_sigmoid(plan) else 0
+        self._sizes = [size(t.shape) for t in outputs]
+        names = noted.get("outputs")
+        fits = isinstance(names, list) and len(names) == plan.n_outputs
+        self._names = [str(v) for v in names] if fits else ["output"]
 
     def headings(self):
-        """A name for each output."""
+        """A name for each element of the outputs."""
         if len(self.labels) == self.count:
             return self.labels
-        return [f"output {j}" for j in range(self.count)]
+        if len(self._names) == 1:
+            return [f"{self._names[0]} {j}" for j in range(self.count)]
+        return [f"{name} {j}" if n > 1 else name
+                for name, n in zip(self._names, self._sizes) for j in range(n)]
 
     def classes(self, y):
-        """The number of the class, an int array, for real outputs [samples, outputs]."""
+        """The number of the class, an int array, for real outputs [samples, outputs]; of a model
+        with one output only."""
+        check_single(len(self._sizes))
         return classify(np.asarray(y), self.boundary)
 
     def predictions(self, y):

@@ -13,7 +13,7 @@ from aifes.quantizer import scales
 
 from . import calibration
 from .assembly import metadata
-from .classes import class_numbers, classify
+from .classes import check_single, class_numbers, classify
 from .float32 import results
 from .graph import ConversionError
 from .scales import element_scales, nearest
@@ -76,7 +76,8 @@ class Quantized:
         return found
 
     def classify(self, y):
-        """The class (int array) that outputs [samples, outputs] mean."""
+        """The class (int array) that outputs [samples, outputs] mean; of one output only."""
+        check_single(len(self.graph.outputs))
         return classify(y, self.graph.boundary)
 
     def class_numbers(self, labels, samples):

@@ -1,0 +1,74 @@
+"""Float networks with branches, several inputs and outputs, and how the runtime computes them."""
+from array import array
+
+import aifes
+import numpy as np
+from aifes_host import Activation, Add, Dense, Graph, Node, Softmax, Tensor
+
+
+def dense(rng, n, m, name=""):
+    return Dense(rng.normal(size=(n, m)) / n ** 0.5, 0.3 * rng.normal(size=m), name)
+
+
+def residual(rng, blocks=2, n=5, width=12, m=3, kind="relu"):
+    """Dense layers with a way around each two of them, as in ResNets; ends in a softmax."""
+    nodes, x = [Node(dense(rng, n, width), ["x"], ["stem"])], "stem"
+    for k in range(blocks):
+        nodes += [Node(dense(rng, width, width), [x], [f"a{k}"]),
+                  Node(Activation(kind), [f"a{k}"], [f"b{k}"]),
+                  Node(dense(rng, width, width), [f"b{k}"], [f"c{k}"]),
+                  Node(Add(), [f"c{k}", x], [f"sum{k}"]),
+                  Node(Activation(kind), [f"sum{k}"], [f"out{k}"])]
+        x = f"out{k}"
+    nodes += [Node(dense(rng, width, m), [x], ["logits"]), Node(Softmax(), ["logits"], ["y"])]
+    return Graph([Tensor("x", n)], nodes, ["y"])
+
+
+def two_ends(rng):
+    """Two inputs, whose features are added; a control value and a class come out."""
+    return Graph([Tensor("left", 3), Tensor("right", 4)], [
+        Node(dense(rng, 3, 8), ["left"], ["l"]),
+        Node(Activation("tanh"), ["l"], ["l_tanh"]),
+        Node(dense(rng, 4, 8), ["right"], ["r"]),
+        Node(Add(), ["l_tanh", "r"], ["both"]),
+        Node(Activation("relu"), ["both"], ["features"]),
+        Node(dense(rng, 8, 2), ["features"], ["speed"]),
+        Node(dense(rng, 8, 3), ["features"], ["logits"]),
+        Node(Softmax(), ["logits"], ["kind"])], ["speed", "kind"])
+
+
+def diamond(rng):
+    """One tensor is read twice, once by an activation that may not overwrite it."""
+    return Graph([Tensor("x", 4)], [
+        Node(dense(rng, 4, 6), ["x"], ["h"]),
+        Node(Activation("sigmoid"), ["h"], ["gate"]),
+        Node(Activation("leaky_relu", 0.2), ["h"], ["leaky"]),
+        Node(Add(), ["gate", "leaky"], ["sum"]),
+        Node(Add(), ["sum", "h"], ["all"]),
+        Node(dense(rng, 6, 2), ["all"], ["y"])], ["y"])
+
+
+def inner_output(rng):
+    """An output that other layers read, and x + x."""
+    return Graph([Tensor("x", 3)], [
+        Node(dense(rng, 3, 5), ["x"], ["h"]),
+        Node(Activation("relu"), ["h"], ["features"]),
+        Node(Add(), ["features", "features"], ["twice"]),
+        Node(Activation("tanh"), ["twice"], ["t"]),
+        Node(dense(rng, 5, 1), ["t"], ["y"])], ["y", "features"])
+
+
+GRAPHS = {"residual": residual, "two ends": two_ends, "diamond": diamond,
+          "inner output": inner_output}
+
+
+def on_device(model, x, engine="python", kind="b"):
+    """The runtime's results [samples, outputs] for x, int8 or float32 [samples, inputs]."""
+    net = aifes.load(model, None, engine)
+    sizes = [len(v) for v in net.inputs]
+    parts = [array(kind, np.ascontiguousarray(v).tobytes())
+             for v in np.split(x, np.cumsum(sizes)[:-1], axis=1)]
+    found = [array(kind, bytes(array(kind).itemsize * len(x) * len(v))) for v in net.outputs]
+    net.run(tuple(parts) if len(parts) > 1 else parts[0],
+            tuple(found) if len(found) > 1 else found[0])
+    return np.concatenate([np.array(v).reshape(len(x), -1) for v in found], axis=1)
