@@ -5,9 +5,10 @@ from pathlib import Path
 
 import aifes_host
 import numpy as np
-from aifes.format import decode
+from aifes.format import INT8, decode, frame, nbytes
 
 GOLDEN = Path(__file__).parent / "golden"
+FORMAT1 = GOLDEN.parent / "format1"
 
 
 def write(folder):
@@ -16,7 +17,7 @@ def write(folder):
     folder.mkdir(parents=True, exist_ok=True)
     for name, records in (("tutorial", tutorial()), ("maps", maps()), ("softmax", softmax()),
                           ("nets", nets()), ("helpers", helpers()), ("floats", floats()),
-                          ("quantize", quantize())):
+                          ("quantize", quantize()), ("format1", format1())):
         lines = [json.dumps(r, separators=(",", ":")) for r in records]
         (folder / f"{name}.txt").write_text("\n".join(lines) + "\n")
 
@@ -137,7 +138,19 @@ def quantize():
         x = (rng.normal(size=(samples, sizes[0])) * spread).astype(np.float32)
         model = aifes_host.quantize(aifes_host.from_model(graph), x).model
         yield {"kind": "network", "n": sizes[0], "layers": layers, "samples": x.tobytes().hex(),
-               "want": model[32:decode(model).metadata[0]].hex()}
+               "want": model[40:decode(model).metadata[0]].hex()}
+
+
+def format1():
+    """Small files of format 1 and the first of their samples."""
+    for name, results in json.loads((FORMAT1 / "results.json").read_text()).items():
+        model = (FORMAT1 / f"{name}.aifes").read_bytes()
+        x, y = (bytes.fromhex(results[k]) for k in "xy")
+        head = frame(model)
+        n, m = (nbytes(t) for t in head.tensors)
+        finite = head.tensors[0].dtype == INT8 or np.isfinite(np.frombuffer(y, "<f4")).all()
+        if len(model) <= 1500 and finite:
+            yield {"name": name, "model": model.hex(), "x": x[:2 * n].hex(), "y": y[:2 * m].hex()}
 
 
 if __name__ == "__main__":

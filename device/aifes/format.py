@@ -57,7 +57,8 @@ def nbytes(tensor):
 def check(ok, what, i=""):
     """ModelError unless ok. what: in a word or two; i: number of the layer."""
     if not ok:
-        raise ModelError(f"damaged model, bad {what} {i}: copy the file or convert it again")
+        what = f"{what} {i}" if i != "" else what
+        raise ModelError(f"damaged model, bad {what}: copy the file or convert it again")
 
 
 def frame(buf):

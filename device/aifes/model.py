@@ -153,6 +153,17 @@ def fill(x, values):
         raise ModelError(f"predict() takes one sequence of {len(x)} numbers")
 
 
+def _alike(a, b):
+    """Whether inputs and outputs of two Plans by frame() have the same sizes."""
+    # not len(input): a float32 model's may be a view of bytes
+    if a.n_inputs != b.n_inputs or a.n_outputs != b.n_outputs:
+        return False
+    for k in range(len(a.tensors)):
+        if size(a.tensors[k].shape) != size(b.tensors[k].shape):
+            return False
+    return True
+
+
 class Model:
     """A network that runs. The attributes follow OpenMV's ml.Model.
 
@@ -171,7 +182,7 @@ class Model:
     """
 
     def __init__(self, buf, arena=None, engine=None, plan=None):
-        """plan: what decode(buf) gave, where it was called already."""
+        """plan: what frame(buf) gave, where it was called already."""
         try:
             buf = flat(buf)
         except TypeError:
@@ -201,7 +212,7 @@ class Model:
         if not self._net:
             from .seldom import no_engine
 
-            no_engine(engine)
+            no_engine(engine, None, buf)
         ends = tuple([part(arena, t) for t in plan.tensors])
         self.input, self.output = ends[0], ends[plan.n_inputs]
         self._ends = ends if len(ends) > 2 else None
@@ -241,8 +252,7 @@ class Model:
         this gets the one network or the other, whole.
         Raises ModelError if the numbers of inputs or outputs differ.
         """
-        # not len(input): a float32 model's may be a view of bytes
-        if not isinstance(other, Model) or self._sizes() != other._sizes():
+        if not isinstance(other, Model) or not _alike(self._plan, other._plan):
             raise ModelError("swap() takes a model with as many inputs and outputs")
         self._net, other._net = other._net, self._net
         self.input, other.input = other.input, self.input
@@ -277,10 +287,6 @@ class Model:
         from .seldom import save
 
         save(self, path)
-
-    def _sizes(self):
-        plan = self._plan
-        return plan.n_inputs, [size(t.shape) for t in plan.tensors]
 
     def __getattr__(self, name):
         from .summary import attribute  # the rarer attributes are loaded when asked for

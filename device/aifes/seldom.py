@@ -7,7 +7,7 @@ import errno
 import os
 from binascii import crc32
 
-from .format import FLOAT32, ModelError, size
+from .format import FLOAT32, ModelError, decode, size
 
 
 def previous(path, error):
@@ -84,11 +84,18 @@ def no_arena(arena, need):
     raise ModelError("the arena must be a writable buffer of bytes: array('b') or bytearray")
 
 
-def no_engine(name, error=None):
-    """Raise the ModelError for an engine that is not there, or that its file's `error` refuses."""
+def no_engine(name, error=None, buf=None):
+    """Raise the ModelError for an engine that is not there, or that its file's `error` refuses.
+
+    buf: the model that no engine takes; what is wrong with it is said instead.
+    """
     if error:
         raise ModelError(f"the {name} engine is for another board or firmware ({error}): copy the "
                          "right file with `aifes deploy`, or delete it")
+    try:
+        decode(buf)
+    except ImportError:  # no ops on this board
+        pass
     if name is None:
         raise ModelError("no engine here runs this model: `aifes deploy` brings the right one")
     raise ModelError(f"no engine {name} here for this model: leave it out and the fastest one is "
@@ -124,10 +131,10 @@ def refuse(xs, ys, plan):
     count = lengths[0] // sizes[0]
     if not count or lengths != [count * k for k in sizes]:
         if len(sizes) == 2:
-            raise ModelError(f"x has {lengths[0]} and y {lengths[1]} elements; a sample has "
-                             f"{sizes[0]} in and {sizes[1]} out")
-        raise ModelError(f"x and y have {lengths} elements; a sample has {sizes[:n]} in and "
-                         f"{sizes[n:]} out")
+            raise ModelError("x has {} and y {} elements; a sample has {} in and {} out".format(
+                *(lengths + sizes)))
+        raise ModelError("x and y have {} elements; a sample has {} in and {} out".format(
+            lengths, sizes[:n], sizes[n:]))
     if plan.tensors[0].dtype == FLOAT32:
         raise ModelError("run(x, y) of a float32 model takes buffers of float32 (array 'f'), y "
                          "writable")

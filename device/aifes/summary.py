@@ -4,12 +4,13 @@ import json
 import struct
 from array import array
 
-from .format import FLOAT32, ModelError, decode, size
+from .format import FLOAT32, HEADER_SIZE, TENSOR_SIZE, ModelError, decode, size
 from .model import fill
 
 _stream = io.BytesIO()
 _word = bytearray(4)
 _BUFFERS = (array, bytes, bytearray, memoryview)
+_PROBABILITIES = ((2, 3), (3, 0))  # (opcode, flags) of sigmoid and softmax
 
 
 def attribute(model, name):
@@ -102,8 +103,20 @@ def _boundary(model, meta):
     found = meta.get("boundary")
     if isinstance(found, (int, float)):
         return found
-    output = model._plan.tensors[-1]  # a file that is older than this entry
+    plan = model._plan  # a file that is older than this entry
+    output = plan.tensors[plan.n_inputs]
+    if output.dtype == FLOAT32:
+        return 0.5 if _last(plan.head) in _PROBABILITIES else 0
     return 0.5 if (output.shift, output.zero_point) == (8, -128) else 0
+
+
+def _last(head):
+    """(opcode, flags) of the last op; on a board with the native engine nothing else decodes it."""
+    tensors, ops = struct.unpack_from("<HH", head, 20)
+    at = HEADER_SIZE + TENSOR_SIZE * tensors
+    for _ in range(ops - 1):
+        at += 4 * head[at + 3]
+    return head[at], head[at + 1]
 
 
 def finite(x):

@@ -4,12 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from aifes import __version__
-from aifes.format import FLOAT32, INT8, Op, Tensor
+from aifes.format import FLOAT32, INT8, MAX_OPS, Op, Tensor
 from aifes.layers.assemble import Draft
 from aifes.layers.assemble import assemble as put_together
 from aifes.ops import room
 
+from .graph import ConversionError
 from .planner import plan
+
+MAX_ENDS = 15
 
 
 @dataclass
@@ -33,26 +36,41 @@ def assemble(graph, steps, scales=None, metadata=b""):
     """
     dtype, unit = (FLOAT32, 4) if scales is None else (INT8, 1)
     ends = [t.name for t in graph.inputs] + list(graph.outputs)
-    sizes = {t.name: t.size for t in graph.inputs}
-    sizes.update((step.output, step.draft.n_out) for step in steps)
-    names = ends + [step.output for step in steps if step.output not in ends]
-    number = {name: k for k, name in enumerate(names)}
     n = len(graph.inputs)
-    ops = [(tuple(number[x] for x in step.inputs), (number[step.output],),
-            room(step.draft.opcode).IN_PLACE) for step in steps]
-    placed = plan([unit * sizes[name] for name in names], ops, n, range(n, len(ends)))
+    if n > MAX_ENDS or len(ends) - n > MAX_ENDS or len(steps) > MAX_OPS:
+        raise ConversionError(f"a model has up to {MAX_ENDS} inputs, {MAX_ENDS} outputs and "
+                              f"{MAX_OPS} ops, this network {n}, {len(ends) - n} and {len(steps)}: "
+                              "split it")
+    steps, offsets, arena = _planned(graph, steps, ends, unit)
+    number = {name: k for k, name in enumerate(offsets)}
     tensors = []
-    for name, offset in zip(names, placed.offsets):
-        shape = graph.tensors[name].shape if name in graph.tensors else (sizes[name],)
+    for name, (size, offset) in offsets.items():
+        shape = graph.tensors[name].shape if name in graph.tensors else (size,)
         shift, zero = scales[name] if scales and name in ends else (0, 0)
         table = None
         if isinstance(shift, np.ndarray):
             table, shift, zero = (shift.tolist(), zero.tolist()), 0, 0
         tensors.append(Tensor(dtype, shift, zero, offset, table, shape))
-    drafts = [Op(steps[i].draft.opcode, steps[i].draft.flags, ops[i][0], ops[i][1],
-                 steps[i].draft.fields) for i in placed.order]
-    return (bytes(put_together(drafts, tensors, n, len(ends) - n, placed.arena, metadata)),
-            [steps[i] for i in placed.order])
+    ops = [Op(step.draft.opcode, step.draft.flags, tuple(number[x] for x in step.inputs),
+              (number[step.output],), step.draft.fields) for step in steps]
+    return bytes(put_together(ops, tensors, n, len(ends) - n, arena, metadata)), steps
+
+
+def _planned(graph, steps, ends, unit):
+    """(Steps as they are executed, {name: (elements, offset)} with the ends first, arena)"""
+    sizes = {t.name: t.size for t in graph.inputs}
+    sizes.update((step.output, step.draft.n_out) for step in steps)
+    names = ends + [name for name in sizes if name not in ends]
+    number = {name: k for k, name in enumerate(names)}
+    placed = plan(
+        [unit * sizes[name] for name in names],
+        [([number[x] for x in step.inputs], [number[step.output]],
+          room(step.draft.opcode).IN_PLACE) for step in steps],
+        len(graph.inputs), range(len(graph.inputs), len(ends)))
+    steps = [steps[i] for i in placed.order]
+    names = ends + [step.output for step in steps if step.output not in ends]
+    return steps, {name: (sizes[name], placed.offsets[number[name]])
+                   for name in names}, placed.arena
 
 
 def alone(step, values):

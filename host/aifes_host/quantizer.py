@@ -146,7 +146,7 @@ def _worth_a_trial(result):
     graph = result.graph
     inputs = [t.name for t in graph.inputs if takes_scales(graph, t.name)]
     outputs = [name for name in graph.outputs if takes_scales(graph, name)]
-    if not inputs:
+    if len(inputs) < len(graph.inputs):
         return False
     x, real = graph.split(result.x), results(graph, result.x)
     tried = [(result.scales[name][0], element_scales(x[name], scales.MARGIN)) for name in inputs]

@@ -1,10 +1,12 @@
 """What the tests share: the golden records, layers made from them, random numbers."""
 import json
+import struct
 from array import array
-from binascii import unhexlify
+from binascii import crc32, unhexlify
 
 import aifes
 import aifes.model as model
+from aifes.format import FLOAT32, INT8
 
 DATA = "."
 ENGINE = None
@@ -14,10 +16,10 @@ def use_engine(name):
     """Let this engine be the only one there is."""
     global ENGINE
     ENGINE = name
-    for prefix, floats in (("", False), ("f32_", True)):
-        _, found = model.choose_engine(name, floats)
+    for dtype in (INT8, FLOAT32):
+        found = model._engine(name, dtype == FLOAT32)
         for other in ("native", "viper", "python"):
-            model._found[prefix + other] = found if other == name else None
+            model._found[other, dtype] = found if other == name else None
 
 
 def records(name):
@@ -47,6 +49,12 @@ def run_int8(model, x):
     y = array("b", bytes(n * model.output_shape[0]))
     model.run(x, y)
     return y
+
+
+def sign(buf):
+    """The bytearray of a model, with the CRC that it should have."""
+    struct.pack_into("<I", buf, 12, crc32(bytes(buf[16:])) & 0xFFFFFFFF)
+    return buf
 
 
 def raises(error, function, *arguments):

@@ -206,16 +206,14 @@ def noted(net, **meta):
     """The model of a Sequential with other metadata."""
     import json
     import struct
-    from binascii import crc32
 
     buf = bytes(net.to_bytes())
-    at = struct.unpack_from("<I", buf, 24)[0]
+    at = struct.unpack_from("<I", buf, 32)[0]
     text = json.dumps(meta).encode()
     buf = bytearray(buf[:at] + text)
     struct.pack_into("<I", buf, 8, len(buf))
-    struct.pack_into("<I", buf, 28, len(text))
-    struct.pack_into("<I", buf, 12, crc32(bytes(buf[16:])) & 0xFFFFFFFF)
-    return aifes.load(buf)
+    struct.pack_into("<I", buf, 36, len(text))
+    return aifes.load(cases.sign(buf))
 
 
 def test_classify():

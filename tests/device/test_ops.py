@@ -1,10 +1,13 @@
 """Each op with everything that the format allows, against plain integer arithmetic."""
+import struct
 from array import array
 
 import aifes
-import aifes.builder as builder
 import cases
-from aifes.format import Op
+from aifes.format import decode
+from aifes.layers.assemble import chain
+from aifes.layers.dense import dense
+from aifes.layers.map import with_fields
 
 
 def reference(x, w, bias, x_zero, w_zero, shifts, zeros, nearest):
@@ -21,17 +24,17 @@ def reference(x, w, bias, x_zero, w_zero, shifts, zeros, nearest):
     return array("b", y)
 
 
-def interleaved(op, block, group):
-    """The same op with its weights in blocks of `block` outputs and groups of inputs."""
-    n, m = op.n_in, op.n_out
+def interleaved(draft, block, group):
+    """The same Draft with its weights in blocks of `block` outputs and groups of inputs."""
+    n, m = draft.n_in, draft.n_out
     w = bytearray([99] * (-(-m // block) * block * n))
     for j in range(m):
         for k in range(n):
             start = k // group * group
             inputs = min(group, n - start)
             w[j // block * block * n + start * block + j % block * inputs + k - start] = (
-                op.weights[j * n + k])
-    return Op(*(op[:11] + (bytes(w),) + op[12:15] + (block, group)))
+                draft.fields.weights[j * n + k])
+    return with_fields(draft, weights=bytes(w), interleave=block, group=group)
 
 
 def test_dense():
@@ -46,16 +49,48 @@ def test_dense():
         if case % 2:
             shifts, zeros = [shifts[0]] * m, [zeros[0]] * m
         nearest = case % 3 == 0
-        op = builder.dense_op(w, w_zero, bias, x_zero, shifts[0] if case % 2 else shifts,
-                              zeros[0] if case % 2 else zeros, nearest)
+        draft = dense(w, w_zero, bias, x_zero, shifts[0] if case % 2 else shifts,
+                      zeros[0] if case % 2 else zeros, nearest)
         want = [reference(x[i * n:(i + 1) * n], w, bias, x_zero, w_zero, shifts, zeros, nearest)
                 for i in range(3)]
         for block, group in ((1, 1), (4, 1), (8, 1), (m, 1), (4, 4), (3, 4)):
-            model = aifes.load(builder.assemble([interleaved(op, min(block, m), group)],
-                                                (0, x_zero), (0, 0)))
+            model = aifes.load(chain([interleaved(draft, min(block, m), group)],
+                                     (0, x_zero), (0, 0)))
             y = cases.run_int8(model, x)
             for i in range(3):
                 assert y[i * m:(i + 1) * m] == want[i], (case, block, group, i)
+
+
+def requantized(acc, multiplier, shift):
+    """acc * multiplier / 2**31, halves up, then / 2**shift, halves away from zero."""
+    acc = (acc * multiplier + (1 << 30)) // (1 << 31)
+    half = 1 << shift >> 1
+    return (acc + half) // (1 << shift) if acc >= 0 else -((half - acc) // (1 << shift))
+
+
+def test_multipliers():
+    """TensorFlow Lite's requantization, which no C engine has yet."""
+    rng = cases.Random(8)
+    for case in range(40):
+        n, m = rng.between(1, 9), rng.between(1, 9)
+        most = (50, 60000, (1 << 30) - (n << 16) - (n << 15) - 1)[case % 3]
+        w, x = rng.int8s(n * m), rng.int8s(n)
+        bias = [(rng.between(-999, 999) * most) // 999 for _ in range(m)]
+        multipliers = [rng.between(1, 32767) << 16 | rng.between(0, 65535) for _ in range(m)]
+        multipliers[0] = (1, 1 << 30, (1 << 31) - 1)[case % 3]
+        shifts = [rng.between(0, 31 if case % 2 else 14) for _ in range(m)]
+        draft = with_fields(dense(w, 3, bias, 0, 0, -9), shifts=bytes(shifts),
+                            multipliers=struct.pack("<%dI" % m, *multipliers))
+        if cases.ENGINE == "native":
+            cases.raises(aifes.ModelError, aifes.load, chain([draft], (0, 0), (0, 0)))
+            continue
+        y = cases.run_int8(aifes.load(chain([draft], (0, 0), (0, 0))), x)
+        for j in range(m):
+            acc = bias[j]
+            for k in range(n):
+                acc += x[k] * (w[j * n + k] - 3)
+            v = requantized(acc, multipliers[j], shifts[j]) - 9
+            assert y[j] == max(-128, min(127, v)), (case, j, acc, multipliers[j], shifts[j])
 
 
 def test_softmax_to_nearest():
@@ -91,8 +126,8 @@ def test_exact_activations_are_nearest():
 def test_scale_for_each_element():
     """Inputs and outputs with scales and zero points of their own."""
     weights = array("b", [1, 0, 0, 1])
-    op = builder.dense_op(weights, 0, [0, 0], [-2000, 3], [0, 1], [100, -5])
-    model = aifes.load(builder.assemble([op], ((1, 4), (-2000, 3)), ((-3, 0), (700, -30000))))
+    draft = dense(weights, 0, [0, 0], [-2000, 3], [0, 1], [100, -5])
+    model = aifes.load(chain([draft], ((1, 4), (-2000, 3)), ((-3, 0), (700, -30000))))
     assert model.input_scale == (0.5, 0.0625) and model.input_zero_point == (-2000, 3)
     y = array("b", [0, 0])
     model.run(array("f", [1000.25, -0.5]), y)
@@ -109,7 +144,8 @@ def test_activations_are_composed():
         parts.append(aifes.load(aifes.Sequential([aifes.Input(1, q), layer]).to_bytes()))
         q = (8, -128) if layer.kind == "sigmoid" else (7, 0)
     model = aifes.load(net.to_bytes())
-    assert model._plan.ops[0].opcode == 2 and len(model._plan.ops) == 1
+    ops = decode(model._buf).ops
+    assert ops[0].opcode == 2 and len(ops) == 1
     x = array("b", range(-128, 128))
     y = x
     for part in parts:

@@ -59,7 +59,7 @@ def test_the_model_of_the_pc():
         memory = bytearray(quantizer.parameter_memory_size())
         model = quantizer.run(samples, memory)
         end = model._plan.metadata[0]
-        assert hexlify(model._buf[32:end]).decode() == r["want"], n
+        assert hexlify(model._buf[40:end]).decode() == r["want"], n
         model = memory = None
         gc.collect()
         n += 1
@@ -115,7 +115,7 @@ def test_odd_arguments():
 
 
 def test_quantize_shows_life():
-    import aifes.quantizer_data as data
+    import aifes.quantizer.data as data
     from test_edges import floats
 
     lines, clock, real = [], [0], data.ticks_ms

@@ -154,6 +154,13 @@ class Quantizer:
         """Whether tensor t is an output, and nothing else."""
         return self._is_output(t) and not self._readers(t)
 
+    def clamps(self, op):
+        """Whether a clamp in place of op can be part of the op before it."""
+        t, y = op.inputs[0], op.outputs[0]
+        tensors = self.plan.tensors
+        return self.behind(t)[0] and tensors[t].offset == tensors[y].offset and any(
+            [r.RANGE for o, r in zip(self.plan.ops, self._rooms) if t in o.outputs])
+
     def _is_output(self, t):
         return 0 <= t - self.plan.n_inputs < self.plan.n_outputs
 

@@ -43,7 +43,7 @@ def quantize(work, i):
     if work.exact:
         own = work.per_element and work.is_end(y)
         if correct or not own:
-            seen = Seen(data, i, work.model(t), scale, correct)
+            seen = Seen(data, i, work.model(t) if correct else None, scale, correct)
         shift, zero = data.element_scales(y) if own else seen.best_scale(*work.behind(y))
         w_shifts = [scales.weight_shift(_weights(work, op, j, n_in, n_out, row_shifts))
                     for j in range(n_out)]

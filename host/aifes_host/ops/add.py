@@ -40,8 +40,8 @@ class Add(Layer):
         behind, finer = walk.behind(node.output), walk.choice(node).finer
         real = walk.real[node.output]
         scale = best_scale(real, behind, finer)
-        if scale[0] > max(a.shift, b.shift):  # a finer result has no more to tell
-            scale = best_scale(real, behind, finer + max(a.shift, b.shift) - scale[0])
+        if scale[0] > finest:  # a finer result has no more to tell
+            scale = best_scale(real, behind, finer + finest - scale[0])
         draft = add(a.q.shape[1], ((a.shift, a.zero_point), (b.shift, b.zero_point)), scale)
         walk.put(node, draft, *scale, behind, inputs=tuple(names))
 
