@@ -74,7 +74,7 @@ def test_junk(talk, junk):
         talk(junk)
     assert "answered something else than was asked" in said(error)
     good = json.dumps(GOOD)
-    for use in (lambda b: (b.listing("/"), b.digests(["/a"])),
+    for use in (lambda b: (b.files("/"), b.digests(["/a"])),
                 lambda b: measure.run(b, Planned(b), np.zeros((3, 3)))):
         with pytest.raises(BoardError) as error:
             use(talk(good, junk))

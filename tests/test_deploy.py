@@ -136,7 +136,7 @@ def test_what_it_takes(boards, model, tmp_path):
                            dtype="f")
     floats.write_bytes(net.to_bytes())
     second = command("deploy", floats, "--port", port, "--json")
-    assert second["written"] == ["lib/aifes/f32_format.mpy", "lib/aifes/_aifes_f32.mpy",
+    assert second["written"] == ["lib/aifes/float32.mpy", "lib/aifes/_aifes_f32.mpy",
                                  "/floats.aifes"]
     with SerialBoard(port) as board:
         with pytest.raises(BoardError, match="aifes.layers is not on this board: `aifes deploy "
@@ -206,13 +206,17 @@ def test_drive(model, tmp_path):
     model.write_bytes(network("A")[0])
     assert command("deploy", model, "--port", drive, "--json")["written"] == ["/line.aifes"]
     assert (drive / "line.aifes.old").read_bytes() == old
-    names = {p.name for p in (drive / "lib" / "aifes").iterdir()}
-    assert names == {f"{name}.py" for name in runtime.modules("python", False) + runtime.NAMED}
+    package = drive / "lib" / "aifes"
+    names = {p.relative_to(package).as_posix() for p in package.rglob("*.py")}
+    kind = runtime.Kind.of(Simulator(old))
+    assert names == {f"{name}.py" for name in runtime.modules("python", kind)} | {
+        "layers.py", "quantizer.py"}
+    assert "ops/dense.py" in names and "ops/softmax.py" not in names
     everything = command("deploy", model, "--port", drive, "--all", "--json")
-    assert "lib/aifes/layers.py" in everything["written"]
-    names = {p.name for p in (drive / "lib" / "aifes").iterdir()}
-    assert names == {p.name for p in (ROOT / "device" / "aifes").glob("*.py")} - {
-        "engine_viper.py", "f32_viper.py"}
+    assert "lib/aifes/layers/dense.py" in everything["written"]
+    names = {p.relative_to(package).as_posix() for p in package.rglob("*") if p.is_file()}
+    assert names == {f"{name}.py" for name in runtime.all_modules()
+                     if not name.startswith("viper/")}
     assert command("deploy", model, "--port", drive, "--json")["written"] == []
     done = subprocess.run(
         [sys.executable, "-S", "-c", "import aifes; print(aifes.load('line.aifes').engine)"],
@@ -245,7 +249,8 @@ def test_choice():
     assert "runtime.py" not in deploy.runtime_files(
         info(mpy=(5, 0)), deploy.choose_engine(info(mpy=(5, 0))))
     names = deploy.runtime_files(info(mpy=(6, 2)), deploy.choose_engine(info(mpy=(6, 2))))
-    assert "model.mpy" in names and "engine_viper.py" in names and "_aifes.mpy" not in names
+    assert "model.mpy" in names and "viper/int8.py" in names
+    assert not any(name.endswith(".mpy") and "_aifes" in name for name in names)
 
 
 def alive(port, expected="ok"):
@@ -259,11 +264,11 @@ def test_wrong_native_file(boards, model):
     """For another architecture, of another version: a sentence, and deploy repairs it."""
     port = boards().port
     command("deploy", model, "--port", port, "--all")
-    good = (PREBUILT / "armv6m_6.3" / "_aifes.mpy").read_bytes()
-    other = (PREBUILT / "xtensawin_6.3" / "_aifes.mpy").read_bytes()
+    good = (PREBUILT / "armv6m_6.3" / "_aifes_cnn.mpy").read_bytes()
+    other = (PREBUILT / "xtensawin_6.3" / "_aifes_cnn.mpy").read_bytes()
     for wrong in (other, good[:1] + b"\x05" + good[2:], good[:2] + b"\x12" + good[3:]):
         with SerialBoard(port) as board:
-            board.write("/lib/aifes/_aifes.mpy", wrong)
+            board.write("/lib/aifes/_aifes_cnn.mpy", wrong)
             board.reset()
             with pytest.raises(BoardError, match="ModelError: the native engine is for another "
                                                  "board or firmware"):
@@ -280,7 +285,7 @@ def test_wrong_native_file(boards, model):
         with pytest.raises(BoardError, match="incompatible .mpy file"):
             board.execute("import aifes")
     repaired = command("deploy", model, "--port", port, "--json")
-    assert repaired["written"] == ["lib/aifes/model.mpy", "lib/aifes/_aifes.mpy"]
+    assert repaired["written"] == ["lib/aifes/model.mpy", "lib/aifes/_aifes_cnn.mpy"]
     assert repaired["verified"]
 
 

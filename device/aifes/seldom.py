@@ -131,10 +131,10 @@ def refuse(xs, ys, plan):
     count = lengths[0] // sizes[0]
     if not count or lengths != [count * k for k in sizes]:
         if len(sizes) == 2:
-            raise ModelError(f"x has {lengths[0]} and y {lengths[1]} elements; a sample has "
-                             f"{sizes[0]} in and {sizes[1]} out")
-        raise ModelError(f"x and y have {lengths} elements; a sample has {sizes[:n]} in and "
-                         f"{sizes[n:]} out")
+            raise ModelError("x has {} and y {} elements; a sample has {} in and {} out".format(
+                *(lengths + sizes)))
+        raise ModelError("x and y have {} elements; a sample has {} in and {} out".format(
+            lengths, sizes[:n], sizes[n:]))
     if plan.tensors[0].dtype == FLOAT32:
         raise ModelError("run(x, y) of a float32 model takes buffers of float32 (array 'f'), y "
                          "writable")

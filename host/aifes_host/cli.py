@@ -38,7 +38,7 @@ def convert(
     json: Json = False,
 ):
     """Write a float network as a float32 model: run it so, or quantize it on the board itself."""
-    graph = read_network(network, name, which)
+    graph = read_network(network, name, which or None)
     model = float_model(graph)
     output = output or default_output(graph.name, ".aifes")
     writers.write_aifes(model, output)
@@ -137,7 +137,7 @@ def export(
     else:
         if data is None:
             raise ConversionError(f"--to {to} quantizes by AIfES's rule: give --data too")
-        buffer = aifes_tools.graph_flatbuffer_q7(read_network(model, None, which), read_data(data),
+        buffer = aifes_tools.graph_flatbuffer_q7(read_network(model, None, which or None), read_data(data),
                                                  align, byte_order, transposed)
     if to == "aifes-buffer":
         output.write_bytes(buffer)

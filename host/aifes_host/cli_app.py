@@ -51,9 +51,9 @@ Model = Annotated[Path, typer.Argument(help="An .aifes file.", callback=regular)
 Network = Annotated[str, typer.Argument(
     help=".keras, .h5, .onnx, .pt2 (torch.export.save), .json, or FILE.py:NAME, a variable: a "
          "model of Keras, PyTorch, ONNX or scikit-learn, or a list of layers.")]
-Output = Annotated[Optional[str], typer.Option(
+Output = Annotated[Optional[list[str]], typer.Option(
     "--output", metavar="NAME", help="Which output of the network to convert, if it has several "
-                                     "(Keras, ONNX, PyTorch).")]
+                                     "(Keras, ONNX, PyTorch); once for each that is wanted.")]
 Data = Annotated[Path, typer.Option(
     help="Representative inputs: .npy, .npz, .csv, or FILE.py:NAME, an array or a function that "
          "returns one.")]

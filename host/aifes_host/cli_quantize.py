@@ -67,7 +67,7 @@ def run(network, which, data, name, method, search, finetune, targets, target, t
     """Quantize as the options say: a Job."""
     if search and finetune is not None:
         raise ConversionError("give --search or --finetune, not both")
-    graph = read_network(network, name, which)
+    graph = read_network(network, name, which or None)
     calibration = read_data(data)
     x = calibration if test is None else read_data(test)
     wanted = None if labels is None else read_labels(labels, len(x))

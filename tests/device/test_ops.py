@@ -1,4 +1,5 @@
 """Each op with everything that the format allows, against plain integer arithmetic."""
+import struct
 from array import array
 
 import aifes
@@ -58,6 +59,38 @@ def test_dense():
             y = cases.run_int8(model, x)
             for i in range(3):
                 assert y[i * m:(i + 1) * m] == want[i], (case, block, group, i)
+
+
+def requantized(acc, multiplier, shift):
+    """acc * multiplier / 2**31, halves up, then / 2**shift, halves away from zero."""
+    acc = (acc * multiplier + (1 << 30)) // (1 << 31)
+    half = 1 << shift >> 1
+    return (acc + half) // (1 << shift) if acc >= 0 else -((half - acc) // (1 << shift))
+
+
+def test_multipliers():
+    """TensorFlow Lite's requantization, which no C engine has yet."""
+    rng = cases.Random(8)
+    for case in range(40):
+        n, m = rng.between(1, 9), rng.between(1, 9)
+        most = (50, 60000, (1 << 30) - (n << 16) - (n << 15) - 1)[case % 3]
+        w, x = rng.int8s(n * m), rng.int8s(n)
+        bias = [(rng.between(-999, 999) * most) // 999 for _ in range(m)]
+        multipliers = [rng.between(1, 32767) << 16 | rng.between(0, 65535) for _ in range(m)]
+        multipliers[0] = (1, 1 << 30, (1 << 31) - 1)[case % 3]
+        shifts = [rng.between(0, 31 if case % 2 else 14) for _ in range(m)]
+        draft = with_fields(dense(w, 3, bias, 0, 0, -9), shifts=bytes(shifts),
+                            multipliers=struct.pack("<%dI" % m, *multipliers))
+        if cases.ENGINE == "native":
+            cases.raises(aifes.ModelError, aifes.load, chain([draft], (0, 0), (0, 0)))
+            continue
+        y = cases.run_int8(aifes.load(chain([draft], (0, 0), (0, 0))), x)
+        for j in range(m):
+            acc = bias[j]
+            for k in range(n):
+                acc += x[k] * (w[j * n + k] - 3)
+            v = requantized(acc, multipliers[j], shifts[j]) - 9
+            assert y[j] == max(-128, min(127, v)), (case, j, acc, multipliers[j], shifts[j])
 
 
 def test_softmax_to_nearest():

@@ -18,8 +18,8 @@ def add(n, x_scales, y_scale, low=-128, high=127):
     left1, left2, shift = fine - s1 + up, fine - s2 + up, shift + up
     bias = -(z1 << left1) - (z2 << left2) + (1 << shift >> 1)
     if max(left1, left2) > MAX_LEFT or shift > 31 or abs(bias) >= MAX_BIAS:
-        raise ModelError(f"a sum of values in steps of 2^-{s1} and 2^-{s2} as one in steps of "
-                         f"2^-{y_scale[0]}: scale one of its inputs")
+        raise ModelError("a sum of values in steps of 2^-{} and 2^-{} as one in steps of 2^-{}: "
+                         "scale one of its inputs".format(s1, s2, y_scale[0]))
     return Draft(OPCODE, 0, n, n, Fields(y_scale[1], low, high, shift, left1, left2, 0, bias))
 
 

@@ -28,7 +28,7 @@ FAMILIES = {"_aifes.mpy": (("dense", "map", "softmax"), False),
             "_aifes_cnn.mpy": (("dense", "map", "softmax", "add"), True)}
 FLOAT32 = "_aifes_f32.mpy"  # that for float32, with all of this
 # What programs reach by `import aifes` too: where it is not, a file says what to do
-NAMED = ("layers", "ops", "quantizer")
+NAMED = ("layers", "quantizer")
 
 
 @dataclass

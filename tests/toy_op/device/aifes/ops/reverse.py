@@ -1,0 +1,38 @@
+"""reverse: y[i] = x[n - 1 - i], of int8 and float32."""
+from collections import namedtuple
+
+from ..format import size
+
+FIELDS = "<"
+NAMES = ()
+Fields = namedtuple("Reverse", NAMES)
+CONSTANTS = 0
+ENDS = 1, 1
+IN_PLACE = False
+TABLE = False
+
+
+def check(look, op, x, y):
+    look.check(not op.flags and size(x[0].shape) == size(y[0].shape), "shape")
+
+
+def lengths(op, x, y):
+    return ()
+
+
+def parameters(x, y):
+    return 0
+
+
+def int8(buf, op, x, y, mask):
+    x, y = x[0], y[0]
+    n = len(x)
+    for i in range(n):
+        y[i] = x[n - 1 - i] & mask
+
+
+def float32(buf, op, x, y, work):
+    x, y = x[0], y[0]
+    n = len(x)
+    for i in range(n):
+        y[i] = x[n - 1 - i]
