@@ -12,22 +12,25 @@ CASES = 150
 CODE = """
 import aifes, io, json
 from array import array
+
+def run(net, typecode, xs, sizes):
+    x = []
+    for data in xs:
+        x.append(array(typecode, bytes(len(data))))
+        io.BytesIO(data).readinto(x[-1])
+    y = tuple([array(typecode, bytes(n)) for n in sizes])
+    net.run(tuple(x) if len(x) > 1 else x[0], y if len(y) > 1 else y[0])
+    return [bytes(v) for v in y]
+
 for line in open("cases.json"):
-    name, x, want, real, want_real = json.loads(line)
+    name, pairs = json.loads(line)
     model = open(name, "rb").read()
     for arena in (None, bytearray(5000)):
         net = aifes.load(model, arena, ENGINE)
-        n = len(net.input)
-        y = array("b", bytes(len(want)))
-        net.run(array("b", x), y)
-        assert list(y) == want, (name, arena)
-        bits = array("I", real)
-        f = array("f", [0.0] * len(bits))
-        stream = io.BytesIO(bytes(bits))
-        stream.readinto(f)
-        out = array("f", [0.0] * len(want_real))
-        net.run(f, out)
-        assert list(array("I", bytes(out))) == want_real, (name, arena)
+        for typecode, xs, want in pairs:
+            want = [bytes.fromhex(v) for v in want]
+            got = run(net, typecode, [bytes.fromhex(v) for v in xs], [len(v) for v in want])
+            assert got == want, (name, typecode, arena)
 print("ok", net.engine)
 """
 
@@ -38,18 +41,20 @@ def cases(tmp_path_factory):
     rng = np.random.default_rng(11)
     lines = []
     for i in range(CASES):
-        model = random_models.model(rng)
+        model = random_models.model(rng, branches=i % 2 > 0)
         simulator = Simulator(model)
-        n = simulator.plan.ops[0].n_in
+        sizes = [np.cumsum(n)[:-1] for n in random_models.ends(model)]
+        n = sum(random_models.ends(model)[0])
         x = np.stack([random_models.inputs(rng, n) for _ in range(2)])
         real = (rng.normal(size=(2, n)) * 2.0 ** rng.integers(-40, 41, (2, n))).astype(np.float32)
         real.ravel()[rng.integers(0, 2 * n, 2)] = rng.choice(
             [np.nan, np.inf, -np.inf, -0.0, 1e-42, 3e38, -3e38], 2)
         (folder / f"{i}.aifes").write_bytes(model)
-        lines.append(json.dumps([
-            f"{i}.aifes", x.ravel().tolist(), simulator.run(x).ravel().tolist(),
-            real.view(np.uint32).ravel().tolist(),
-            simulator(real).astype(np.float32).view(np.uint32).ravel().tolist()]))
+        pairs = [(kind, *[[part.tobytes().hex() for part in np.split(v, at, axis=1)]
+                          for v, at in zip(values, sizes)])
+                 for kind, values in (("b", (x, simulator.run(x))),
+                                      ("f", (real, simulator(real).astype(np.float32))))]
+        lines.append(json.dumps([f"{i}.aifes", pairs]))
     (folder / "cases.json").write_text("\n".join(lines) + "\n")
     return folder
 
