@@ -98,6 +98,9 @@ typedef struct {
     uint32_t arena_size;
     uint32_t work; /* multiply-accumulates of a sample */
     aifes_counts counts;
+#if AIFES_SEVERAL
+    void *steps;
+#endif
     aifes_end ends[]; /* inputs, outputs; behind them the steps: steps_of() */
 } aifes_net;
 

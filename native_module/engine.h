@@ -74,31 +74,36 @@ AIFES_FAST static uint32_t run(const aifes_net *net, const aifes_buffer *b, uint
  * Returns as run, or -1 if the sizes do not fit the net. */
 static int32_t run_samples(const aifes_net *net, aifes_buffer *b, uint32_t at)
 {
-    uint32_t samples = 0, work = 0, first = 0;
-    for (uint32_t n = 0; n < b->n; n += net->ends->place.n) {
+    uint32_t samples = 0, work = 0, first = 0, n = 0; /* first: op of the sample */
+    for (; n < b->n; n += net->ends->place.n) {
         samples++;
     }
-    for (uint32_t i = 0; i < N_ENDS(net); i++) {
-        if (product(samples, net->ends[i].place.n) != b[i].n) {
+    if (n != b->n) {
+        return -1;
+    }
+    for (uint32_t i = 1; i < N_ENDS(net); i++) {
+        if (product(net->ends[i].place.n, samples) != b[i].n) {
             return -1;
         }
     }
-    for (; samples; samples--, first += net->counts.n_ops) { /* first: op of the sample */
+    for (;; first += net->counts.n_ops) {
         if (at < first + net->counts.n_ops) {
             if (work > AIFES_WORK) {
                 return first;
             }
-            const uint32_t next = run(net, b, at > first ? at - first : 0, net->counts.n_ops);
-            if (next) {
-                return first + next;
+            n = run(net, b, at > first ? at - first : 0, net->counts.n_ops);
+            if (n) {
+                return first + n;
             }
             work += net->work;
+        }
+        if (!--samples) {
+            return 0;
         }
         for (uint32_t i = 0; i < N_ENDS(net); i++) {
             b[i].data += net->ends[i].place.n << 2 * b[i].is_float;
         }
     }
-    return 0;
 }
 
 #endif

@@ -64,13 +64,15 @@ AIFES_NOINLINE static uint32_t tensor(const aifes_memory *m, uint32_t number, ai
 }
 
 #if AIFES_FLOAT
-/* n float32 at a multiple of 4 that are numbers; NULL if not */
-AIFES_NOINLINE static const uint32_t *finite(const aifes_memory *m, uint32_t at, uint32_t n)
+#include "f32_math.h"
+
+/* The address of n float32 that are numbers; NULL if it is absent, or they are not */
+AIFES_NOINLINE static const f32 *finite(const aifes_memory *m, uint32_t at, uint32_t n)
 {
-    const uint32_t *p = (const uint32_t *)constant(m, at, n > 0x1FFFFFFF ? 0x7FFFFFFF : 4 * n);
+    const f32 *p = (const void *)constant(m, at, n > 0x1FFFFFFF ? 0x7FFFFFFF : 4 * n);
     for (uint32_t i = 0; p && i < n; i++) {
-        if (p[i] << 1 >= 0xFF000000) {
-            p = NULL;
+        if (f32_bits(p[i]) << 1 >= 0xFF000000) {
+            return NULL;
         }
     }
     return p;

@@ -34,7 +34,11 @@ typedef union {
 
 AIFES_INLINE any_step *steps_of(const aifes_net *net)
 {
+#if AIFES_SEVERAL
+    return (any_step *)net->steps;
+#else
     return (any_step *)(net->ends + N_ENDS(net));
+#endif
 }
 
 /* Bytes of the net of a head, whose counts are copied. If this family has none of that kind, they
@@ -121,7 +125,7 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *s, uin
 AIFES_NOINLINE static int load_net(aifes_net *net, aifes_memory *m)
 {
     aifes_header h;
-    any_step *s = steps_of(net);
+    any_step *s;
     uint32_t at, n;
     net->length = ~(size_t)0;
     if (!net->counts.n_ops || m->head.len < sizeof h) {
@@ -135,6 +139,10 @@ AIFES_NOINLINE static int load_net(aifes_net *net, aifes_memory *m)
     m->model.len = h.length;
     m->arena.len = h.arena;
     m->n_tensors = h.n_tensors;
+#if AIFES_SEVERAL
+    net->steps = net->ends + N_ENDS(net);
+#endif
+    s = steps_of(net);
     at = sizeof h + h.n_tensors * sizeof(aifes_tensor);
     net->work = 0;
     for (uint32_t i = 0; i < net->counts.n_ops; i++, s++) {

@@ -138,7 +138,7 @@ def board(request, data, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory):
-    """native_module as a shared library (ctypes), with a sanitizer in it."""
+    """All of int8 in native_module as a shared library (ctypes), with a sanitizer in it."""
     need("gcc")
     return shared_library.build(tmp_path_factory.mktemp("library"))
 
@@ -160,7 +160,8 @@ def firmware():
 
 
 def _firmware():
-    sources = sorted(p for p in NATIVE.iterdir() if p.suffix in (".c", ".h", ".mk"))
+    sources = sorted(p for folder in (NATIVE, NATIVE / "ops") for p in folder.iterdir()
+                     if p.suffix in (".c", ".h", ".mk"))
     key = hashlib.sha256(b"".join(p.read_bytes() for p in sources)).hexdigest()[:16]
     out = CACHE / f"unix-{key}"
     if not out.exists():

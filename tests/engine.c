@@ -2,6 +2,8 @@
  * code for emulated chips. */
 #include "../native_module/engine.h"
 
+const int aifes_is_float = AIFES_FLOAT;
+
 size_t aifes_net_size(const uint8_t *head, size_t length)
 {
     aifes_counts counts;
@@ -15,7 +17,7 @@ int aifes_load(aifes_net *net, aifes_memory *memory)
     return load_net(net, memory);
 }
 
-/* a second name: it is counted */
+/* a second name, not a call: its instructions are counted */
 uint32_t aifes_run(const aifes_net *net, const aifes_buffer *b, uint32_t at, uint32_t end)
     __attribute__((alias("run")));
 

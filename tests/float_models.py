@@ -3,13 +3,13 @@
 The reference is written from docs/format.md alone, one float32 operation at a time.
 """
 import struct
-from binascii import crc32
 
 import numpy as np
-from aifes import format
+import random_models
+from aifes.format import FLOAT32
+from aifes.ops import add, dense, map, softmax
 
-DENSE, ACTIVATION, SOFTMAX = 4, 5, 6
-FUNCTIONS = ("relu", "leaky_relu", "elu", "sigmoid", "tanh", "softsign")
+FUNCTIONS = map.FUNCTIONS
 LARGEST = np.float32(3.4028235e38)
 f32 = np.float32
 
@@ -98,69 +98,78 @@ class Arithmetic:
         return self.div(e, total)
 
 
-def run(layers, x, soft):
-    """(y, whether anything overflowed) of one sample. layers: as for assemble()."""
+def run(layers, xs, soft):
+    """([xs, then the result of each layer], whether anything overflowed) of one sample. layers: as
+    for assemble()."""
     a = Arithmetic(soft)
-    x = np.clip(np.where(np.isnan(x), f32(0), x), -LARGEST, LARGEST)
+    found = [np.clip(np.where(np.isnan(x), f32(0), x), -LARGEST, LARGEST) for x in xs]
     for kind, *arguments in layers:
+        x = found[-1]
         if kind == "dense":
-            x = a.dense(x, *arguments[:2])
+            y = a.dense(x, *arguments[:2])
         elif kind == "softmax":
-            x = a.softmax(x)
+            y = a.softmax(x)
+        elif kind == "add":
+            y = a.add(x, found[arguments[0]])
         else:
-            x = a.activation(x, kind, *arguments)
-    return x, a.overflow
+            y = a.activation(x, kind, *arguments)
+        found.append(y)
+    return found, a.overflow
 
 
-def assemble(layers, n_in):
-    """A buffer of layers: ("dense", w (outputs, inputs), b, whether weights are stored by input),
-    (function, alpha) or ("softmax",)."""
-    sizes = [n_in]
+def sizes_of(layers, n_inputs):
+    """Elements of inputs and results. n_inputs: list of the inputs' elements."""
+    sizes = list(n_inputs)
     for kind, *arguments in layers:
         sizes.append(len(arguments[1]) if kind == "dense" else sizes[-1])
-    half = 4 * max(sizes)
-    constants, records = b"", []
-    low = format.OPS_AT + format.OP_SIZE * len(layers)
-    x = 0
-    for (kind, *arguments), n, m in zip(layers, sizes, sizes[1:]):
-        at = low + len(constants)
-        flags = weights = bias = table = interleave = group = 0
-        y = x
+    return sizes
+
+
+def assemble(layers, n_inputs, outputs=None, seed=0):
+    """A buffer of layers, each of which takes the result before it, the first one the last input:
+    ("dense", w (outputs, inputs), b, whether weights are stored by input), (function, alpha),
+    ("softmax",) or ("add", number of the input or result that is added).
+
+    n_inputs: list of the inputs' elements; outputs: numbers of results, default the last one.
+    """
+    sizes, nodes = sizes_of(layers, n_inputs), []
+    for i, (kind, *arguments) in enumerate(layers):
+        x = len(n_inputs) + i - 1
         if kind == "dense":
             w, b, columns = arguments
-            weights, bias, y, group = at, at + 4 * w.size, half - x, 1
-            constants += (w.T if columns else w).astype("<f4").tobytes() + b.astype("<f4").tobytes()
-            interleave = m if columns else 1
-        elif kind != "softmax":
-            flags = FUNCTIONS.index(kind)
-            if flags in (1, 2):
-                table = at
-                constants += struct.pack("<f", arguments[0])
-        opcode = DENSE if kind == "dense" else SOFTMAX if kind == "softmax" else ACTIVATION
-        records.append(struct.pack(format.OP, opcode, flags, 0, 0, 0, 0, 0, 0, x, y, n, m, weights,
-                                   bias, 0, table, interleave, group, 0, 0))
-        x = y
-    end = low + len(constants)
-    tensors = [struct.pack(format.TENSOR, 102, 1, 0, 0, offset, 0, n, 1, 1)
-               for offset, n in ((0, n_in), (x, sizes[-1]))]
-    rest = struct.pack("<IHHII", 2 * half, len(layers), 0, end, 0) + b"".join(tensors + records)
-    rest += constants
-    return struct.pack("<4sHHII", format.MAGIC, format.VERSION, 0, end, crc32(rest)) + rest
+            nodes.append((1, 0, (x,), dense.Fields(
+                0, 0, 0, 0, 0, 1, len(b) if columns else 1,
+                (w.T if columns else w).astype("<f4").tobytes(), b.astype("<f4").tobytes(), None,
+                None, None)))
+        elif kind == "softmax":
+            nodes.append((3, 0, (x,), softmax.Fields(None)))
+        elif kind == "add":
+            nodes.append((4, 0, (x, arguments[0]), add.Fields(*[0] * 8)))
+        else:
+            function = FUNCTIONS.index(kind)
+            nodes.append((2, function, (x,), map.Fields(
+                struct.pack("<f", arguments[0]) if function in (1, 2) else None)))
+    return random_models.put_together(
+        np.random.default_rng(seed), nodes, sizes, len(n_inputs),
+        [len(sizes) - 1] if outputs is None else outputs, FLOAT32)
 
 
 def model(rng, most=24):
-    """(layers, number of inputs) of a random net."""
-    n = n_in = int(rng.integers(1, most))
-    layers = []
-    for _ in range(rng.integers(1, 5)):
-        kind = rng.choice(["dense", "dense", "softmax", *FUNCTIONS])
+    """(layers, list of the inputs' elements, outputs) of a random net, often with branches."""
+    n_inputs = rng.integers(1, most, rng.choice([1, 1, 2, 3])).tolist()
+    sizes, layers = list(n_inputs), []
+    for _ in range(rng.integers(1, 6)):
+        n = sizes[-1]
+        kind = rng.choice(["dense", "dense", "dense", "softmax", "add", *FUNCTIONS])
         if kind == "dense":
-            m = int(rng.integers(1, most))
+            m = int(rng.choice(sizes) if rng.integers(2) else rng.integers(1, most))
             layers.append(("dense", values(rng, (m, n)), values(rng, m), bool(rng.integers(2))))
-            n = m
+        elif kind == "add":
+            layers.append(("add", int(rng.choice([k for k, m in enumerate(sizes) if m == n]))))
         else:
             layers.append((kind,) + (values(rng, 1)[0],) * (kind in FUNCTIONS))
-    return layers, n_in
+        sizes = sizes_of(layers, n_inputs)
+    return layers, n_inputs, random_models.some_outputs(rng, len(n_inputs), len(sizes), True)
 
 
 def values(rng, shape):

@@ -62,9 +62,12 @@ GRAPHS = {"residual": residual, "two ends": two_ends, "diamond": diamond,
           "inner output": inner_output}
 
 
-def on_device(model, x, engine="python", kind="b"):
-    """The runtime's results [samples, outputs] for x, int8 or float32 [samples, inputs]."""
-    net = aifes.load(model, None, engine)
+def on_device(model, x, engine="python", kind="b", net=None):
+    """The runtime's results [samples, outputs] for x, int8 or float32 [samples, inputs].
+
+    net: the model, where it is loaded already.
+    """
+    net = net or aifes.load(model, None, engine)
     sizes = [len(v) for v in net.inputs]
     parts = [array(kind, np.ascontiguousarray(v).tobytes())
              for v in np.split(x, np.cumsum(sizes)[:-1], axis=1)]

@@ -1,4 +1,4 @@
-"""native_module as a shared library for CPython: the module _aifes, built on ctypes."""
+"""native_module as a shared library for CPython: the modules _aifes and so on, built on ctypes."""
 import ctypes
 import subprocess
 import types
@@ -6,104 +6,88 @@ from pathlib import Path
 
 import numpy as np
 
-NATIVE = Path(__file__).parents[1] / "native_module"
+SOURCE = Path(__file__).with_name("engine.c")
 SANITIZE = ["-fsanitize=undefined", "-fno-sanitize-recover", "-g"]
+# the families of ops: -D options of native_module/engine.h
+FAMILIES = {"": (0, 0), "cnn": (0, 1), "f32": (1, 1)}
+
+
+class Piece(ctypes.Structure):
+    _fields_ = [("buf", ctypes.c_void_p), ("len", ctypes.c_size_t), ("typecode", ctypes.c_int)]
+
+
+class Memory(ctypes.Structure):
+    _fields_ = [("head", Piece), ("model", Piece), ("arena", Piece), ("n_tensors", ctypes.c_uint32)]
 
 
 class Buffer(ctypes.Structure):
     _fields_ = [("data", ctypes.c_void_p), ("n", ctypes.c_uint32), ("is_float", ctypes.c_uint32)]
 
 
-def build(folder, kind="aifes", options=()):
-    """Compile the library of int8 ("aifes") or float32 ("f32") with a sanitizer of undefined
-    behaviour."""
-    path = Path(folder) / f"{kind}.so"
+def build(folder, family="cnn", options=()):
+    """Compile the library of a family, with a sanitizer of undefined behaviour."""
+    path = Path(folder) / f"aifes{family}.so"
+    is_float, several = FAMILIES[family]
     subprocess.run(["gcc", "-O2", "-std=c99", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
-                    "-ffp-contract=off", *options, *SANITIZE, NATIVE / f"{kind}_load.c",
-                    NATIVE / f"{kind}_run.c", "-o", path], check=True)
-    library = ctypes.CDLL(str(path))
-    getattr(library, f"{kind}_net_size").restype = ctypes.c_size_t
-    return library
+                    "-ffp-contract=off", f"-DAIFES_FLOAT={is_float}", f"-DAIFES_SEVERAL={several}",
+                    *options, *SANITIZE, SOURCE, "-o", path], check=True)
+    return ctypes.CDLL(str(path))
 
 
-def address(buf):
-    return np.frombuffer(buf, np.uint8).ctypes.data if len(buf) else 0
+def piece(buf):
+    n = len(buf)
+    return Piece(np.frombuffer(buf, np.uint8).ctypes.data if n else 0, n, 0)
 
 
-def elements(buf):
+def elements(buf, writable, is_float):
     """The aifes_buffer of an x or y, None if the C module would refuse it."""
     try:
         view = memoryview(buf)
     except TypeError:
         return None
     if view.format not in ("f", "b", "B", "c") or not len(view) or not view.c_contiguous or (
-            view.ndim > 1):
+            view.ndim > 1) or writable and view.readonly or is_float and view.format != "f":
         return None
-    if view.format == "f" and address(view.cast("B")) & 3:
+    at = piece(view.cast("B")).buf
+    if view.format == "f" and at & 3:
         return None
-    return Buffer(address(view.cast("B")), len(view), view.format == "f")
+    return Buffer(at, len(view), view.format == "f")
 
 
 def module(library):
-    """A stand-in for the module _aifes, over the library."""
-
-    def load(model, arena):
-        model = memoryview(model).cast("B")
-        view = memoryview(arena).cast("B")
-        at, length = address(model), ctypes.c_size_t(len(model))
-        size = library.aifes_net_size(ctypes.c_void_p(at), length)
-        net = ctypes.create_string_buffer(size)
-        if not library.aifes_load(net, ctypes.c_size_t(size), ctypes.c_void_p(at), length):
-            raise ValueError("not a valid .aifes model")
-
-        def call(*arguments):
-            library.aifes_place(net, ctypes.c_void_p(address(model)),
-                                ctypes.c_void_p(address(view)))
-            if len(arguments) == 1:
-                return library.aifes_run(net, None, None, 0, arguments[0])
-            x, y = elements(arguments[0]), elements(arguments[1])
-            if x is None or y is None or memoryview(arguments[1]).readonly:
-                return -1
-            return library.aifes_run_samples(net, ctypes.byref(x), ctypes.byref(y), arguments[2])
-
-        return call
-
-    found = types.ModuleType("_aifes")
-    found.load = load
+    """A stand-in for the module of native_module/module.h, over the library of a family."""
+    library.aifes_net_size.restype = ctypes.c_size_t
+    is_float = ctypes.c_int.in_dll(library, "aifes_is_float").value
+    found = types.ModuleType("_aifes_f32" if is_float else "_aifes")
+    found.load = lambda *buffers: Net(library, is_float, *buffers)
     return found
 
 
-def f32_module(library):
-    """A stand-in for the module _aifes_f32."""
-
-    def load(model, arena):
-        model = memoryview(model).cast("B")
-        view = memoryview(arena).cast("B")
-        at, length = ctypes.c_void_p(address(model)), ctypes.c_size_t(len(model))
-        size = library.f32_net_size(at, length)
-        net = ctypes.create_string_buffer(size)
-        if not library.f32_load(net, ctypes.c_size_t(size), at, length):
+class Net:
+    def __init__(self, library, is_float, head, model, arena):
+        self._library, self._is_float = library, is_float
+        self._buffers = [memoryview(b).cast("B") for b in (head, model, arena)]
+        memory = Memory(*[piece(b) for b in self._buffers], 0)
+        if is_float and ((memory.model.buf or 0) | (memory.arena.buf or 0)) & 3:
+            raise ValueError("a float model and its arena must begin at a multiple of 4")
+        head = self._buffers[0]
+        size = library.aifes_net_size(
+            ctypes.c_void_p(memory.head.buf), ctypes.c_size_t(len(head)))
+        self._net = ctypes.create_string_buffer(size)
+        if not library.aifes_load(self._net, ctypes.byref(memory)):
             raise ValueError("bad model or arena")
+        self._n_ops, self._ends = head[22] | head[23] << 8, (head[24], head[25])
 
-        def place():
-            if not library.f32_place(net, ctypes.c_void_p(address(model)),
-                                     ctypes.c_void_p(address(view))):
-                raise ValueError("a float model and its arena must begin at a multiple of 4")
-
-        def call(*arguments):
-            place()
-            if len(arguments) < 3:
-                return library.f32_run(net, arguments[0], (*arguments, n_ops)[1])
-            x, y = elements(arguments[0]), elements(arguments[1])
-            if x is None or y is None or not x.is_float or not y.is_float or memoryview(
-                    arguments[1]).readonly:
+    def __call__(self, x, y=None, at=None):
+        if at is None:
+            return self._library.aifes_run(
+                self._net, None, x, self._n_ops if y is None else min(y, self._n_ops)
+            ) if x < self._n_ops and (y is None or x < y) else 0
+        ends = []
+        for given, n, writable in zip((x, y), self._ends, (False, True)):
+            if n > 1 and (type(given) is not tuple or len(given) != n):
                 return -1
-            return library.f32_run_samples(net, ctypes.byref(x), ctypes.byref(y), arguments[2])
-
-        n_ops = model[20] | model[21] << 8
-        place()
-        return call
-
-    found = types.ModuleType("_aifes_f32")
-    found.load = load
-    return found
+            ends += [elements(b, writable, self._is_float) for b in (given if n > 1 else (given,))]
+        if None in ends:
+            return -1
+        return self._library.aifes_run_samples(self._net, (Buffer * len(ends))(*ends), at)

@@ -5,51 +5,56 @@ buffer must run, leave the bytes around the arena alone and give the simulator's
 """
 import random
 import struct
-from array import array
 from binascii import crc32
 
 import aifes
 import numpy as np
 import pytest
-from aifes import builder
-from aifes.format import INPUT_AT, OP, OP_SIZE, OPS_AT, TENSOR, size
+from aifes.format import HEADER, HEADER_SIZE, TENSOR, TENSOR_SIZE
+from aifes.layers.assemble import chain
+from aifes.layers.dense import dense
+from aifes.layers.map import table_map
 from aifes_host import Simulator, float_model, from_model, quantize
+from graphs import on_device, residual, two_ends
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 GUARD = 0x5A
-BULK = 4800  # mutants of each of the six models
+BULK = 3600  # mutants of each model
 
 
 def models():
     """Small models that use everything in the format."""
     rng = np.random.default_rng(0)
-    dense = [rng.normal(size=s) for s in ((3, 5), (5,), (5, 4), (4,))]
+    parts = [rng.normal(size=s) for s in ((3, 5), (5,), (5, 4), (4,))]
     x = rng.normal(size=(50, 3)) * [1, 50, 0.1] + [0, 900, 0]
     w = bytes(range(40, 60))
     return {
-        "softmax": quantize(from_model([("dense", *dense[:2]), "relu", ("dense", *dense[2:]),
+        "softmax": quantize(from_model([("dense", *parts[:2]), "relu", ("dense", *parts[2:]),
                                         "softmax"]), x - x.mean(0)).model,
-        "tables": quantize(from_model([("dense", *dense[:2]), "tanh", ("dense", *dense[2:]),
+        "tables": quantize(from_model([("dense", *parts[:2]), "tanh", ("dense", *parts[2:]),
                                        ("elu", 0.5)]), (x - x.mean(0)) / 50, "aifes").model,
-        "scale for each element": quantize(from_model([("dense", *dense[:2]), "tanh",
-                                                       ("dense", *dense[2:])]), x).model,
-        "shifts and interleave": bytes(builder.assemble([builder.dense_op(
+        "scale for each element": quantize(from_model([("dense", *parts[:2]), "tanh",
+                                                       ("dense", *parts[2:])]), x).model,
+        "shifts and interleave": bytes(chain([dense(
             w, 3, [5, -6, 7, -8], -9, [3, 4, 5, 6], 2, True, False)], (4, -9), (3, 2))),
-        "map": bytes(builder.assemble([builder.map_op(6, bytes(range(256)))], (4, 0), (4, 0),
-                                      (1, 2, 3), b'{"name": "map"}')),
+        "map": bytes(chain([table_map(6, bytes(range(256)))], (4, 0), (4, 0), (1, 2, 3),
+                           b'{"name": "map"}')),
+        "branches": quantize(residual(rng), rng.normal(size=(50, 5))).model,
+        "two ends": quantize(two_ends(rng), rng.normal(size=(50, 7))).model,
     }
 
 
-def float32():
+def floats():
     rng = np.random.default_rng(0)
-    return float_model(from_model([
+    return {"float32": float_model(from_model([
         ("dense", rng.normal(size=(3, 5)), rng.normal(size=5)), ("elu", 0.5),
-        ("dense", rng.normal(size=(5, 4)), rng.normal(size=4)), "tanh", "softmax"]))
+        ("dense", rng.normal(size=(5, 4)), rng.normal(size=4)), "tanh", "softmax"])),
+        "two ends of float32": float_model(two_ends(rng))}
 
 
 MODELS = models()
-ALL = {**MODELS, "float32": float32()}
+ALL = {**MODELS, **floats()}
 
 
 def repaired(buf):
@@ -70,20 +75,16 @@ def check(buf):
         assert 10 < len(str(error)) < 200 and "\n" not in str(error)
         return False
     simulator = Simulator(buf)
+    n = sum(v.nbytes for v in net.inputs) // (4 if simulator.is_float else 1)
+    rng = np.random.default_rng(n)
     if simulator.is_float:
-        x = np.random.default_rng(0).normal(size=size(net.input_shape)).astype(np.float32)
-        got = array("f", bytes(4 * size(net.output_shape)))
-        net.run(array("f", x.tobytes()), got)
-        assert memory[:8] == memory[-8:] == bytes([GUARD] * 8)
-        want = simulator(x[None])[0]
-        assert ((np.array(got) == want) | ~np.isfinite(want)).all()
-        return True
-    n = len(net.input)
-    x = np.random.default_rng(n).integers(-128, 128, n).astype(np.int8)
-    y = bytearray(len(net.output))
-    net.run(x.tobytes(), y)
+        x = rng.normal(size=(1, n)).astype(np.float32)
+    else:
+        x = rng.integers(-128, 128, (1, n)).astype(np.int8)
+    got = on_device(buf, x, net.engine, "f" if simulator.is_float else "b", net)
     assert memory[:8] == memory[-8:] == bytes([GUARD] * 8)
-    assert bytes(y) == simulator.run(x[None]).tobytes()
+    want = simulator.run(x)
+    assert ((got == want) | (~np.isfinite(want) if simulator.is_float else False)).all()
     str(net)
     return True
 
@@ -98,7 +99,7 @@ def mutate(buf, rng):
         elif kind == 1:
             buf[at] = rng.choice((0, 1, 127, 128, 255, rng.randrange(256)))
         elif kind == 2:
-            at = rng.randrange(16, 150) & ~3
+            at = rng.randrange(16, 300) & ~3
             struct.pack_into("<I", buf, min(at, len(buf) - 4), rng.choice(
                 (0, 1, 2, 3, len(buf), len(buf) - 1, 80, 128, 1 << 16, 1 << 31, (1 << 32) - 1)))
         elif kind == 3 and len(buf) > 40:
@@ -109,8 +110,8 @@ def mutate(buf, rng):
             other = rng.randrange(len(buf))
             n = rng.randrange(1, 48)
             buf[at:at + n] = buf[other:other + n]
-        elif len(buf) > OPS_AT + OP_SIZE:
-            at = OPS_AT + rng.randrange(min(OP_SIZE, len(buf) - OPS_AT - 4))
+        elif len(buf) > HEADER_SIZE + 100:  # tensors and records
+            at = rng.randrange(HEADER_SIZE, min(len(buf), HEADER_SIZE + 600))
             buf[at] = (buf[at] + rng.choice((-1, 1, 4))) & 255
     return bytes(buf)
 
@@ -133,24 +134,34 @@ def check_unrepaired(good, buf):
     return buf[:len(good)] != good and check(buf)
 
 
-OP_FIELDS = st.tuples(st.integers(0, 18), st.sampled_from(
+FIELDS = st.tuples(st.integers(0, 40), st.sampled_from(
     [-129, -128, -1, 0, 1, 2, 3, 31, 32, 127, 128, 255, 256, 65535, 1 << 24, 1 << 31]))
 
 
 @settings(max_examples=2000, deadline=None)
-@given(st.sampled_from(sorted(ALL)), st.lists(OP_FIELDS, min_size=1, max_size=4),
-       st.lists(st.tuples(st.integers(0, 8), st.integers(-200, 70000)), max_size=2),
+@given(st.sampled_from(sorted(ALL)), st.integers(0, 30), st.lists(FIELDS, min_size=1, max_size=4),
        st.booleans())
-def test_fields_set_to_extremes(name, op_fields, tensor_fields, relative):
+def test_fields_set_to_extremes(name, place, changes, relative):
+    """Of the header, of a tensor, or of the records, byte for byte."""
     buf = bytearray(ALL[name])
-    for form, at, changes in ((OP, OPS_AT, op_fields), (TENSOR, INPUT_AT, tensor_fields)):
-        values = list(struct.unpack_from(form, buf, at))
-        for i, value in changes:
-            values[i] = values[i] + value if relative else value
-            limits = {"B": (0, 255), "b": (-128, 127), "H": (0, 65535), "I": (0, 2 ** 32 - 1)}
-            low, high = limits[form[1 + i]]
-            values[i] = max(low, min(high, values[i]))
-        struct.pack_into(form, buf, at, *values)
+    n_tensors, end = struct.unpack_from(HEADER, buf)[6], struct.unpack_from(HEADER, buf)[11]
+    if place < 5:
+        form, at = HEADER, 0
+    elif place < 15:
+        form, at = TENSOR, HEADER_SIZE + TENSOR_SIZE * (place % n_tensors)
+    else:
+        at = HEADER_SIZE + TENSOR_SIZE * n_tensors
+        form = f"<{end - at}B"
+    values = list(struct.unpack_from(form, buf, at))
+    codes = [c for c in form if c in "bBHI"] if form in (HEADER, TENSOR) else ["B"] * len(values)
+    first = len(values) - len(codes)  # the magic stays
+    for i, value in changes:
+        i = first + (i + 7 * place) % len(codes)
+        values[i] = values[i] + value if relative else value
+        limits = {"B": (0, 255), "b": (-128, 127), "H": (0, 65535), "I": (0, 2 ** 32 - 1)}
+        low, high = limits[codes[i - first]]
+        values[i] = max(low, min(high, values[i]))
+    struct.pack_into(form, buf, at, *values)
     check(repaired(buf))
 
 

@@ -1,6 +1,8 @@
-"""The C engine against the simulator: as a shared library, on emulated chips, in MicroPython."""
+"""The C engine against the Python engine: as a shared library, on emulated chips, in MicroPython."""
+import json
 import os
 import random
+import struct
 import subprocess
 import time
 
@@ -10,42 +12,56 @@ import pytest
 import random_models
 import shared_library
 from aifes import format
-from aifes_host import Simulator
+from aifes.layers.assemble import Draft, chain
+from aifes.ops import dense as dense_op
 from bench.instructions import NETS, REACH, TARGET, measure, network
-from conftest import PREBUILT, ROOT, build_native, micropython, need
-from emulator import CHIPS, Emulator, build
+from conftest import NATIVE, PREBUILT, ROOT, build_native, micropython, need
+from emulator import CHIPS, PORTABLE, Emulator, build
+from hostile_models import GUARD, MODELS, mutate, repaired
 from test_device import run
-from test_mutation import GUARD, MODELS, mutate, repaired
 
 ARCHITECTURES = ("x64", "armv6m", "armv7m", "armv7emsp", "armv7emdp", "rv32imc", "xtensa",
                  "xtensawin")
+FAMILIES = {"_aifes": 5000, "_aifes_cnn": 6000, "_aifes_f32": 5000}  # bytes of a file at most
 
 
-def test_structs_are_those_of_the_format(tmp_path):
-    """Offsets and sizes in aifes.h, from the struct strings of format.py."""
+@pytest.mark.parametrize("is_float", [0, 1])
+def test_structs_are_those_of_the_format(tmp_path, is_float):
+    """Offsets and sizes in C, from the struct strings of format.py and of the rooms of ops."""
     need("gcc")
-    op = ("opcode flags zero_point weight_zero low high shift reserved x y n_in n_out weights bias "
-          "shifts table interleave group reserved2 reserved3")
-    tensor = "dtype rank shift zero_point offset features dims[0] dims[1] dims[2]"
-    header = ("magic version reserved length crc arena n_ops reserved2 metadata metadata_length")
-    lines = ['#include "aifes.h"']
-    structs = (("aifes_op", format.OP, op), ("aifes_tensor", format.TENSOR, tensor),
-               ("aifes_header", format.HEADER, header))
-    for struct, form, names in structs:
-        codes = form[1:].replace("4s", "s")
-        at = 0
-        for code, name in zip(codes, names.split(), strict=True):
+    lines = ['#include "engine.h"']
+
+    def compare(struct, at, form, names, size):
+        for code, name in zip(form[1:].replace("4s", "s"), names, strict=True):
             lines.append(f"_Static_assert(offsetof({struct}, {name}) == {at}, \"{name}\");")
-            at += {"s": 4, "B": 1, "b": 1, "H": 2, "I": 4}[code]
-    for struct, size in (("aifes_op", format.OP_SIZE), ("aifes_header", format.OPS_AT),
-                         ("aifes_tensor", 24)):
-        lines.append(f"_Static_assert(sizeof({struct}) == {size}, \"{struct}\");")
-    lines.append(f"_Static_assert(AIFES_MAGIC == {int.from_bytes(format.MAGIC, 'little')}, \"\");")
-    lines += [f"_Static_assert(AIFES_{name} == {getattr(format, name)}, \"{name}\");" for name in (
-        "VERSION", "MAX_ARENA", "MAX_OPS", "DENSE", "MAP", "SOFTMAX", "NEAREST")]
+            at += {"s": 4, "B": 1, "b": 1, "H": 2, "I": 4, "i": 4}[code]
+        lines.append(f"_Static_assert(sizeof({struct}) == {size} && {size} == {at}, "
+                     f"\"{struct}\");")
+
+    compare("aifes_header", 0, format.HEADER, (
+        "magic version reserved length crc arena n_tensors n_ops n_inputs n_outputs reserved2 "
+        "constants metadata metadata_length").split(), format.HEADER_SIZE)
+    compare("aifes_tensor", 0, format.TENSOR.replace("HH", "I"), (
+        "dtype rank shift zero_point offset scales dims[0] dims[1] dims[2] rows_flags").split(),
+        format.TENSOR_SIZE)
+    for opcode, name in enumerate(aifes.ops.NAMES):
+        if opcode:
+            op = aifes.ops.room(opcode)
+            at = 4 + (2 * sum(op.ENDS) + 3 & ~3)
+            words = (at + struct.calcsize(op.FIELDS)) // 4
+            compare(f"{name}_record", at, op.FIELDS, op.NAMES, 4 * words)
+            ends = op.ENDS[0] | op.ENDS[1] << 4
+            lines += [f"_Static_assert({name.upper()}_RECORD == AIFES_RECORD({opcode}, {ends}, "
+                      f"{words}), \"{name}\");",
+                      f"_Static_assert({name.upper()}_IN_PLACE == {op.IN_PLACE:d}, \"{name}\");"]
+    lines += [f"_Static_assert({name} == {value}, \"{name}\");" for name, value in (
+        ("AIFES_MAX_ARENA", format.MAX_ARENA), ("AIFES_MAX_OPS", format.MAX_OPS))]
+    if is_float:
+        lines += [f"_Static_assert(MAP_{name.upper()} == {i}, \"{name}\");"
+                  for i, name in enumerate(aifes.ops.map.FUNCTIONS)]
     (tmp_path / "check.c").write_text("\n".join(lines) + "\n")
-    subprocess.run(["gcc", "-std=c11", "-fsyntax-only", f"-I{shared_library.NATIVE}",
-                    tmp_path / "check.c"], check=True)
+    subprocess.run(["gcc", "-std=c11", "-fsyntax-only", f"-DAIFES_FLOAT={is_float}",
+                    "-DAIFES_SEVERAL=1", f"-I{NATIVE}", tmp_path / "check.c"], check=True)
 
 
 def test_modules_of_all_architectures():
@@ -56,10 +72,10 @@ def test_modules_of_all_architectures():
     codes = [None, "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp",
              "xtensa", "xtensawin", "rv32imc"]
     for name in ARCHITECTURES:
-        for module in ("_aifes", "_aifes_f32"):
+        for module, most in FAMILIES.items():
             data = (PREBUILT / f"{name}_6.3" / f"{module}.mpy").read_bytes()
             assert data[:2] == b"M\x06" and data[2] & 3 == 3 and codes[data[2] >> 2] == name
-            assert len(data) <= 5000, (name, module, len(data))
+            assert len(data) <= most, (name, module, len(data))
         assert f"{name} " in text
     if "CI" in os.environ:  # with Debian 12's compilers; the clang for xtensawin changes daily
         subprocess.run(["git", "diff", "--exit-code", "--stat", "--", PREBUILT,
@@ -69,45 +85,101 @@ def test_modules_of_all_architectures():
 def engine(library, buf, arena, at=0):
     """A net of the shared library over a copy of the buffer that begins `at` bytes off."""
     memory = bytearray(at) + buf
-    return shared_library.module(library).load(memoryview(memory)[at:], arena), memory
+    view = memoryview(memory)[at:]
+    return shared_library.module(library).load(view, view, arena), memory
 
 
+@pytest.fixture(scope="session")
+def small_library(tmp_path_factory):
+    """_aifes alone."""
+    need("gcc")
+    return shared_library.build(tmp_path_factory.mktemp("small"), "")
+
+
+@pytest.mark.parametrize("branches", [False, True])
 @pytest.mark.parametrize("at", [0, 1, 2])
-def test_random_models_in_the_library(library, at):
-    """Any order, odd sizes, extremes; at any address of the buffer."""
+def test_random_models_in_the_library(library, small_library, at, branches):
+    """Any order, odd sizes, extremes, graphs; at any address of the buffer."""
     rng = np.random.default_rng(at)
-    for case in range(300):
-        buf = random_models.model(rng)
-        simulator = Simulator(buf)
-        arena = bytearray([GUARD]) * (simulator.plan.arena + 16)
-        net, _ = engine(library, buf, memoryview(arena)[8:-8], at)
-        n = len(simulator.run(random_models.inputs(rng, simulator.plan.ops[0].n_in)[None])[0])
-        x = np.stack([random_models.inputs(rng, simulator.plan.ops[0].n_in) for _ in range(3)])
-        y = np.zeros((3, n), np.int8)
-        assert net(x.ravel(), y.ravel(), 0) == 0
-        assert (y == simulator.run(x)).all(), case
-        real = rng.normal(size=x.shape).astype(np.float32) * 2.0 ** rng.integers(-40, 41)
-        real.ravel()[rng.integers(0, real.size)] = rng.choice([np.nan, np.inf, -np.inf, -0.0])
-        out = np.zeros((3, n), np.float32)
-        assert net(real.astype(np.float32).ravel(), out.ravel(), 0) == 0
-        assert (out == simulator(real)).all(), case
-        assert arena[:8] == arena[-8:] == bytes([GUARD]) * 8
+    for case in range(250):
+        buf = random_models.model(rng, branches)
+        sizes, out_sizes = random_models.ends(buf)
+        samples = [[random_models.inputs(rng, n) for n in sizes] for _ in range(3)]
+        x = random_models.single([np.concatenate(s) for s in zip(*samples)])
+        want = [np.concatenate(s) for s in zip(*[random_models.results(buf, s) for s in samples])]
+        real = [rng.normal(size=n).astype(np.float32) * 2.0 ** rng.integers(-40, 41) for n in sizes]
+        real = [v.astype(np.float32) for v in real]
+        real[0][rng.integers(0, sizes[0])] = rng.choice([np.nan, np.inf, -np.inf, -0.0])
+        want_real = random_models.results(buf, real, "f")
+        for chosen in (library,) if branches else (library, small_library):
+            arena = bytearray([GUARD]) * (format.frame(buf).arena + 16)
+            net, _ = engine(chosen, buf, memoryview(arena)[8:-8], at)
+            y = [np.zeros(3 * n, np.int8) for n in out_sizes]
+            assert net(x, random_models.single(y), 0) == 0
+            assert all((a == b).all() for a, b in zip(y, want, strict=True)), case
+            y = [np.zeros(n, np.float32) for n in out_sizes]
+            assert net(random_models.single(real), random_models.single(y), 0) == 0
+            assert all((a == b).all() for a, b in zip(y, want_real, strict=True)), case
+            assert arena[:8] == arena[-8:] == bytes([GUARD]) * 8
 
 
-@pytest.mark.parametrize("portable", [False, True])
+def test_the_small_family_refuses_what_it_has_not(library, small_library):
+    """Several inputs or outputs, and adds; the other family takes them."""
+    rng = np.random.default_rng(4)
+    refused = 0
+    for _ in range(200):
+        buf = random_models.model(rng, True)
+        plan = format.decode(buf)
+        fits = plan.n_inputs == plan.n_outputs == 1 and all(op.opcode != 4 for op in plan.ops)
+        engine(library, buf, bytearray(plan.arena))
+        try:
+            engine(small_library, buf, bytearray(plan.arena))
+            assert fits
+        except ValueError:
+            assert not fits
+            refused += 1
+    assert 100 < refused < 200
+
+
+def old_models():
+    folder = ROOT / "tests" / "format1"
+    for name, case in json.loads((folder / "results.json").read_text()).items():
+        yield (name, (folder / f"{name}.aifes").read_bytes(), bytes.fromhex(case["x"]),
+               bytes.fromhex(case["y"]))
+
+
+def test_models_of_format_1(library, tmp_path):
+    """Their bits, with the head that the device makes of them."""
+    floats = shared_library.build(tmp_path, "f32")
+    count = 0
+    for name, buf, x, want in old_models():
+        plan = format.frame(buf)
+        is_float = plan.tensors[0].dtype == format.FLOAT32
+        kind = np.float32 if is_float else np.int8
+        module = shared_library.module(floats if is_float else library)
+        net = module.load(plan.head, np.frombuffer(buf, np.uint8).copy(),
+                          np.zeros(plan.arena // 4 + 1, np.int32))
+        y = np.zeros(len(want) // kind().itemsize, kind)
+        assert net(np.frombuffer(x, kind).copy(), y, 0) == 0
+        assert y.tobytes() == want, name
+        count += 1
+    assert count == 43
+
+
+@pytest.mark.parametrize("options", [(), (PORTABLE,)])
 @pytest.mark.parametrize("chip", CHIPS)
-def test_random_models_on_chips(chip, portable, tmp_path):
+def test_random_models_on_chips(chip, options, tmp_path):
     """The kernels of each chip, and the portable ones compiled for it."""
     need(CHIPS[chip].compiler)
-    elf = build(chip, tmp_path, portable)
+    elf = build(chip, tmp_path, options)
     rng = np.random.default_rng(5)
     for case in range(120):
-        buf = random_models.model(rng)
-        simulator = Simulator(buf)
-        x = random_models.inputs(rng, simulator.plan.ops[0].n_in)
-        want = simulator.run(x[None])[0]
+        buf = random_models.model(rng, case % 2 == 1)
+        sizes, out_sizes = random_models.ends(buf)
+        x = [random_models.inputs(rng, n) for n in sizes]
+        want = [y.tobytes() for y in random_models.results(buf, x)]
         board = Emulator(chip, elf, buf, offset=case % 5 if case % 3 == 0 else 0)
-        assert board.run(x.tobytes(), len(want)) == want.tobytes(), case
+        assert board.run([v.tobytes() for v in x], out_sizes) == want, case
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -128,18 +200,20 @@ def test_guard(library, name):
         try:
             net, _ = engine(library, buf, memoryview(memory)[8:-8])
         except ValueError:
-            assert plan is None
+            assert plan is None or arena > 1 << 16
             refused += 1
-            continue
-        if arena > 1 << 16:
             continue
         if plan is None:
             assert net(0) == 0
         else:
             valid += 1
-            x = np.random.default_rng(valid).integers(-128, 128, plan.ops[0].n_in).astype(np.int8)
-            y = np.zeros(plan.ops[-1].n_out, np.int8)
-            assert net(x, y, 0) == 0 and (y == Simulator(buf).run(x[None])[0]).all()
+            numbers = np.random.default_rng(valid)
+            sizes, out_sizes = random_models.ends(buf)
+            x = [random_models.inputs(numbers, n) for n in sizes]
+            y = [np.zeros(n, np.int8) for n in out_sizes]
+            assert net(random_models.single(x), random_models.single(y), 0) == 0
+            want = random_models.results(buf, x)
+            assert all((a == b).all() for a, b in zip(y, want, strict=True))
         assert memory[:8] == memory[-8:] == bytes([GUARD]) * 8
     assert valid > 10 and refused > 10
 
@@ -148,9 +222,9 @@ def test_what_changes_after_the_check_stays_inside(library):
     """A writable model that is damaged after load() gives wrong numbers, nothing worse."""
     rng = random.Random(1)
     for name, good in MODELS.items():
-        plan = format.decode(good)
-        memory = bytearray([GUARD]) * (plan.arena + 16)
-        x, y = np.zeros(plan.ops[0].n_in, np.int8), np.zeros(plan.ops[-1].n_out, np.int8)
+        memory = bytearray([GUARD]) * (format.frame(good).arena + 16)
+        x, y = [random_models.single([np.zeros(n, np.int8) for n in sizes])
+                for sizes in random_models.ends(good)]
         for _ in range(100):
             net, buf = engine(library, good, memoryview(memory)[8:-8])
             for _ in range(200):
@@ -163,17 +237,20 @@ def test_long_runs_come_back_between_layers(library):
     """After a million multiplications, and then go on where they were."""
     rng = np.random.default_rng(0)
     w = rng.integers(0, 256, (1000, 1000)).astype(np.uint8)
-    ops = [format.Op(1, 0, 0, 128, -128, 127, 9, 0, 0, 1000, 1000, w.tobytes(), bytes(4000), None,
-                     None, 1, 1)] * 3
-    buf = bytes(aifes.builder.assemble(ops, (0, 0), (0, 0)))
+    draft = Draft(1, 0, 1000, 1000, dense_op.Fields(
+        0, 128, -128, 127, 9, 1, 1, w.tobytes(), bytes(4000), None, None, None))
+    buf = bytes(chain([draft] * 3, (0, 0), (0, 0)))
     x = rng.integers(-128, 128, 2000).astype(np.int8)
-    y = np.zeros(2000, np.int8)
+    y, want = np.zeros(2000, np.int8), np.zeros(2000, np.int8)
     net, _ = engine(library, buf, bytearray(2000))
     stops = [net(x, y, 0)]
     while stops[-1]:
         stops.append(net(x, y, stops[-1]))
     assert stops == [2, 3, 5, 0]
-    assert (y == Simulator(buf).run(x.reshape(2, -1)).ravel()).all()
+    for i in range(3):
+        w64 = w.astype(np.int64) - 128
+        x = want = np.clip(x.reshape(2, -1) @ w64.T >> 9, -128, 127).astype(np.int8)
+    assert (y == want.ravel()).all()
 
 
 HOSTILE = """
@@ -187,16 +264,19 @@ def fails(error, f, *a):
         return
     raise AssertionError((f, a))
 bad = bytearray(good)
-bad[80 + 9] = 1                             # the first layer reads outside the arena
+bad[40 + 5] = 1                             # the input lies outside the arena
 for model in (b"", bad, good[:-1], bytes(200), array("i", bytes(80))):
-    fails(ValueError, _aifes.load, model, bytearray(100))
-for arguments in ((good,), (5, bytearray(9)), (good, 5), (good, bytes(100)), (None, None)):
+    fails(ValueError, _aifes.load, model, model, bytearray(100))
+    fails(ValueError, _aifes.load, good, model if model is not bad else b"", bytearray(100))
+fails(ValueError, _aifes.load, good, good, bytearray(2))
+for arguments in ((good,), (good, good), (5, good, bytearray(9)), (good, 5, bytearray(9)),
+                  (good, good, 5), (good, good, bytes(100)), (None, None, None)):
     fails(TypeError, _aifes.load, *arguments)
 arena = bytearray(100)
-net = _aifes.load(good, arena)
+net = _aifes.load(good, good, arena)
 Net = type(net)
 fails(TypeError, Net)                       # no nets but those of load()
-fails(TypeError, Net, good, arena)
+fails(TypeError, Net, good, good, arena)
 fails(AttributeError, lambda: net.model)
 try:                                        # nor classes made of it
     class Forged(Net):
@@ -217,12 +297,27 @@ for arguments in ((), (x, y, 0, 0), (x, y, None), (x, y, 1.5)):
     fails(TypeError, net, *arguments)
 buf = bytearray(good)                       # memory that moves or shrinks under a net
 moving = array("b", bytes(100))
-net = _aifes.load(buf, moving)
+net = _aifes.load(buf, buf, moving)
 for i in range(50):
     moving.extend(array("b", bytes(1000)))
     buf.extend(bytes(1000))
     gc.collect()
     assert net(x, y, 0) == 0 and bytes(y) == want
+buf[40 + 5] = 1                             # what has moved is checked anew
+x, y = array("b", [1, 2]), array("b", [0, 0])
+assert net(x, y, 0) == 0 and bytes(y) == want
+for i in range(99):                         # until it has moved
+    buf.extend(bytes(10000))
+    hold = bytearray(10000)
+    try:
+        assert net(x, y, 0) == 0 and bytes(y) == want
+    except ValueError:
+        break
+else:
+    raise AssertionError
+fails(ValueError, net, x, y, 0)
+buf[40 + 5] = 0
+assert net(x, y, 0) == 0 and bytes(y) == want
 print("ok")
 """
 
@@ -238,11 +333,9 @@ def test_hostile_python(native_x64, tmp_path):
 
 def test_interrupt(native_x64, tmp_path):
     """Ctrl-C ends a batch that would run for minutes."""
-    rng = np.random.default_rng(0)
-    op = random_models.dense(rng, 500)._replace(
-        n_in=500, n_out=500, weights=rng.bytes(250000), bias=bytes(2000), shifts=None, table=None,
-        interleave=1, group=1)
-    (tmp_path / "long.aifes").write_bytes(aifes.builder.assemble([op], (0, 0), (0, 0)))
+    draft = Draft(1, 0, 500, 500, dense_op.Fields(
+        0, 128, -128, 127, 9, 1, 1, bytes(250000), bytes(2000), None, None, None))
+    (tmp_path / "long.aifes").write_bytes(chain([draft], (0, 0), (0, 0)))
     code = ("import aifes\nfrom array import array\nnet = aifes.load('long.aifes')\n"
             "x = array('b', bytes(500 * 100000))\n"
             "try:\n print(net.engine)\n net.run(x, x)\n"
@@ -257,15 +350,59 @@ def test_interrupt(native_x64, tmp_path):
     assert out == "interrupted\n"
 
 
+SEVERAL = """
+import aifes
+from array import array
+net = aifes.load("several.aifes")
+assert net.engine == "native"
+def arrays(tensors):
+    return tuple([array("b", bytes(len(t))) for t in tensors])
+x, y = arrays(net.inputs), arrays(net.outputs)
+for v in x:
+    for i in range(len(v)):
+        v[i] = 7 * i % 50
+net.run(x, y)
+slow = aifes.load("several.aifes", engine="python")
+want = arrays(net.outputs)
+slow.run(x, want)
+assert [bytes(v) for v in y] == [bytes(v) for v in want]
+def fails(x, y):
+    try:
+        net.run(x, y)
+    except aifes.ModelError as error:
+        return
+    raise AssertionError((x, y))
+for a, b in ((x[0], y), (x, y[0]), (list(x), y), (x, list(y)), (x[:-1], y), (x + y, y), (5, y),
+             (x[:-1] + (5,), y), (x, y[:-1] + (bytes(len(y[-1])),)), (x, y[:-1] + (y[-1][1:],)),
+             (tuple([v + v for v in x]), y), ((), y), (None, None)):
+    fails(a, b)
+x, y = [tuple([v + v for v in vs]) for vs in (x, y)]
+net.run(x, y)
+assert [bytes(v) for v in y] == [bytes(v + v) for v in want]
+print("ok")
+"""
+
+
+def test_several_inputs_and_outputs_in_micropython(native_x64, tmp_path):
+    """x and y as tuples, and nothing else."""
+    rng = np.random.default_rng(0)
+    buf = b""
+    while not buf or min(len(sizes) for sizes in random_models.ends(buf)) < 2:
+        buf = random_models.model(rng, True)
+    (tmp_path / "several.aifes").write_bytes(buf)
+    assert run(micropython(), ["-c", SEVERAL], f"{ROOT / 'device'}:{native_x64}",
+               tmp_path) == "ok\n"
+
+
 @pytest.mark.parametrize("chip", CHIPS)
 def test_instructions(chip, tmp_path):
     """No kernel becomes slower than what was once reached, with the order that the chip wants."""
     need(CHIPS[chip].compiler)
-    elf = build(chip, tmp_path)
+    elf = build(chip, tmp_path, several=False)
     for name, limit in zip(NETS, REACH[chip]):
         assert measure(chip, elf, name, TARGET.get(chip, "any")) <= limit, name
 
 
 def test_arena_of_model_c():
     """<= 192 bytes of C arena for 64-128-64-10: what its largest neighbours need."""
-    assert Simulator(network("C")[0]).plan.arena <= 192
+    assert format.decode(network("C")[0]).arena <= 192

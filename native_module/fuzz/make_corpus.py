@@ -8,29 +8,32 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1] / "tests"))
 import float_models  # noqa: E402
 import random_models  # noqa: E402
-from test_mutation import MODELS  # noqa: E402
+from hostile_models import MODELS  # noqa: E402
 
 
 def main():
     folder = HERE / "corpus"
     folder.mkdir(exist_ok=True)
+    for old in folder.iterdir():
+        old.unlink()
     rng = np.random.default_rng(0)
     models = dict(MODELS)
-    while len(models) < 40:
-        model = random_models.model(rng)
+    while len(models) < 50:
+        model = random_models.model(rng, len(models) % 2 == 1, 24)
         if len(model) < 2500:
             models[f"random {len(models)}"] = model
     number = 0
     while number < 30:
-        model = float_models.assemble(*float_models.model(rng, 12))
+        model = float_models.assemble(*float_models.model(rng, 12), number)
         if len(model) < 2500:
             models[f"float {number}"] = model
             number += 1
     for i, (name, model) in enumerate(models.items()):
-        # fields are tried with length and magic repaired, floats in and out; every other one with
-        # an op whose x and y are neighbours or overlap, and with x and y in the arena
-        choices = 0x34 | (i & 1) * (0x80 | 3 << 24 | i << 15)
-        (folder / name.replace(" ", "_")).write_bytes(choices.to_bytes(4, "little") + model)
+        # fields are tried with the length repaired, floats in and out; every other one with an op
+        # whose x and y are neighbours or overlap, and with x and y in the arena
+        choices = 0x34 | (i & 1) * (0x80 | 3 << 24 | i << 15) | (i >> 1 & 1) << 26
+        (folder / name.replace(" ", "_").replace(",", "")).write_bytes(
+            choices.to_bytes(4, "little") + model)
 
 
 if __name__ == "__main__":

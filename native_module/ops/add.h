@@ -20,8 +20,6 @@ typedef struct {
 
 #if AIFES_FLOAT
 
-#include "../f32_math.h"
-
 typedef struct {
     aifes_step step;
     const f32 *x2;

@@ -68,7 +68,7 @@ static int dense_load(const aifes_memory *m, dense_step *s, const dense_record *
     uint32_t padded = 0;
     (void)x;
     copy(&s->zero_point, &r->zero_point, 8);
-    if ((n_in >> 14 | s->step.flags >> 1 | r->multipliers) || s->low > s->high
+    if ((n_in >> 14 | s->step.flags >> 1 | s->shift >> 5 | r->multipliers) || s->low > s->high
         || (s->group != 1 && s->group != 4) || s->interleave - 1u >= n_out) {
         return 0;
     }
@@ -233,12 +233,10 @@ AIFES_INLINE int dense_run(const dense_step *s)
 
 #else
 
-#include "../f32_math.h"
-
 /* step.own: whether weights are rows, else one input's after the other's */
 typedef struct {
     aifes_step step;
-    const uint8_t *weights, *bias;
+    const f32 *weights, *bias;
 } dense_step;
 
 static int dense_load(const aifes_memory *m, dense_step *s, const dense_record *r,
@@ -246,8 +244,8 @@ static int dense_load(const aifes_memory *m, dense_step *s, const dense_record *
 {
     const uint32_t n_in = s->step.n_in, n_out = s->step.n_out;
     (void)x;
-    s->weights = (const uint8_t *)finite(m, r->weights, product(n_in, n_out));
-    s->bias = (const uint8_t *)finite(m, r->bias, n_out);
+    s->weights = finite(m, r->weights, product(n_in, n_out));
+    s->bias = finite(m, r->bias, n_out);
     s->step.own = r->interleave == 1;
     return s->weights && s->bias && (s->step.own || r->interleave == n_out) && r->group == 1
         && !(s->step.flags | r->zero_point | r->weight_zero | r->low | r->high | r->shift)
@@ -256,9 +254,11 @@ static int dense_load(const aifes_memory *m, dense_step *s, const dense_record *
 
 #if F32_SOFT
 /* y[j] = bias[j] + sum_k x[k] * w[j][k]; rows of weights, or one input's after the other's */
-AIFES_NOINLINE static void dense_sums(const f32 *x, f32 *y, const f32 *w, const f32 *bias,
-    uint32_t n_in, uint32_t n_out, int rows)
+AIFES_NOINLINE static void dense(const dense_step *s)
 {
+    const f32 *x = (const f32 *)s->step.x, *w = s->weights, *bias = s->bias;
+    f32 *y = (f32 *)s->step.y;
+    const uint32_t n_in = s->step.n_in, n_out = s->step.n_out, rows = s->step.own;
     for (f32 *end = y + n_out; y != end; y++) {
         *y = f32_dot(*bias++, x, w, n_in, rows ? 1 : n_out);
         w += rows ? n_in : 1;
@@ -266,9 +266,12 @@ AIFES_NOINLINE static void dense_sums(const f32 *x, f32 *y, const f32 *w, const 
 }
 #else
 /* The same, four outputs at a time: an FPU needs some cycles until a sum takes the next product */
-AIFES_FAST static void dense_sums(const f32 *x, f32 *y, const f32 *w, const f32 *bias, uint32_t n_in,
-    uint32_t n_out, int rows)
+AIFES_FAST static void dense(const dense_step *s)
 {
+    const f32 *x = (const f32 *)s->step.x, *w = s->weights, *bias = s->bias;
+    f32 *y = (f32 *)s->step.y;
+    const uint32_t n_in = s->step.n_in, rows = s->step.own;
+    uint32_t n_out = s->step.n_out;
     const uint32_t next = rows ? n_in : 1, step = rows ? 1 : n_out;
     const f32 *end = x + n_in;
     for (; n_out >= 4; n_out -= 4, y += 4, bias += 4) {
@@ -310,8 +313,7 @@ AIFES_INLINE int dense_run(const dense_step *s)
     if (s->step.kernel != DENSE) {
         return 0;
     }
-    dense_sums((const f32 *)s->step.x, (f32 *)s->step.y, (const f32 *)s->weights,
-        (const f32 *)s->bias, s->step.n_in, s->step.n_out, s->step.own);
+    dense(s);
     return 1;
 }
 

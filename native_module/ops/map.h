@@ -13,12 +13,12 @@ typedef struct {
     uint32_t table; /* float32: alpha, of those functions that have one */
 } map_record;
 
+#if !AIFES_FLOAT
+
 typedef struct {
     aifes_step step;
     const uint8_t *table;
 } map_step;
-
-#if !AIFES_FLOAT
 
 static int map_load(const aifes_memory *m, map_step *s, const map_record *r, const aifes_place *x)
 {
@@ -39,7 +39,10 @@ AIFES_NOINLINE static void map(const map_step *s)
 
 #else
 
-#include "../f32_math.h"
+typedef struct {
+    aifes_step step;
+    const f32 *alpha; /* or NULL */
+} map_step;
 
 enum { MAP_RELU, MAP_LEAKY_RELU, MAP_ELU, MAP_SIGMOID, MAP_TANH, MAP_SOFTSIGN };
 
@@ -47,12 +50,12 @@ static int map_load(const aifes_memory *m, map_step *s, const map_record *r, con
 {
     const uint32_t function = s->step.flags;
     (void)x;
-    s->table = NULL;
+    s->alpha = NULL;
     if (function == MAP_LEAKY_RELU || function == MAP_ELU) {
-        s->table = (const uint8_t *)finite(m, r->table, 1);
+        s->alpha = finite(m, r->table, 1);
     }
-    return !s->table == !r->table && s->step.n_in == s->step.n_out && function <= MAP_SOFTSIGN
-        && (s->table || function == MAP_RELU || function > MAP_ELU);
+    return !s->alpha == !r->table && s->step.n_in == s->step.n_out && function <= MAP_SOFTSIGN
+        && (s->alpha || function == MAP_RELU || function > MAP_ELU);
 }
 
 static f32 activate(f32 x, uint32_t function, f32 alpha)
@@ -89,9 +92,10 @@ AIFES_NOINLINE static void map(const map_step *s)
 {
     const f32 *x = (const f32 *)s->step.x;
     f32 *y = (f32 *)s->step.y;
-    const f32 alpha = s->table ? *(const f32 *)s->table : F32_ONE;
-    for (uint32_t i = 0; i < s->step.n_in; i++) {
-        y[i] = activate(x[i], s->step.flags, alpha);
+    const f32 alpha = s->alpha ? *s->alpha : F32_ONE;
+    const uint32_t function = s->step.flags, n = s->step.n_in;
+    for (uint32_t i = 0; i < n; i++) {
+        y[i] = activate(x[i], function, alpha);
     }
 }
 

@@ -84,8 +84,6 @@ AIFES_NOINLINE static void softmax(const softmax_step *s)
 
 #else
 
-#include "../f32_math.h"
-
 static int softmax_load(const aifes_memory *m, softmax_step *s, const softmax_record *r,
     const aifes_place *x)
 {

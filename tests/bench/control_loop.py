@@ -13,10 +13,9 @@ import numpy as np
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "device" / "examples"
 sys.path[:0] = [str(ROOT / "tests"), str(EXAMPLES)]
-from aifes_host import demo, quantize  # noqa: E402
+from aifes_host import Activation, Dense, demo, quantize, sequential  # noqa: E402
 from aifes_host.boards import deploy  # noqa: E402
 from aifes_host.boards.board import SerialBoard  # noqa: E402
-from aifes_host.graph import Activation, Dense, Graph  # noqa: E402
 from robot_simulated import LINE_WIDTH, Robot  # noqa: E402
 
 STEPS = 10000
@@ -60,9 +59,9 @@ print(json.dumps([done, net.engine, c[0], c[len(c) // 2], c[-1], list(robot.heap
 
 def other_model():
     """The same network with weights half as large: another, that can be told by its outputs."""
-    graph = Graph(inputs=3, name="other", layers=[
+    graph = sequential(3, [
         Dense(np.array(demo.W1) / 2, np.array(demo.B1) / 2), Activation("leaky_relu", 0.01),
-        Dense(np.array(demo.W2) * 2, demo.B2), Activation("sigmoid")])
+        Dense(np.array(demo.W2) * 2, demo.B2), Activation("sigmoid")], "other")
     spots = np.random.default_rng(0).dirichlet((0.4, 0.4, 0.4), 400) @ demo.COLORS
     return quantize(graph, spots).model
 

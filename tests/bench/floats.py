@@ -9,14 +9,13 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import float_models  # noqa: E402
-from emulator import FLOAT_CHIPS, Emulator, build_floats  # noqa: E402
+from emulator import FLOAT_CHIPS, PLAIN, Emulator, build  # noqa: E402
 
 NETS = {
     "A": ((3, 3, 2), ("leaky_relu", np.float32(0.01)), ("sigmoid", np.float32(0))),
     "B": ((16, 32, 16, 4), ("relu", np.float32(0)), ("softmax",)),
     "C": ((64, 128, 64, 10), ("relu", np.float32(0)), ("softmax",)),
 }
-PLAIN = ["-DF32_SOFT=0"]  # C's own floats: the compiler's library where there is no FPU
 
 
 def network(name, columns):
@@ -35,9 +34,9 @@ def network(name, columns):
 def measure(chip, elf, name, columns=True):
     """Instructions of one inference whose result was compared with NumPy's."""
     layers, x = network(name, columns)
-    board = Emulator(chip, elf, float_models.assemble(layers, len(x)), kind="f32")
-    want, _ = float_models.run(layers, x, False)
-    assert board.run_floats(x.tobytes(), len(want)) == want.astype("<f4").tobytes()
+    board = Emulator(chip, elf, float_models.assemble(layers, [len(x)]))
+    want = float_models.run(layers, [x], False)[0][-1]
+    assert board.run([x.tobytes()], [len(want)], True) == [want.astype("<f4").tobytes()]
     return board.count
 
 
@@ -49,9 +48,9 @@ def main():
         table.add_column(title, justify="right" if "-" in title else "left")
     with tempfile.TemporaryDirectory() as folder:
         for chip, (title, *_) in FLOAT_CHIPS.items():
-            rows = [(title, ())] + [(title + ", libgcc", PLAIN)] * (chip != "M4")
+            rows = [(title, ())] + [(title + ", libgcc", [PLAIN])] * (chip != "M4")
             for row, options in rows:
-                elf = build_floats(chip, folder, options)
+                elf = build(chip, folder, options, is_float=True)
                 for columns in (True, False):
                     counts = {n: measure(chip, elf, n, columns) for n in NETS}
                     table.add_row(row, "by input" if columns else "by output", *[

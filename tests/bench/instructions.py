@@ -1,4 +1,8 @@
-"""Instructions of one inference, int8 in and out, on emulated chips, beside other libraries'."""
+"""Instructions of one inference, int8 in and out, on emulated chips, beside other libraries'.
+
+The engine is the family _aifes; that of firmware and _aifes_cnn, which looks how many inputs and
+outputs there are, takes 25 more.
+"""
 import sys
 import tempfile
 from pathlib import Path
@@ -10,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from emulator import CHIPS, Emulator, build  # noqa: E402
+from emulator import CHIPS, PORTABLE, Emulator, build  # noqa: E402
 
 NETS = {
     "A": ((3, 3, 2), ("leaky_relu", 0.01), "sigmoid"),
@@ -52,7 +56,7 @@ def measure(chip, elf, name, target):
     model = arrange(model, target)
     board = Emulator(chip, elf, model)
     want = Simulator(model).run(x[None])[0]
-    assert board.run(x.tobytes(), len(want)) == want.tobytes()
+    assert board.run([x.tobytes()], [len(want)]) == [want.tobytes()]
     return board.count
 
 
@@ -63,7 +67,8 @@ def main():
             table.add_column("")
             for name, (sizes, *_) in NETS.items():
                 table.add_column(f"{name} {'-'.join(map(str, sizes))}", justify="right")
-            own, portable = build(chip, folder), build(chip, folder, True)
+            own = build(chip, folder, several=False)
+            portable = build(chip, folder, [PORTABLE], several=False)
             rows = {"portable C": (portable, "any")}
             if chip in TARGET:
                 rows["portable C, " + TARGET[chip]] = portable, TARGET[chip]

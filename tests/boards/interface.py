@@ -103,6 +103,5 @@ def cpython_native(library, floats):
     return (f"import sys\nsys.path.append({str(Path(__file__).parents[1])!r})\nimport ctypes\n"
             f"import shared_library\nlibrary = ctypes.CDLL({library._name!r})\n"
             f"floats = ctypes.CDLL({floats._name!r})\n"
-            "library.aifes_net_size.restype = floats.f32_net_size.restype = ctypes.c_size_t\n"
             "sys.modules['_aifes'] = shared_library.module(library)\n"
-            "sys.modules['_aifes_f32'] = shared_library.f32_module(floats)\n")
+            "sys.modules['_aifes_f32'] = shared_library.module(floats)\n")

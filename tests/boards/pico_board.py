@@ -27,7 +27,8 @@ def build(cache, c_module=False):
     in the firmware."""
     inputs = sorted((HERE / "pico").iterdir())
     if c_module:
-        inputs += sorted(p for p in NATIVE.iterdir() if p.suffix in (".c", ".h", ".cmake"))
+        inputs += sorted(p for folder in (NATIVE, NATIVE / "ops") for p in folder.iterdir()
+                         if p.suffix in (".c", ".h", ".cmake"))
     key = hashlib.sha256(b"".join(p.read_bytes() for p in inputs)).hexdigest()[:16]
     out = Path(cache) / f"pico-{key}"
     if not out.exists():
