@@ -3,7 +3,7 @@ import aifes
 import graphs
 import numpy as np
 import pytest
-from aifes.format import HEADER_SIZE, INT8, Op, Tensor, decode
+from aifes.format import HEADER_SIZE, INT8, Op, Tensor, decode, size
 from aifes.layers.assemble import assemble
 from aifes.layers.dense import dense
 from aifes.ops import room
@@ -24,11 +24,14 @@ from aifes_host import (
     sequential,
 )
 from aifes_host import Tensor as Input
+from aifes_host.cost import CHIPS, TOLERANCE, estimate
 from aifes_host.layout import TARGETS, arrange
 from aifes_host.losses import goals
 from aifes_host.memory_map import lower_bound
 from aifes_host.predictions import Outputs
 from aifes_host.stages import stages
+from conftest import need
+from emulator import Emulator, build
 from graphs import GRAPHS, on_device
 
 EYE = Dense(np.eye(2), np.zeros(2), "eye")
@@ -364,3 +367,20 @@ def test_names_of_several_outputs():
         with pytest.raises(ConversionError, match="classes are told by one output"):
             named.accuracy(graph(x), np.zeros(len(x)))
         assert metadata(model, Simulator(model).plan)["inputs"] == ["left", "right"]
+
+
+@pytest.mark.parametrize("number, chip", enumerate(("M0+", "M4", "RV32")))
+def test_estimates_are_what_the_emulated_chip_counts(number, chip, tmp_path):
+    need("riscv64-unknown-elf-gcc" if chip == "RV32" else "arm-none-eabi-gcc")
+    elf = build(chip, tmp_path)
+    for name in GRAPHS:
+        graph, x = made(name)
+        result = quantize(graph, x)
+        model = arrange(result.model, CHIPS[number].target)
+        q = np.random.default_rng(0).integers(-128, 128, (1, graph.n_in)).astype(np.int8)
+        ends = Simulator(model)
+        parts = np.split(q[0], np.cumsum([t.size for t in graph.inputs])[:-1])
+        board = Emulator(chip, elf, model)
+        found = board.run([v.tobytes() for v in parts], [size(t.shape) for t in ends.outputs])
+        assert b"".join(found) == ends.run(q).tobytes()
+        assert abs(estimate(result.model, CHIPS[number]).instructions / board.count - 1) < TOLERANCE

@@ -2,6 +2,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from aifes.format import size
 from aifes.layers.add import add, float_add
 from aifes.layers.map import table_map
 from aifes.ops.add import MAX_LEFT
@@ -85,4 +86,4 @@ def products(op, tensors):
 
 
 def instructions(op, tensors, chip):
-    return int(np.prod(tensors[op.outputs[0]].shape)) * chip.sum
+    return size(tensors[op.outputs[0]].shape) * chip.added + chip.start

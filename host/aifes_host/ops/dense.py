@@ -2,12 +2,13 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+from aifes.format import size
 from aifes.layers import q7
 from aifes.layers.dense import dense, float_dense
 from aifes.ops.dense import weights_size
 from aifes.quantizer import scales
 
-from ..graph import LARGEST, ConversionError, Tensor
+from ..graph import LARGEST, ConversionError
 from ..scales import (
     best_scale,
     element_scales,
@@ -58,7 +59,7 @@ class Dense(Layer):
         return self.weights.shape[1]
 
     def shape(self, x):
-        n = Tensor("", x).size
+        n = size(x)
         if n != len(self.weights):
             raise ConversionError(f"dense layer {self.name!r} takes {len(self.weights)} inputs "
                                   f"but gets {n}")
@@ -160,7 +161,7 @@ def _float32(x, w, bias):
 
 
 def _sizes(op, tensors):
-    return [int(np.prod(tensors[k].shape)) for k in (op.inputs[0], op.outputs[0])]
+    return [size(tensors[k].shape) for k in (op.inputs[0], op.outputs[0])]
 
 
 def stored_weights(buf, op, tensors):
@@ -171,8 +172,8 @@ def stored_weights(buf, op, tensors):
     w = buf[f.weights:f.weights + weights_size(n_in, n_out, f.interleave)].reshape(blocks, -1)
     whole = n_in - n_in % f.group  # inputs in full groups; the rest forms a smaller one
     parts = [w[:, start * f.interleave:][:, :n * f.interleave].reshape(
-        blocks, -1, f.interleave, size).transpose(1, 3, 0, 2).reshape(n, -1)
-        for start, n, size in ((0, whole, f.group), (whole, n_in - whole, n_in - whole)) if n]
+        blocks, -1, f.interleave, wide).transpose(1, 3, 0, 2).reshape(n, -1)
+        for start, n, wide in ((0, whole, f.group), (whole, n_in - whole, n_in - whole)) if n]
     return np.concatenate(parts)[:, :n_out]
 
 

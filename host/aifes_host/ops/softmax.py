@@ -3,6 +3,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from aifes.format import size
 from aifes.layers import activations
 from aifes.layers.map import table_map
 from aifes.layers.softmax import softmax
@@ -130,4 +131,4 @@ def products(op, tensors):
 
 
 def instructions(op, tensors, chip):
-    return int(np.prod(tensors[op.outputs[0]].shape)) * chip.probability
+    return size(tensors[op.outputs[0]].shape) * chip.probability
