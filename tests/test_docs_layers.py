@@ -34,31 +34,53 @@ def of_keras(name):
         layer = eval(made if "(" in made else made + "()", vars(layers))
     import keras
 
+    if name == "Add":
+        x = keras.Input((4,))
+        h = layers.Dense(5)(x)
+        return keras.Model(x, layers.Dense(3)(layer([h, layers.Dense(5)(h)])))
     return keras.Sequential([keras.Input((4,)), layers.Dense(5), layer, layers.Dense(3)])
 
 
 def of_torch(name):
-    nn = pytest.importorskip("torch").nn
+    torch = pytest.importorskip("torch")
+    nn = torch.nn
+    if name == "add":
+        class Residual(nn.Linear):
+            def forward(self, x):
+                return torch.add(x, super().forward(x))
+
+        return nn.Sequential(nn.Linear(4, 5), Residual(5, 5), nn.Linear(5, 3)).eval()
     layer = eval({"Linear": "Linear(5, 5)", "BatchNorm1d": "BatchNorm1d(5)"}.get(
         name, name if "(" in name else name + "()"), vars(nn))
     return nn.Sequential(nn.Linear(4, 5), layer, nn.Linear(5, 3)).eval()
 
 
-def of_onnx(name):
+def of_onnx(name, branches=False):
     onnx = pytest.importorskip("onnx")
-    helper, numpy_helper = onnx.helper, onnx.numpy_helper
+    helper = onnx.helper
     more = {"Gemm": [np.eye(5)], "MatMul": [np.eye(5)], "PRelu": [np.array([0.2])],
             "Clip": [np.array(-1.0), np.array(1.0)], "BatchNormalization": [np.ones(5)] * 4,
             "Reshape": [np.array([-1, 5])], "Squeeze": [np.array([2])],
             **dict.fromkeys(("Add", "Sub", "Mul", "Div"), [np.full(5, 2.0)])}.get(name, [])
     given = {"w": W, "v": V, **{f"c{i}": c for i, c in enumerate(more)}}
     middle, before = [], "h"
+    if branches:
+        given = {"w": W, "v": V, "u": np.eye(5)}
+        return _onnx(given, [helper.make_node("MatMul", ["h", "u"], ["g"]),
+                             helper.make_node(name, ["h", "g"], ["r"])])
     if name == "Squeeze":
         given["u"] = np.array([2])
         middle, before = [helper.make_node("Unsqueeze", ["h", "u"], ["h3"])], "h3"
     attributes = {"scale": [2.0] * 5, "offset": [0.0] * 5} if name == "Scaler" else {}
     middle.append(helper.make_node(name, [before, *list(given)[2:2 + len(more)]], ["r"],
                                    domain="ai.onnx.ml" if name == "Scaler" else "", **attributes))
+    return _onnx(given, middle)
+
+
+def _onnx(given, middle):
+    """Two dense layers, w and v, and what is between their results h and r."""
+    from onnx import helper, numpy_helper
+
     values = [numpy_helper.from_array(v if v.dtype.kind == "i" else v.astype(np.float32), k)
               for k, v in given.items()]
     graph = helper.make_graph(
@@ -97,7 +119,8 @@ def test_layer(row):
     for make, cell in zip((of_keras, of_torch, of_onnx, by_hand), row[1:5]):
         assert cell == "-" or names(cell), cell
         for name in names(cell):
-            graph = from_model(make(name))
+            branches = make is of_onnx and row[0].startswith("sum")
+            graph = from_model(make(name, True) if branches else make(name))
             assert "yes" == row[5] == can(lambda g: quantize(g, X), graph), name
             assert row[6] == can(float_model, graph), name
             assert row[7] == can(on_the_board, graph), name

@@ -144,7 +144,7 @@ def test_targets_are_scaled_back(activation, scaler):
     graph = from_model(fitted)
     agrees(graph, fitted.predict(WIDE))
     assert [layer.kind for layer in graph.layers].count("dense") == 2
-    assert from_model(fit(fitted, np.stack([Y, 3 * Y], axis=1))).outputs == 2
+    assert from_model(fit(fitted, np.stack([Y, 3 * Y], axis=1))).n_out == 2
 
 
 SELECTORS = [SelectKBest(k=3), SelectPercentile(percentile=50), VarianceThreshold(0.5),
@@ -180,13 +180,13 @@ def test_steps_before_the_network(step):
 def test_a_selection_costs_no_layer():
     fitted = fit(make_pipeline(SelectKBest(k=3), MLPClassifier((5,), max_iter=30)), classes(3))
     graph = from_model(fitted)
-    assert graph.inputs == 6 and [d.weights.shape for d in graph.layers if d.kind == "dense"] == [
+    assert graph.n_in == 6 and [d.weights.shape for d in graph.layers if d.kind == "dense"] == [
         (6, 5), (5, 3)]
 
 
 def test_many_inputs_take_no_square_of_memory():
     x = RNG.normal(size=(5, 200_000)).astype("f")
-    assert from_model(Ridge().fit(x, np.arange(5))).inputs == 200_000
+    assert from_model(Ridge().fit(x, np.arange(5))).n_in == 200_000
     with pytest.raises(ConversionError, match="StandardScaler takes 200000 values"):
         from_model(make_pipeline(StandardScaler(), Ridge()).fit(x, np.arange(5)))
 

@@ -41,7 +41,8 @@ def test_wheel_holds_everything(wheel):
     names = {n for n in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in n}
     host = ROOT / "host"
     want = {f"aifes/{name}" for name in SOURCES}
-    want |= {f"aifes-stubs/{p.name}" for p in (ROOT / "device" / "aifes-stubs").glob("*.pyi")}
+    want |= {p.relative_to(ROOT / "device").as_posix()
+             for p in (ROOT / "device" / "aifes-stubs").rglob("*.pyi")}
     want |= {p.relative_to(host).as_posix() for p in host.glob("aifes_host/**/*")
              if p.is_file() and p.suffix != ".pyc"}
     assert names == want

@@ -2,7 +2,6 @@ from array import array
 from collections.abc import Sequence
 from typing import Any, Final, Literal
 
-from . import q7 as q7
 from .layers import ELU as ELU
 from .layers import Dense as Dense
 from .layers import Input as Input
@@ -13,6 +12,7 @@ from .layers import Sigmoid as Sigmoid
 from .layers import Softmax as Softmax
 from .layers import Softsign as Softsign
 from .layers import Tanh as Tanh
+from .layers import q7 as q7
 from .quantizer import Quantizer as Quantizer
 from .quantizer import quantize as quantize
 
@@ -21,6 +21,7 @@ __all__: Final = ("load", "Model", "ModelError")
 
 _Bytes = bytes | bytearray | memoryview
 _Writable = bytearray | memoryview | array[Any]
+_Buffer = _Bytes | array[Any]
 _Engine = Literal["native", "viper", "python"]
 
 class ModelError(ValueError): ...
@@ -29,7 +30,7 @@ def load(
     source: str | _Bytes, arena: _Writable | None = None, engine: _Engine | None = None
 ) -> Model: ...
 
-def finite(x: _Bytes | array[Any] | Sequence[float]) -> bool: ...
+def finite(x: _Buffer | Sequence[float]) -> bool: ...
 
 class Model:
     def __init__(
@@ -41,24 +42,32 @@ class Model:
     ) -> None: ...
     len: int
     ram: int
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
-    input_dtype: str
-    output_dtype: str
-    input_scale: float | tuple[float, ...]
-    output_scale: float | tuple[float, ...]
-    input_zero_point: int | tuple[int, ...]
-    output_zero_point: int | tuple[int, ...]
+    # of several inputs or outputs a tuple with one of these for each
+    input_shape: tuple[Any, ...]
+    output_shape: tuple[Any, ...]
+    input_dtype: str | tuple[str, ...]
+    output_dtype: str | tuple[str, ...]
+    input_scale: float | tuple[Any, ...]
+    output_scale: float | tuple[Any, ...]
+    input_zero_point: int | tuple[Any, ...]
+    output_zero_point: int | tuple[Any, ...]
     metadata: dict[str, Any]
     labels: list[str] | None
     input: memoryview
     output: memoryview
+    inputs: tuple[memoryview, ...]
+    outputs: tuple[memoryview, ...]
     engine: _Engine
     def forward(self) -> None: ...
-    def run(self, x: _Bytes | array[Any], y: _Writable) -> None: ...
+    def run(
+        self,
+        x: _Buffer | tuple[_Buffer, ...],
+        y: _Writable | tuple[_Writable, ...],
+    ) -> None: ...
     def swap(self, other: Model) -> None: ...
     def classify(
-        self, x: _Bytes | array[Any] | Sequence[float]
+        self, x: _Buffer | Sequence[float]
     ) -> tuple[str | int, float]: ...
     def save(self, path: str) -> None: ...
-    def predict(self, values: Sequence[float]) -> list[float]: ...
+    # of several inputs a sequence of such sequences, of several outputs a list of lists
+    def predict(self, values: Sequence[float] | Sequence[Sequence[float]]) -> list[Any]: ...

@@ -152,7 +152,8 @@ def modules(engine, kind):
         needed |= {f"ops/{number}", *(f"ops/{op}" for op in kind.ops)} if engine == "python" else {
             f"viper/{number}", *(f"{folder}/{op}" for folder in ("viper", "ops")
                                  for op in kind.ops)}
-        needed |= {"several"} if kind.several else set()
+        if kind.several:
+            needed.add("several")
     return closure(needed)
 
 

@@ -16,7 +16,8 @@ def from_model(model, name=None, output=None):
         torch.export.ExportedProgram; an onnx.ModelProto; a fitted scikit-learn estimator or
         Pipeline. name: kept in the file; default: the framework's. output: of a network of Keras,
         ONNX or PyTorch with several outputs, the one to convert: its name (of Keras: its layer's),
-        its key in the dict or its number in the tuple that forward() returns.
+        its key in the dict or its number in the tuple that forward() returns; or a list of those
+        to keep, in this order.
     Raises ConversionError naming the layer that cannot be converted, and why.
     """
     if isinstance(model, Graph):

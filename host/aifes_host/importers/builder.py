@@ -149,10 +149,10 @@ class Value:
                                   "Flatten before it")
         if self.shape is not None and self.shape[-1] != n_in:
             raise ConversionError(f"layer {name!r} takes {n_in} inputs but gets {self.shape[-1]}")
+        layer = Dense(weights, np.zeros(n_out) if bias is None else bias, name)
         if self.shape is None:
             self.tell((n_in,))
-        bias = np.zeros(n_out) if bias is None else np.asarray(bias, np.float64)
-        return self._then(Dense(weights, bias, name), (*around, n_out))
+        return self._then(layer, (*around, n_out))
 
     def affine(self, slope, offset, name):
         """slope * x + offset for each element; scalars or arrays that broadcast to the shape."""

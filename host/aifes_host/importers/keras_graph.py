@@ -80,9 +80,9 @@ class Walk:
         called = _Calls(layers, config["output_layers"])
         ends = config["output_layers"]
         if isinstance(ends, dict):
-            ends = {key: called.key(_histories(end)[0]) for key, end in ends.items()}
+            ends = {key: called.key(_histories(end)[0], True) for key, end in ends.items()}
         else:
-            found = [called.key(h) for h in _histories(ends)]
+            found = [called.key(h, True) for h in _histories(ends)]
             names = [layer for layer, _, _ in found]
             ends = {layer if names.count(layer) == 1 else f"{layer}:{i}": key
                     for i, (layer, key) in enumerate(zip(names, found))}
@@ -96,7 +96,7 @@ class Walk:
         values = {}
         for name, number in called.in_order([key[:2] for key in ends.values()]):
             layer, reads = layers[name], called.reads[name, number]
-            read = [values[r[:2]][r[2]] for r in reads]
+            read = [self._result(values[r[:2]], r) for r in reads]
             if name in known:
                 read = [known[name]]
             elif not reads:
@@ -105,7 +105,13 @@ class Walk:
             if is_sum(layer):
                 read += _numbers(layer["inbound_nodes"][number], read)
             values[name, number] = self._call(layer, trail, read)
-        return {name: (key[0], values[key[:2]][key[2]]) for name, key in ends.items()}
+        return {name: (key[0], self._result(values[key[:2]], key)) for name, key in ends.items()}
+
+    @staticmethod
+    def _result(results, key):
+        if key[2] >= len(results):
+            raise _missing(key[0])
+        return results[key[2]]
 
     def _call(self, layer, trail, read):
         """What a layer or a model within the model makes of Values: a list."""
@@ -145,11 +151,12 @@ class _Calls:
         self.layers = layers
         self.counts = {name: max(1, len(found)) for name, found in nodes.items()}
         histories = [h for found in (*nodes.values(), ends) for h in _histories(found)]
-        last = {}
+        # Keras counts the call by which a model was made, which is not one of these: Keras 3 only
+        # where it lists the outputs
+        self.keras_3 = any(isinstance(node, dict) for found in nodes.values() for node in found)
+        self.last = {}
         for name, number, _ in histories:
-            last[name] = max(number, last.get(name, 0))
-        # a model counts the call by which it was made, which is not one of these
-        self.more = {name: max(0, last.get(name, 0) + 1 - n) for name, n in self.counts.items()}
+            self.last[name] = max(number, self.last.get(name, 0))
         self.reads = {}
         for name, found in nodes.items():
             for i, node in enumerate(found or [[]]):
@@ -158,18 +165,21 @@ class _Calls:
                                           "the model without it")
                 self.reads[name, i] = [self.key(h) for h in _histories(node)]
 
-    def key(self, history):
-        """(layer, number of the call, number of the result) of a history that Keras wrote."""
+    def key(self, history, end=False):
+        """(layer, number of the call, number of the result) of a history that Keras wrote.
+
+        end: among the outputs.
+        """
         name, number, result = history
         if name not in self.layers:
             raise ConversionError(f"the model has no layer {name!r}, which it uses: save it again "
                                   "with model.save('model.keras')")
         kind, n = self.layers[name]["class_name"], self.counts[name]
-        number = 0 if n == 1 else number - self.more[name]
-        if self.more[name] > (kind in MODELS) and n > 1 or number < 0 or \
-                kind not in MODELS and result:
-            raise ConversionError(f"the model uses a result of layer {name!r} that it does not "
-                                  "have: save it again with model.save('model.keras')")
+        if kind in ("Functional", "Model") if self.keras_3 else kind in MODELS:
+            number -= end if self.keras_3 else self.last[name] >= n
+        number = 0 if n == 1 else number
+        if not 0 <= number < n or result < 0 or kind not in MODELS and result:
+            raise _missing(name)
         return name, number, result
 
     def in_order(self, ends):
@@ -187,6 +197,11 @@ class _Calls:
                 left.append((call, True))
                 left += [(read[:2], False) for read in reversed(self.reads[call])]
         return list(found)
+
+
+def _missing(name):
+    return ConversionError(f"the model uses a result of layer {name!r} that it does not have: save "
+                           "it again with model.save('model.keras')")
 
 
 def _numbers(node, read):

@@ -17,9 +17,9 @@ from .onnx_tensors import Tensors, dimensions
 TAKEN = ("Gemm", "MatMul", "Add", "Sub", "Mul", "Div", "Neg", "BatchNormalization", "Relu",
          "LeakyRelu", "PRelu", "Elu", "Celu", "Selu", "Gelu", "Swish", "Mish", "Sigmoid",
          "HardSigmoid", "HardSwish", "Tanh", "Softsign", "Softplus", "Softmax", "LogSoftmax",
-         "Clip", "Min", "Max", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Dropout",
-         "Cast", "Scaler", "Normalizer", "LinearClassifier", "LinearRegressor", "ZipMap")
-ALLOWED = (*TAKEN, "each with constants")
+         "Clip", "Min", "Max", "Sum", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity",
+         "Dropout", "Cast", "Scaler", "Normalizer", "LinearClassifier", "LinearRegressor", "ZipMap")
+ALLOWED = (*TAKEN, "each with constants, Add and Sum with others too")
 
 # ONNX's operator: that of elementwise.py, and after its inputs the attributes, (name, default)
 ELEMENTWISE = {
@@ -82,7 +82,7 @@ def _convert(model, name, output, folder):
     if version > onnx.defs.onnx_opset_version():
         raise ConversionError(f"the model is of ONNX's operator set {version}, newer than the "
                               f"installed onnx package: pip install -U onnx")
-    nodes = [node for n in graph.node for node in _node(n, version)]
+    nodes = [node for n in graph.node for node in _node(n, version, constants)]
     chosen, classes = classifiers.chosen(graph, constants, outputs.wanted(output))
     for one in chosen:
         one.value = classifiers.second_class(nodes, constants, one.value)
@@ -107,8 +107,8 @@ def _convert(model, name, output, folder):
                  _apply, _measure, ALLOWED, name, labels)
 
 
-def _node(proto, opset):
-    """The Node of an operator, or those of one with many inputs."""
+def _node(proto, opset, constants):
+    """The Node of an operator, or those of one that stands for several."""
     attributes = {a.name: onnx.helper.get_attribute_value(a) for a in proto.attribute}
     attributes["opset"] = opset
     op, args = proto.op_type, [Ref(i) if i else None for i in proto.input]
@@ -129,6 +129,11 @@ def _node(proto, opset):
                 made = name if last else f"{name}/{j}"
                 yield Node(kind, [args[0] if j == 0 else Ref(f"{name}/{j - 1}"), other], {}, made,
                            layer, proto, op)
+        elif op == "Gemm" and len(args) > 2 and args[2] and args[2] not in constants and \
+                attributes.get("beta", 1.0) == 1:  # a fused sum of two values
+            product = Ref(f"{name}/product")
+            yield Node(op, args[:2], attributes, product, layer, proto)
+            yield Node("add", [product, args[2]], {}, name, layer, proto, op)
         else:
             yield _operation(op, args, attributes, name, layer, proto)
 

@@ -18,9 +18,9 @@ TAKEN = (
     "torch.nn.LogSigmoid", "torch.nn.Hardsigmoid", "torch.nn.Hardswish", "torch.nn.Hardtanh",
     "torch.nn.Tanh", "torch.nn.Softsign", "torch.nn.Softplus", "torch.nn.Softmax",
     "torch.nn.LogSoftmax", "torch.nn.Dropout", "torch.nn.Flatten", "torch.nn.Identity",
-    "torch.clamp", "torch.minimum", "torch.maximum", "torch.squeeze", "torch.unsqueeze",
-    "torch.reshape")
-ALLOWED = (*(name.rpartition(".")[2] for name in TAKEN), "+ - * / with constants")
+    "torch.add", "torch.clamp", "torch.minimum", "torch.maximum", "torch.squeeze",
+    "torch.unsqueeze", "torch.reshape")
+ALLOWED = (*(name.rpartition(".")[2] for name in TAKEN), "- * / with constants")
 
 # PyTorch's operation: that of elementwise.py, and after x its parameters, (name, default) or fixed
 ELEMENTWISE = {

@@ -2,7 +2,8 @@ from array import array
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from . import Model
+from .. import Model
+from . import q7 as q7
 
 _Q = tuple[int, int]  # shift, zero point
 _Alpha = float | tuple[int, int, int]  # a number, or a Q7 scalar: value, shift, zero point
