@@ -67,7 +67,7 @@ AIFES_NOINLINE static uint32_t tensor(const aifes_memory *m, uint32_t number, ai
 #include "f32_math.h"
 
 /* The address of n float32 that are numbers; NULL if it is absent, or they are not */
-AIFES_NOINLINE static const f32 *finite(const aifes_memory *m, uint32_t at, uint32_t n)
+AIFES_NOINLINE static const f32 *finite_floats(const aifes_memory *m, uint32_t at, uint32_t n)
 {
     const f32 *p = (const void *)constant(m, at, n > 0x1FFFFFFF ? 0x7FFFFFFF : 4 * n);
     for (uint32_t i = 0; p && i < n; i++) {

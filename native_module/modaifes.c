@@ -1,10 +1,10 @@
 /* The Python module _aifes: int8 models. Firmware has all ops of int8 in it; loadable files are
- * _aifes.mpy, for nets of one input and one output, and _aifes_cnn.mpy, with AIFES_SEVERAL. */
+ * _aifes_cnn.mpy, alike, and _aifes.mpy for nets of one input and one output: AIFES_SEVERAL=0. */
 #include "micropython.h"
 
 #define AIFES_FLOAT 0
 #ifndef AIFES_SEVERAL
-#define AIFES_SEVERAL !MICROPY_ENABLE_DYNRUNTIME
+#define AIFES_SEVERAL 1
 #endif
 #define MODULE_NAME MP_QSTR__aifes
 #define NET_NAME MP_QSTR_Net

@@ -37,8 +37,9 @@ def build(chip, folder, options=(), is_float=False, several=True):
     chip = (FLOAT_CHIPS if is_float else CHIPS)[chip]
     elf = Path(folder) / f"{chip.name}{is_float:d}{several:d}{''.join(options)}.elf"
     subprocess.run(
-        [chip.compiler, *chip.flags, f"-DAIFES_FLOAT={is_float:d}", f"-DAIFES_SEVERAL={several:d}", *options,
-         "-O2", "-std=c99", "-ffreestanding", "-nostdlib", "-ffp-contract=off", "-Wall", "-Werror",
+        [chip.compiler, *chip.flags, f"-DAIFES_FLOAT={is_float:d}",
+         f"-DAIFES_SEVERAL={several:d}", *options, "-O2", "-std=c99",
+         "-ffreestanding", "-nostdlib", "-ffp-contract=off", "-Wall", "-Werror",
          f"-Wl,-Ttext={BASE + (1 << 16):#x}", "-Wl,-eaifes_load", SOURCE, "-o", elf,
          *["-lgcc", "-Wl,--no-relax"] * (PLAIN in options)], check=True)
     return elf

@@ -11,18 +11,17 @@ PICO = (ROOT / "docs" / "boards" / "pico.md").read_text()
 
 
 class Fresh:
-    """A Pico with empty flash, as deploy.plan() asks it. files: {path: contents}."""
+    """A Pico with empty flash, as deploy.plan() asks it. stored: {path: contents}."""
 
-    def __init__(self, files=()):
-        self.info, self.files = info(flash_free=1433600), dict(files)
+    def __init__(self):
+        self.info, self.stored = info(flash_free=1433600), {}
 
-    def listing(self, folder):
+    def files(self, folder):
         folder = folder.rstrip("/") + "/"
-        found = {p[len(folder):].partition("/")[0] for p in self.files if p.startswith(folder)}
-        return sorted(found) or None
+        return sorted(p[len(folder):] for p in self.stored if p.startswith(folder)) or None
 
     def digests(self, paths):
-        return [digest(self.files[p]) if p in self.files else None for p in paths]
+        return [digest(self.stored[p]) if p in self.stored else None for p in paths]
 
     def has_room(self, blocks):
         return True
@@ -68,13 +67,13 @@ def test_deployed_twice():
     board = Fresh()
     first = deploy.plan(board, tutorial(), "a.aifes")
     assert first.kept == 0
-    board.files = {f"/lib/aifes/{n}": data for n, data in first.runtime.items()}
-    board.files.update({"/lib/aifes.py": deploy.RECOVER, "/a.aifes": first.model})
+    board.stored = {f"/lib/aifes/{n}": data for n, data in first.runtime.items()}
+    board.stored.update({"/lib/aifes.py": deploy.RECOVER, "/a.aifes": first.model})
     again = deploy.plan(board, tutorial(), "a.aifes")
     assert again.written == [] and again.upload == again.flash == 0
     second = deploy.plan(board, float_model(), "b.aifes")
-    assert second.written == ["lib/aifes/f32_format.mpy", "lib/aifes/_aifes_f32.mpy", "/b.aifes"]
+    assert second.written == ["lib/aifes/float32.mpy", "lib/aifes/_aifes_f32.mpy", "/b.aifes"]
     assert set(first.runtime) < set(second.runtime)
     everything = deploy.plan(board, tutorial(), "a.aifes", everything=True)
-    assert "lib/aifes/quantizer.mpy" in everything.written
+    assert "lib/aifes/quantizer/dense.mpy" in everything.written
     assert np.all([name.endswith(".mpy") for name in everything.runtime])

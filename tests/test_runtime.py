@@ -3,14 +3,18 @@ import ast
 import subprocess
 
 import aifes
+import aifes_host
+import graphs
+import numpy as np
 import pytest
+from aifes_host import Simulator
 from aifes_host.boards import deploy, runtime
 from aifes_host.boards.board import Info, digest
 from conftest import PREBUILT, build_native, micropython, need
 from test_deploy import tutorial
 
-KINDS = [(engine, is_float) for engine in runtime.ENGINES for is_float in (False, True)]
-ALL = {p.stem for p in runtime.PACKAGE.glob("*.py")}
+ENGINES = ("native", "viper", "python")
+ALL = set(runtime.all_modules())
 PROGRAM = """
 import aifes
 from array import array
@@ -23,26 +27,31 @@ for engine in ("native", "viper", "python"):
         print(engine)
     except aifes.ModelError as e:
         assert "aifes deploy --all" in str(e)
-n, m = net.input_shape[0], net.output_shape[0]
-x, y = array("f", [0.5] * n), array("f", bytes(4 * m))
+n, m = [len(v) for v in net.inputs], [len(v) for v in net.outputs]
+
+def ends(make, sizes):
+    found = [make(k) for k in sizes]
+    return tuple(found) if len(found) > 1 else found[0]
+
+x, y = ends(lambda k: array("f", [0.5] * k), n), ends(lambda k: array("f", bytes(4 * k)), m)
 net.run(x, y)
-assert net.predict([0.5] * n) == list(y), y
+want = [list(v) for v in y] if len(m) > 1 else list(y)
+assert net.predict(x) == want, want
 net.input[0] = net.input[0]
 net.forward()
 print(net)
 for name in ("len", "ram", "input_shape", "output_shape", "input_dtype", "output_dtype", "metadata",
              "labels", "input_scale", "output_scale", "input_zero_point", "output_zero_point"):
     getattr(net, name)
-for classify in [getattr(net, "classify", None)]:
-    if classify:
-        classify([0.5] * n)
+if len(n) == len(m) == 1:
+    net.classify(x)
 net.swap(aifes.load("net.aifes"))
 net.save("other.aifes")
 net.save("other.aifes")
 with open("other.aifes", "wb") as f:
     f.write("damaged")
-assert aifes.load("other.aifes").predict([0.5] * n) == list(y)
-for bad in (array("f", [0.5] * (n + 1)), 5, [1.0] * n):
+assert aifes.load("other.aifes").predict(x) == want
+for bad in (array("f", [0.5] * (n[0] + 1)), 5, [1.0] * n[0]):
     try:
         net.run(bad, y)
         assert False
@@ -87,45 +96,70 @@ def info(**changes):
 
 def imported(module):
     """The modules of the package that a module imports, whenever."""
-    found = set()
+    found, folder = set(), module.split("/")[:-1]
     for node in ast.walk(ast.parse((runtime.PACKAGE / f"{module}.py").read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:
-            found.update([node.module] if node.module else [a.name for a in node.names])
+            base = folder[:len(folder) + 1 - node.level] + (node.module or "").split(".")
+            base = "/".join(filter(None, base))
+            found |= {base, *(f"{base}/{a.name}".strip("/") for a in node.names)}
         if isinstance(node, ast.Import):
-            found.update(a.name.partition(".")[2] for a in node.names if a.name[:6] == "aifes.")
-    return found & ALL
+            found.update(a.name.partition(".")[2].replace(".", "/") for a in node.names
+                         if a.name[:6] == "aifes.")
+    return (found | {f"{name}/__init__" for name in found}) & ALL
 
 
-@pytest.mark.parametrize("engine, is_float", KINDS)
-def test_nothing_is_imported_that_is_not_there(engine, is_float):
-    """But engines that were not wanted, and what says where to get the rest."""
-    modules = set(runtime.modules(engine, is_float))
-    others = {name for pair in runtime.ENGINES.values() for names in pair for name in names}
-    assert modules <= ALL and set(runtime.NAMED) <= ALL
-    for name in modules:
-        beyond = imported(name) - modules
-        if name == "__init__":
-            beyond -= {*runtime.NAMED, "q7"}
-        elif name in ("model", "format", "summary", "f32_format"):
-            beyond -= others
-        assert not beyond, (name, beyond)
+def graph(make):
+    """A model of two inputs and two outputs, with a sum."""
+    rng = np.random.default_rng(3)
+    network = graphs.two_ends(rng)
+    if make is float_model:
+        return bytes(aifes_host.float_model(network))
+    return bytes(aifes_host.quantize(network, rng.normal(size=(50, 7)).astype(np.float32)).model)
 
 
-@pytest.mark.parametrize("engine, is_float", KINDS)
-def test_all_of_a_deployed_model_works(engine, is_float, tmp_path):
+MODELS = {"int8": tutorial, "float32": float_model,
+          "int8 graph": lambda: graph(tutorial),
+          "float32 graph": lambda: graph(float_model)}
+# what is imported only by a model that has it, or by a file of an earlier release
+LATER = {"format": {"version1", "ops/__init__"}, "samples": {"several"}, "model": {"float32"},
+         "summary": {"ops/__init__", "ops/map"}}
+
+
+def kind_of(name):
+    return runtime.Kind.of(Simulator(MODELS[name]()))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", MODELS)
+def test_nothing_is_imported_that_is_not_there(engine, name):
+    """But what says where to get the rest."""
+    modules = set(runtime.modules(engine, kind_of(name)))
+    assert modules <= ALL and {f"{n}/__init__" for n in runtime.NAMED} <= ALL
+    for module in modules:
+        beyond = imported(module) - modules - LATER.get(module, set())
+        if not kind_of(name).is_float:
+            beyond -= {"viper/lanes"}
+        assert not {n for n in beyond if n.partition("/")[0] not in runtime.NAMED}, (module, beyond)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", MODELS)
+def test_all_of_a_deployed_model_works(engine, name, tmp_path):
     """On MicroPython, with only what is deployed; the other parts say how to get them."""
     need("gcc")
     build_native("x64")
-    (tmp_path / "lib" / "aifes").mkdir(parents=True)
-    for module in runtime.modules(engine, is_float):
-        (tmp_path / "lib" / "aifes" / f"{module}.py").write_bytes(
-            (runtime.PACKAGE / f"{module}.py").read_bytes())
+    lib = tmp_path / "lib" / "aifes"
+    kind = kind_of(name)
+    for module in runtime.modules(engine, kind):
+        (lib / module).parent.mkdir(parents=True, exist_ok=True)
+        (lib / f"{module}.py").write_bytes((runtime.PACKAGE / f"{module}.py").read_bytes())
     for module in runtime.NAMED:
-        (tmp_path / "lib" / "aifes" / f"{module}.py").write_bytes(runtime.missing(module))
+        if not (lib / module).exists():
+            (lib / f"{module}.py").write_bytes(runtime.missing(module))
     if engine == "native":
-        name = runtime.C_FILES[is_float]
-        (tmp_path / "lib" / "aifes" / name).write_bytes((PREBUILT / "x64_6.3" / name).read_bytes())
-    (tmp_path / "net.aifes").write_bytes(float_model() if is_float else tutorial())
+        file = kind.family()
+        (lib / file).write_bytes((PREBUILT / "x64_6.3" / file).read_bytes())
+    (tmp_path / "net.aifes").write_bytes(MODELS[name]())
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     done = subprocess.run([micropython(), program], cwd=tmp_path, capture_output=True, text=True,
@@ -133,7 +167,7 @@ def test_all_of_a_deployed_model_works(engine, is_float, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     assert lines[:2] == [engine, engine] and lines[-1] == "done", done.stdout
-    (tmp_path / "net.aifes").write_bytes(tutorial() if is_float else float_model())
+    (tmp_path / "net.aifes").write_bytes(tutorial() if kind.is_float else float_model())
     program.write_text("import aifes\naifes.load('net.aifes')")
     done = subprocess.run([micropython(), program], cwd=tmp_path, capture_output=True, text=True,
                           env={"MICROPYPATH": str(tmp_path / "lib")})
@@ -143,7 +177,7 @@ def test_all_of_a_deployed_model_works(engine, is_float, tmp_path):
 
 def test_few_files():
     """An int8 model with the engine in C: what it takes of a Pico's flash."""
-    files = runtime.needed_files(info(), False)
+    files = runtime.needed_files(info(), runtime.DENSE)
     assert {name.partition(".")[0] for name in files} == {
         *runtime.ALWAYS, *runtime.NAMED, "_aifes"}
     assert len(files) + 2 <= 12
@@ -157,29 +191,57 @@ def stems(files):
             if not files[name].startswith(b"raise ImportError")}
 
 
+def needed(board, kind, present=(), engines=()):
+    return stems(runtime.needed_files(board, kind, present, engines))
+
+
 def test_another_model_takes_nothing_away():
-    int8, floats = (stems(runtime.needed_files(info(), kind)) for kind in (False, True))
+    kinds = {name: kind_of(name) for name in MODELS}
+    int8, floats = needed(info(), kinds["int8"]), needed(info(), kinds["float32"])
     assert "_aifes_f32" in floats and "_aifes" not in floats
-    both = stems(runtime.needed_files(info(), False, floats))
-    assert both == stems(runtime.needed_files(info(), True, int8)) == int8 | floats
-    assert stems(runtime.needed_files(info(), False, both)) == both
+    both = needed(info(), kinds["int8"], floats)
+    assert both == needed(info(), kinds["float32"], int8) == int8 | floats
+    assert needed(info(), kinds["int8"], both) == both
+    larger = needed(info(), kinds["int8 graph"], int8)
+    assert larger == (int8 | {"_aifes_cnn"}) - {"_aifes"}  # which runs the models of the smaller
+    assert needed(info(), kinds["int8"], larger) == larger
     everything = stems(runtime.runtime_files(info(), runtime.choose_engine(info())))
-    assert everything == ALL | {"_aifes", "_aifes_f32"}
-    assert stems(runtime.needed_files(info(), False, everything)) == everything
+    assert everything == ALL | {"_aifes_cnn", "_aifes_f32"}
+    assert needed(info(), kinds["int8"], everything) == everything
     # by another firmware another engine: what the others there need comes along
     old = info(mpy=(6, 2))
-    slow = stems(runtime.needed_files(old, False))
-    assert "engine_viper" in slow and "_aifes" not in slow
-    assert stems(runtime.needed_files(info(), False, slow)) == int8 | slow
-    assert "f32_viper" in stems(runtime.needed_files(old, False, both))
-    assert "engine_python" in stems(runtime.needed_files(info(), False, (), ("python",)))
-    assert "engine_viper" not in stems(runtime.needed_files(info(viper=False), False, slow))
+    slow = needed(old, kinds["int8"])
+    assert "viper/dense" in slow and "viper/map" not in slow and "_aifes" not in slow
+    assert int8 | slow <= needed(info(), kinds["int8"], slow)
+    assert {"viper/float32", "viper/lanes"} <= needed(old, kinds["int8"], both)
+    assert "several" in needed(old, kinds["int8 graph"]) - slow
+    assert "ops/int8" in needed(info(), kinds["int8"], (), ("python",))
+    assert not {n for n in needed(info(viper=False), kinds["int8"], slow) if "viper" in n}
+
+
+def test_smallest_family():
+    """The smallest native file that covers a model; one that covers two of them."""
+    branched = runtime.Kind(False, frozenset(("dense", "add")), False)
+    several = runtime.Kind(False, frozenset(("dense",)), True)
+    scaled = runtime.Kind(False, frozenset(("dense",)), False, True)
+    assert kind_of("int8").family() == "_aifes.mpy"
+    assert branched.family() == several.family() == "_aifes_cnn.mpy"
+    assert runtime.Kind(True, frozenset(("add",)), True).family() == runtime.FLOAT32
+    assert scaled.family() is None
+    choice = runtime.choose_engine(info(), scaled)
+    assert choice.engine == "viper" and "multipliers" in choice.why
+    assert "_aifes_cnn.mpy" in runtime.needed_files(info(), branched)
+    assert "several" in runtime.modules("python", several)
+    for first, second in ((branched, kind_of("int8")), (kind_of("int8"), branched)):
+        there = needed(info(), first)
+        found = set(runtime.needed_files(info(), second, there))
+        assert found & {*runtime.FAMILIES} == {"_aifes_cnn.mpy"}
 
 
 def test_file_that_the_board_holds_is_told_from_one_that_says_it_is_missing():
     for module in runtime.NAMED:
         assert digest(runtime.missing(module)) != digest(
-            (runtime.PACKAGE / f"{module}.py").read_bytes())
+            (runtime.PACKAGE / module / "__init__.py").read_bytes())
         assert len(runtime.missing(module)) <= 128  # takes no block of its own
         with pytest.raises(ImportError, match="`aifes deploy --all`"):
             exec(runtime.missing(module))
@@ -188,5 +250,5 @@ def test_file_that_the_board_holds_is_told_from_one_that_says_it_is_missing():
 def test_esp32_without_fpu():
     s2 = info(arch="xtensawin", machine="ESP32S2 module with ESP32S2")
     assert runtime.choose_engine(s2).engine == "native"
-    choice = runtime.choose_engine(s2, True)
+    choice = runtime.choose_engine(s2, kind_of("float32"))
     assert choice.engine == "viper" and "no FPU" in choice.why

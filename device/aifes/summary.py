@@ -149,8 +149,9 @@ def finite(x):
 def _engine_ram(model):
     if model.engine != "native":
         return model._net.ram
-    head = model._plan.head  # net_obj_t of module.h, on a 32-bit board
-    return 120 + 76 * (head[22] | head[23] << 8)
+    head = model._plan.head  # net_obj_t of module.h and what follows it, on a 32-bit board
+    step = 28 if model._plan.tensors[0].dtype == FLOAT32 else 44
+    return 44 + 16 * (head[24] + head[25]) + step * (head[22] | head[23] << 8)
 
 
 def scales(buf, tensor):

@@ -137,8 +137,9 @@ def export(
     else:
         if data is None:
             raise ConversionError(f"--to {to} quantizes by AIfES's rule: give --data too")
-        buffer = aifes_tools.graph_flatbuffer_q7(read_network(model, None, which or None), read_data(data),
-                                                 align, byte_order, transposed)
+        graph = read_network(model, None, which or None)
+        buffer = aifes_tools.graph_flatbuffer_q7(graph, read_data(data), align, byte_order,
+                                                 transposed)
     if to == "aifes-buffer":
         output.write_bytes(buffer)
     elif to == "python":

@@ -244,8 +244,8 @@ static int dense_load(const aifes_memory *m, dense_step *s, const dense_record *
 {
     const uint32_t n_in = s->step.n_in, n_out = s->step.n_out;
     (void)x;
-    s->weights = finite(m, r->weights, product(n_in, n_out));
-    s->bias = finite(m, r->bias, n_out);
+    s->weights = finite_floats(m, r->weights, product(n_in, n_out));
+    s->bias = finite_floats(m, r->bias, n_out);
     s->step.own = r->interleave == 1;
     return s->weights && s->bias && (s->step.own || r->interleave == n_out) && r->group == 1
         && !(s->step.flags | r->zero_point | r->weight_zero | r->low | r->high | r->shift)

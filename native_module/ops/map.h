@@ -52,7 +52,7 @@ static int map_load(const aifes_memory *m, map_step *s, const map_record *r, con
     (void)x;
     s->alpha = NULL;
     if (function == MAP_LEAKY_RELU || function == MAP_ELU) {
-        s->alpha = finite(m, r->table, 1);
+        s->alpha = finite_floats(m, r->table, 1);
     }
     return !s->alpha == !r->table && s->step.n_in == s->step.n_out && function <= MAP_SOFTSIGN
         && (s->alpha || function == MAP_RELU || function > MAP_ELU);

@@ -1,7 +1,6 @@
 """dense: y[n_out] = table[clamp((bias + x . w >> shift) + zero_point)]; float32: bias + x . w"""
 from collections import namedtuple
 
-from ..floats import signed
 from ..format import FLOAT32, size
 
 FIELDS = "<bBbbBBHIIIII"
@@ -103,7 +102,7 @@ def int8(buf, op, x, y, mask):
         elif acc > high:
             acc = high
         if table:
-            acc = signed(buf[table + 128 + acc])
+            acc = (buf[table + 128 + acc] ^ 128) - 128
         y[j] = acc & mask
 
 

@@ -152,6 +152,8 @@ def modules(engine, kind):
         needed |= {f"ops/{number}", *(f"ops/{op}" for op in kind.ops)} if engine == "python" else {
             f"viper/{number}", *(f"{folder}/{op}" for folder in ("viper", "ops")
                                  for op in kind.ops)}
+        if kind.several:
+            needed.add("several")
     return closure(needed)
 
 
@@ -183,26 +185,37 @@ def needed_files(info, kind, present=(), engines=()):
     still be possible. engines: those wanted besides the fastest one.
     """
     known = set(all_modules())
-    natives = {name.removesuffix(".mpy"): name for name in (*FAMILIES, FLOAT32)}
-    if set(present) - known - set(natives):  # a package of another release: all that it could do
-        return runtime_files(info, choose_engine(info))
-    choice = choose_engine(info, kind)
+    if set(present) - known - {name.removesuffix(".mpy") for name in (*FAMILIES, FLOAT32)}:
+        return runtime_files(info, choose_engine(info))  # of another release: all that it could do
     names = {n for n in known.intersection(present) if info.viper or not n.startswith("viper/")}
-    for engine in {*engines, choice.engine}:
-        if info.viper or engine != "viper":
-            names |= modules(engine, kind)
+    native = {}
+    for needed in (kind, *_kinds(present)):
+        choice = choose_engine(info, needed)
+        wanted = {*engines, choice.engine} if needed == kind else {choice.engine}
+        for engine in wanted:
+            if info.viper or engine != "viper":
+                names |= modules(engine, needed)
+        if choice.native:
+            native[choice.native.name] = choice.native
+    for smaller in [name for name in FAMILIES if name in native][:-1]:
+        del native[smaller]  # the larger one runs its models, too
     names = closure(names)
     found = dict(_contents(info, name) for name in sorted(names))
     found.update({f"{name}.py": missing(name) for name in NAMED if f"{name}/__init__" not in names})
-    if choice.native or natives.keys() & present:
-        wanted = {natives[name] for name in natives.keys() & present}
-        wanted |= {choice.native.name} if choice.native else set()
-        for smaller in [name for name in FAMILIES if name in wanted][:-1]:
-            wanted.remove(smaller)  # the larger one runs its models, too
-        folder = (choice.native or choose_engine(info).native or choose_engine(
-            info, Kind(True, frozenset(), False)).native)
-        if folder:
-            found.update({name: (folder.parent / name).read_bytes() for name in wanted})
+    found.update({name: file.read_bytes() for name, file in native.items()})
+    return found
+
+
+def _kinds(present):
+    """The Kinds of models that a board with these files was there for."""
+    found = [Kind(False, frozenset(ops), several) for name, (ops, several) in FAMILIES.items()
+             if name.removesuffix(".mpy") in present]
+    ops = frozenset(name for name in NAMES if f"ops/{name}" in present)
+    for is_float, number in ((False, "int8"), (True, "float32")):
+        if {f"ops/{number}", f"viper/{number}"}.intersection(present):
+            found.append(Kind(is_float, ops, False))
+    if FLOAT32.removesuffix(".mpy") in present:
+        found.append(Kind(True, frozenset(NAMES[1:]), False))
     return found
 
 
