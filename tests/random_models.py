@@ -120,7 +120,7 @@ def ordered(w, block, group):
     found = bytearray(dense_op.weights_size(n, m, block))
     for j in range(m):
         for k in range(n):
-            found[dense_op.weight_offset(j, k, n, block, group)] = w[k, j]
+            found[weight_offset(j, k, n, block, group)] = w[k, j]
     return bytes(found)
 
 

@@ -215,7 +215,7 @@ def test_another_model_takes_nothing_away():
     assert int8 | slow <= needed(info(), kinds["int8"], slow)
     assert {"viper/float32", "viper/lanes"} <= needed(old, kinds["int8"], both)
     assert "several" in needed(old, kinds["int8 graph"]) - slow
-    assert "ops/int8" in needed(info(), kinds["int8"], (), ("python",))
+    assert "python/int8" in needed(info(), kinds["int8"], (), ("python",))
     assert not {n for n in needed(info(viper=False), kinds["int8"], slow) if "viper" in n}
 
 

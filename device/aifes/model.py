@@ -99,8 +99,7 @@ def _engine(name, is_float):
             return None
         if name not in ("viper", "python"):
             return None
-        module = "aifes.{}.{}".format("viper" if name == "viper" else "ops",
-                                      "float32" if is_float else "int8")
+        module = "aifes.{}.{}".format(name, "float32" if is_float else "int8")
         return __import__(module, None, None, ("Engine",)).Engine
     except (ImportError, SyntaxError):  # no such file; no viper in this firmware
         return None
@@ -140,6 +139,19 @@ def _native(is_float):
         return None
 
     return make
+
+
+def forget():
+    """Give back the memory of ops/: models are checked and decoded, the next one imports it anew.
+
+    Kernels do not refer to it. Where networks are built, too, it stays.
+    """
+    if sys.implementation.name != "cpython" and "aifes.layers" not in sys.modules:
+        import aifes
+
+        for name in [name for name in sys.modules if name.startswith("aifes.ops")]:
+            del sys.modules[name]
+        del aifes.ops
 
 
 def fill(x, values):
@@ -208,6 +220,8 @@ class Model:
                 self.engine = name
                 self._net = _found[key](buf, plan, arena)
                 if self._net:
+                    if name != "native":
+                        forget()
                     break
         if not self._net:
             from .seldom import no_engine

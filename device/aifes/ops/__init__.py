@@ -1,6 +1,6 @@
 """The ops of a model: one file each, imported when a model contains it.
 
-A file NAME.py has what its record means, its checks, and the kernels in Python:
+A file NAME.py has what its record means, and its checks; kernels are in python/, viper/ and C:
     FIELDS, Fields      struct format and namedtuple of what follows the tensors in the record
     NAMES               of these fields
     CONSTANTS           how many of the fields, the last ones, are offsets of constants
@@ -10,8 +10,6 @@ A file NAME.py has what its record means, its checks, and the kernels in Python:
     check(look, op, x, y)                  raises ModelError; x, y: lists of Tensors
     lengths(op, x, y)                      bytes of each constant, 0 if it is absent
     parameters(x, y)                       how many weights and biases there are
-    int8(buf, op, x, y, mask)              the kernels; x, y: lists of views of int8 or float32,
-    float32(buf, op, x, y, work)           mask: & of what is stored; work: ops/float32.py
 """
 import struct
 

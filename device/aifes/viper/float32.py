@@ -3,7 +3,6 @@ import micropython
 
 from ..float32 import part
 from ..format import ModelError, decode
-from ..ops import room
 from ..samples import Samples
 from . import lanes
 
@@ -12,6 +11,8 @@ class Engine(Samples):
     """Runs a model in `arena`, a view made by float32.view. Allocates nothing after this."""
 
     def __init__(self, buf, plan, arena):
+        from ..ops import room  # not kept: model.forget
+
         super().__init__(buf, plan, arena)
         if misaligned(buf) or misaligned(arena):
             raise ModelError("a float model and its arena must begin at a multiple of 4")

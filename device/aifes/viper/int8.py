@@ -4,7 +4,6 @@ from array import array
 import micropython
 
 from ..format import decode
-from ..ops import room
 from ..samples import Samples
 
 
@@ -12,6 +11,8 @@ class Engine(Samples):
     """Runs a model in `arena` (a memoryview of bytes). Allocates nothing after this."""
 
     def __init__(self, buf, plan, arena):
+        from ..ops import room  # not kept: model.forget
+
         super().__init__(buf, plan, arena)
         plan = decode(buf)
         tensors = plan.tensors

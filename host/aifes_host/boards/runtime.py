@@ -149,9 +149,8 @@ def modules(engine, kind):
     number = "float32" if kind.is_float else "int8"
     needed = {*ALWAYS, *(["float32"] if kind.is_float else [])}
     if engine != "native":
-        needed |= {f"ops/{number}", *(f"ops/{op}" for op in kind.ops)} if engine == "python" else {
-            f"viper/{number}", *(f"{folder}/{op}" for folder in ("viper", "ops")
-                                 for op in kind.ops)}
+        needed |= {"ops/__init__", f"{engine}/{number}"}
+        needed |= {f"{folder}/{op}" for folder in ("ops", engine) for op in kind.ops}
         if kind.several:
             needed.add("several")
     return closure(needed)
@@ -212,7 +211,7 @@ def _kinds(present):
              if name.removesuffix(".mpy") in present]
     ops = frozenset(name for name in NAMES if f"ops/{name}" in present)
     for is_float, number in ((False, "int8"), (True, "float32")):
-        if {f"ops/{number}", f"viper/{number}"}.intersection(present):
+        if {f"python/{number}", f"viper/{number}"}.intersection(present):
             found.append(Kind(is_float, ops, False))
     if FLOAT32.removesuffix(".mpy") in present:
         found.append(Kind(True, frozenset(NAMES[1:]), False))

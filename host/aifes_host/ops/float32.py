@@ -1,6 +1,6 @@
 """What the float32 kernels share: each operation rounded as the engines round it."""
 import numpy as np
-from aifes.ops.float32 import EXP
+from aifes.python.float32 import EXP
 
 F = np.float32
 CHUNK = 512  # samples that stay in a cache

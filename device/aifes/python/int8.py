@@ -1,11 +1,10 @@
-"""The engine that runs int8 models anywhere: plain Python loops over buffer and arena."""
+"""The Python engine for int8 models."""
 from array import array
 
 import aifes.floats as floats
 
 from ..format import decode, size
 from ..samples import Samples
-from . import room
 
 
 def is_signed(arena):
@@ -24,6 +23,8 @@ class Engine(Samples):
     """Runs a model in `arena` (a memoryview of bytes). Allocates nothing after this."""
 
     def __init__(self, buf, plan, arena):
+        from ..ops import room  # not kept: model.forget
+
         super().__init__(buf, plan, arena)
         plan = decode(buf)
         signed = is_signed(arena)
@@ -43,7 +44,7 @@ class Engine(Samples):
                 for view in raw:
                     x.append(scratch[at:at + len(view)])
                     at += len(view)
-            self._steps.append((room(op.opcode).int8, op, x,
+            self._steps.append((room(op.opcode, "aifes.python.").int8, op, x,
                                 [self.part(plan.tensors[k]) for k in op.outputs], raw))
 
     def forward(self):

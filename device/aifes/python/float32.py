@@ -1,4 +1,4 @@
-"""The engine that runs float32 models anywhere: Python's numbers, rounded to float32.
+"""The Python engine for float32 models: Python's numbers, rounded to float32.
 
 Every result is stored in an array('f'), so that an interpreter with double precision computes the
 same; one with 30-bit floats (CircuitPython) differs in the last digits. It allocates: floats are
@@ -11,7 +11,6 @@ from math import ldexp
 from ..float32 import part
 from ..format import decode, size
 from ..samples import Samples
-from . import room
 
 LARGEST = 3.4028234663852886e38
 # log2(e); ln 2 in two parts; 1/720 .. 1/2
@@ -60,6 +59,8 @@ class Engine(Samples):
     """Runs a model in `arena`, a view made by float32.view."""
 
     def __init__(self, buf, plan, arena):
+        from ..ops import room  # not kept: model.forget
+
         super().__init__(buf, plan, arena)
         plan = decode(buf)
         sizes = [size(t.shape) for t in plan.tensors]
@@ -72,7 +73,7 @@ class Engine(Samples):
         for op in plan.ops:
             x = [lane[:sizes[k]] for lane, k in zip(lanes, op.inputs)]
             y = [lanes[-1][:sizes[k]] for k in op.outputs]
-            self._steps.append((room(op.opcode).float32, op, x, y,
+            self._steps.append((room(op.opcode, "aifes.python.").float32, op, x, y,
                                 [self.part(plan.tensors[k]) for k in op.inputs],
                                 [self.part(plan.tensors[k]) for k in op.outputs]))
 
