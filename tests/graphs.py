@@ -24,16 +24,16 @@ def residual(rng, blocks=2, n=5, width=12, m=3, kind="relu"):
     return Graph([Tensor("x", n)], nodes, ["y"])
 
 
-def two_ends(rng):
+def two_ends(rng, width=8):
     """Two inputs, whose features are added; a control value and a class come out."""
     return Graph([Tensor("left", 3), Tensor("right", 4)], [
-        Node(dense(rng, 3, 8), ["left"], ["l"]),
+        Node(dense(rng, 3, width), ["left"], ["l"]),
         Node(Activation("tanh"), ["l"], ["l_tanh"]),
-        Node(dense(rng, 4, 8), ["right"], ["r"]),
+        Node(dense(rng, 4, width), ["right"], ["r"]),
         Node(Add(), ["l_tanh", "r"], ["both"]),
         Node(Activation("relu"), ["both"], ["features"]),
-        Node(dense(rng, 8, 2), ["features"], ["speed"]),
-        Node(dense(rng, 8, 3), ["features"], ["logits"]),
+        Node(dense(rng, width, 2), ["features"], ["speed"]),
+        Node(dense(rng, width, 3), ["features"], ["logits"]),
         Node(Softmax(), ["logits"], ["kind"])], ["speed", "kind"])
 
 

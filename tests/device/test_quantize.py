@@ -69,7 +69,7 @@ def test_the_model_of_the_pc():
 def test_networks_with_branches():
     """As on the PC, too."""
     n = 0
-    for r in records("graph"):
+    for r in cases.records("branches"):
         quantizer = aifes.Quantizer(aifes.load(unhexlify(r["model"])))
         memory = bytearray(quantizer.parameter_memory_size())
         model = quantizer.run(array("f", unhexlify(r["samples"])), memory)
