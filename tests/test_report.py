@@ -252,8 +252,8 @@ def test_estimates_are_what_the_emulated_chip_counts(number, chip, tmp_path):
              for sizes in ((20, 30, 6), (12, 100, 9))]
     for model in [network(name)[0] for name in NETS] + extra:
         board = Emulator(chip, elf, arrange(model, CHIPS[number].target))
-        plan = Simulator(model).plan
-        board.run(bytes(plan.ops[0].n_in), plan.ops[-1].n_out)
+        simulator = Simulator(model)
+        board.run([bytes(simulator.n_in)], [simulator.n_out])
         assert abs(estimate(model, CHIPS[number]).instructions / board.count - 1) < TOLERANCE
 
 
