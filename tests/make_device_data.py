@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import aifes_host
+import graphs
 import numpy as np
 from aifes.format import INT8, decode, frame, nbytes
 
@@ -139,6 +140,12 @@ def quantize():
         model = aifes_host.quantize(aifes_host.from_model(graph), x).model
         yield {"kind": "network", "n": sizes[0], "layers": layers, "samples": x.tobytes().hex(),
                "want": model[40:decode(model).metadata[0]].hex()}
+    for graph in (graphs.residual(rng, 1, 3, 5, 2), graphs.two_ends(rng), graphs.diamond(rng),
+                  graphs.inner_output(rng)):
+        x = rng.normal(size=(36, graph.n_in)).astype(np.float32)
+        model = aifes_host.quantize(graph, x).model
+        yield {"kind": "graph", "model": aifes_host.float_model(graph).hex(),
+               "samples": x.tobytes().hex(), "want": model[40:decode(model).metadata[0]].hex()}
 
 
 def format1():

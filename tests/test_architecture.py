@@ -1,9 +1,12 @@
 """How the parts hang together: no circles of imports, and each op a file in each building."""
 import ast
+import re
 
 import networkx
 import pytest
 from aifes.ops import NAMES
+from aifes_host.boards import runtime
+from aifes_host.ops import ROOMS
 from conftest import NATIVE, ROOT
 
 DEVICE, HOST = ROOT / "device" / "aifes", ROOT / "host" / "aifes_host"
@@ -64,6 +67,17 @@ def test_the_board_knows_nothing_of_the_pc():
 def test_each_op_has_a_room(building):
     for name in NAMES[1:]:
         assert (building / (name + BUILDINGS[building])).exists()
+
+
+def test_each_op_is_in_the_lists():
+    """Of the PC, and of the families in C: `aifes deploy` chooses by what they have."""
+    assert list(ROOMS) == list(NAMES[1:])
+    lines = re.findall(r"#define AIFES_OPS\w*\(OP\) (.*)", (NATIVE / "ops" / "ops.h").read_text())
+    alone, more = (re.findall(r"OP\((\w+), \w+\)", line) for line in lines)
+    assert {name: set(ops) for name, (ops, _) in runtime.FAMILIES.items()} == {
+        "_aifes.mpy": set(alone), "_aifes_cnn.mpy": {*alone, *more}}
+    assert [several for _, several in runtime.FAMILIES.values()] == [False, True]
+    assert {*alone, *more} == set(NAMES[1:])  # _aifes_f32 has all
 
 
 def test_frames_know_no_op():

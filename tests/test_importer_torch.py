@@ -211,6 +211,14 @@ def test_refusals_name_the_layer(torch, tmp_path):
                 return x
             return -x
 
+    class Of(nn.Module):
+        def __init__(self, function):
+            super().__init__()
+            self.a, self.function = nn.Linear(3, 3), function
+
+        def forward(self, x):
+            return self.function(self.a(x))
+
     slopes = nn.PReLU(2)
     nn.init.normal_(slopes.weight)
     for model, words in (
@@ -222,6 +230,11 @@ def test_refusals_name_the_layer(torch, tmp_path):
             (Whole(), r"'to' \(to\)"),
             (nn.Sequential(nn.BatchNorm1d(2, track_running_stats=False), nn.Linear(2, 2)),
              "'0' keeps no running"),
+            (Of(lambda h: torch.max(h, 1)[0]), r"\(max\) cannot be converted"),
+            (Of(lambda h: h.max() + h), r"\(max\) cannot be converted"),
+            (Of(lambda h: torch.add(h, 1, alpha=2)), r"\(add\) cannot be converted"),
+            (Of(lambda h: torch.add(h, h.relu(), alpha=2)), r"\(add\) combines several"),
+            (Of(lambda h: torch.div(h, 2, rounding_mode="floor")), r"\(div\) cannot be converted"),
             (Product(), "only a sum of two"), (nn.Sequential(nn.Tanh()), "no Linear"),
             (nn.Sequential(nn.Linear(2, 2), Branching()), "torch.export cannot trace")):
         with pytest.raises(ConversionError, match=words):

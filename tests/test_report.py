@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import graphs
 import numpy as np
 import pytest
 from aifes.summary import metadata
@@ -14,6 +15,7 @@ from aifes_host import ConversionError, from_model, quantize
 from aifes_host.cost import CHIPS, TOLERANCE, estimate
 from aifes_host.float32 import float_model
 from aifes_host.layout import arrange
+from aifes_host.memory_map import blocks
 from aifes_host.report import write_report
 from aifes_host.report_model import _stages, describe
 from aifes_host.simulator import Simulator
@@ -227,6 +229,27 @@ def test_command(tmp_path):
     assert found["bytes"] == rows + 4 * 7  # weights padded to 16 outputs
     assert f"<dd>{found['bytes']:,}</dd>" in (tmp_path / "net.html").read_text("utf-8")
     assert json.loads(run("--finetune", "y.csv", "--json").stdout)["improved"]
+
+
+@pytest.mark.parametrize("name", graphs.GRAPHS)
+def test_networks_with_branches_and_several_ends(name, tmp_path):
+    """A row of the table for each layer, a bar of the map for each block of memory."""
+    graph = graphs.GRAPHS[name](np.random.default_rng(0))
+    x, path = samples(graph.n_in), tmp_path / "net.html"
+    result = quantize(graph, x)
+    found = write_report(result, x, path)
+    assert found["arena"] == Simulator(result.model).plan.arena
+    text = path.read_text("utf-8")
+    for b in blocks(Simulator(result.model).plan):
+        assert b.name in text
+    for layer in result.layers:
+        assert layer.name in text
+    described = describe(result.model, path, x)
+    assert described["arena"] == found["arena"]
+    if len(graph.outputs) == 1:
+        return
+    with pytest.raises(ConversionError, match="compare without labels"):
+        write_report(result, x, path, np.zeros(len(x), int))
 
 
 def test_command_of_a_deployed_file(tmp_path):

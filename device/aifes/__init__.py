@@ -9,13 +9,13 @@ __version__ = "0.1.0"
 __all__ = ("load", "Model", "ModelError")
 
 # compiled, this file has at most 512 bytes: then littlefs keeps it in its folder, in no block
-_LAYERS = ("Sequential", "Input", "Dense", "ReLU", "LeakyReLU", "ELU", "Sigmoid", "Tanh",
-           "Softsign", "Softmax", "q7")
+# one string takes less of the heap than eleven
+_LAYERS = "Sequential Input Dense ReLU LeakyReLU ELU Sigmoid Tanh Softsign Softmax q7"
 
 
 def __getattr__(name):
     # not `from . import layers`: MicroPython would look the submodule up here again
-    if name in _LAYERS:
+    if name in _LAYERS.split():
         import aifes.layers as module
     elif name in ("quantize", "Quantizer"):
         import aifes.quantizer as module

@@ -1,7 +1,7 @@
 """Instructions of one inference, int8 in and out, on emulated chips, beside other libraries'.
 
 The engine is the family _aifes; that of firmware and _aifes_cnn, which looks how many inputs and
-outputs there are, takes 25 more.
+outputs there are, takes 15 more.
 """
 import sys
 import tempfile

@@ -62,10 +62,12 @@ def test_dense():
 
 
 def requantized(acc, multiplier, shift):
-    """acc * multiplier / 2**31, halves up, then / 2**shift, halves away from zero."""
-    acc = (acc * multiplier + (1 << 30)) // (1 << 31)
-    half = 1 << shift >> 1
-    return (acc + half) // (1 << shift) if acc >= 0 else -((half - acc) // (1 << shift))
+    """MultiplyByQuantizedMultiplier of TensorFlow Lite, step by step as it is written there."""
+    product = acc * multiplier
+    product += 1 << 30 if product >= 0 else 1 - (1 << 30)
+    high = product >> 31 if product >= 0 else -(-product >> 31)  # toward zero
+    mask = (1 << shift) - 1
+    return (high >> shift) + ((high & mask) > (mask >> 1) + (high < 0))
 
 
 def test_multipliers():

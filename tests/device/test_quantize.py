@@ -66,6 +66,20 @@ def test_the_model_of_the_pc():
     assert n == 9, n
 
 
+def test_networks_with_branches():
+    """As on the PC, too."""
+    n = 0
+    for r in records("graph"):
+        quantizer = aifes.Quantizer(aifes.load(unhexlify(r["model"])))
+        memory = bytearray(quantizer.parameter_memory_size())
+        model = quantizer.run(array("f", unhexlify(r["samples"])), memory)
+        assert hexlify(model._buf[40:model._plan.metadata[0]]).decode() == r["want"], n
+        model = memory = None
+        gc.collect()
+        n += 1
+    assert n == 4, n
+
+
 def test_save_and_load():
     for r in records("tutorial"):
         _, model = tutorial(r, array("f", [v for x in r["inputs"] for v in x]), "mse")

@@ -19,15 +19,10 @@ from ..format import HEADER, HEADER_SIZE, TENSOR_SIZE, ModelError, Op, Plan, che
 
 NAMES = ("", "dense", "map", "softmax", "add")  # by opcode
 
-_rooms = {}
-
 
 def room(opcode, building="aifes.ops."):
     """The module of an op, in the package of this name."""
-    name = building + NAMES[opcode]
-    if name not in _rooms:
-        _rooms[name] = __import__(name, None, None, ("NAMES",))
-    return _rooms[name]
+    return __import__(building + NAMES[opcode], None, None, ("NAMES",))
 
 
 class Look:

@@ -197,6 +197,9 @@ def operation(target, options, name, layer):
         layer = name
     known = ELEMENTWISE.get(op)
     first = args[0] if args else None
+    # such as max over a dimension, not of two values
+    other = Node(f"aten.{op}" if op in elementwise.FUNCTIONS else op, args, options, name, layer,
+                 called=op)
     if op == "gelu":
         known = ("gelu_tanh" if options.get("approximate") == "tanh" else "gelu",)
     elif op in ("rrelu", "rrelu_with_noise", "rrelu_with_noise_functional"):
@@ -205,11 +208,11 @@ def operation(target, options, name, layer):
         first, known = options["other"], ("sub", options["self"])
     if known is None or options.get("alpha", 1) != 1 and op in ("add", "sub", "rsub") or \
             options.get("rounding_mode") or options.get("dtype") not in FLOATS:
-        return Node(op, args, options, name, layer)
+        return other
     parameters = [p if not isinstance(p, tuple) else p[1] if options.get(p[0]) is None
                   else options[p[0]] for p in known[1:]]
-    if None in parameters:  # max over a dimension, not of two values
-        return Node(op, args, options, name, layer)
+    if None in parameters:
+        return other
     return Node(known[0], [first, *parameters], {}, name, layer, called=op)
 
 
