@@ -403,7 +403,7 @@ def mutants(name, content, count=500):
         try:
             if name.endswith("json"):
                 graph = read_network(name)
-                graph(np.ones((2, graph.inputs)))
+                graph(np.ones((2, graph.n_in)))
             elif name.startswith("y"):
                 assert read_labels(name, 39).ndim == 1
                 read_targets(name, 39)

@@ -8,9 +8,11 @@ from aifes_host.planner import plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+SIZES = st.integers(1, 9)
+
 
 @st.composite
-def networks(draw, ops, sizes=st.integers(1, 9)):
+def networks(draw, ops, sizes=SIZES):
     """(n_bytes, ops, n_inputs, outputs) as plan() takes them, of up to so many ops.
 
     As in a model: inputs first, then outputs, then the others; each made by one op.
@@ -152,7 +154,7 @@ def test_no_plan_of_a_small_network_is_smaller(network):
                                     max_size=40))
 def test_a_chain_takes_what_it_did(n, results):
     sizes = [n]
-    for i, (m, in_place) in enumerate(results):
+    for i, (_, in_place) in enumerate(results):
         if in_place:
             results[i] = sizes[-1], True
         sizes.append(results[i][0])
@@ -168,7 +170,7 @@ def test_a_chain_takes_what_it_did(n, results):
     assert placed.order == list(range(count))
 
 
-@given(networks(8, st.integers(1, 9).map(lambda n: 4 * n)))
+@given(networks(8, SIZES.map(lambda n: 4 * n)))
 def test_float32_lies_at_multiples_of_four(network):
     placed = plan(*network)
     assert not any(n % 4 for n in [placed.arena, *placed.offsets])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import graphs
 import numpy as np
 import pytest
 from aifes.summary import metadata
@@ -14,6 +15,7 @@ from aifes_host import ConversionError, from_model, quantize
 from aifes_host.cost import CHIPS, TOLERANCE, estimate
 from aifes_host.float32 import float_model
 from aifes_host.layout import arrange
+from aifes_host.memory_map import blocks
 from aifes_host.report import write_report
 from aifes_host.report_model import _stages, describe
 from aifes_host.simulator import Simulator
@@ -229,6 +231,27 @@ def test_command(tmp_path):
     assert json.loads(run("--finetune", "y.csv", "--json").stdout)["improved"]
 
 
+@pytest.mark.parametrize("name", graphs.GRAPHS)
+def test_networks_with_branches_and_several_ends(name, tmp_path):
+    """A row of the table for each layer, a bar of the map for each block of memory."""
+    graph = graphs.GRAPHS[name](np.random.default_rng(0))
+    x, path = samples(graph.n_in), tmp_path / "net.html"
+    result = quantize(graph, x)
+    found = write_report(result, x, path)
+    assert found["arena"] == Simulator(result.model).plan.arena
+    text = path.read_text("utf-8")
+    for b in blocks(Simulator(result.model).plan):
+        assert b.name in text
+    for layer in result.layers:
+        assert layer.name in text
+    described = describe(result.model, path, x)
+    assert described["arena"] == found["arena"]
+    if len(graph.outputs) == 1:
+        return
+    with pytest.raises(ConversionError, match="compare without labels"):
+        write_report(result, x, path, np.zeros(len(x), int))
+
+
 def test_command_of_a_deployed_file(tmp_path):
     (tmp_path / "net.aifes").write_bytes(quantize(from_model(layers((4, 3), "relu")),
                                                   samples(4)).model)
@@ -252,8 +275,8 @@ def test_estimates_are_what_the_emulated_chip_counts(number, chip, tmp_path):
              for sizes in ((20, 30, 6), (12, 100, 9))]
     for model in [network(name)[0] for name in NETS] + extra:
         board = Emulator(chip, elf, arrange(model, CHIPS[number].target))
-        plan = Simulator(model).plan
-        board.run(bytes(plan.ops[0].n_in), plan.ops[-1].n_out)
+        simulator = Simulator(model)
+        board.run([bytes(simulator.n_in)], [simulator.n_out])
         assert abs(estimate(model, CHIPS[number]).instructions / board.count - 1) < TOLERANCE
 
 

@@ -39,6 +39,8 @@ def matrices(result, stage, labels):
     """The class names and the confusion Matrix of every pair; of no pair if it classifies not."""
     n = max(stage.real.shape[1], 2)
     names = [str(v) for v in result.graph.labels] or [str(i) for i in range(n)]
+    if labels is None and len(result.graph.outputs) > 1:
+        return names, []  # no classes
     found = {"float": result.classify(stage.real), "Q7": result.classify(stage.seen)}
     if labels is not None:
         found["label"] = result.class_numbers(labels, len(stage.real))
