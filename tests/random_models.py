@@ -7,10 +7,10 @@ from aifes.format import FLOAT32, INT8, Op, Tensor, frame, size
 from aifes.layers.assemble import assemble
 from aifes.ops import add as add_op
 from aifes.ops import dense as dense_op
-from aifes.python.dense import weight_offset
 from aifes.ops import map as map_op
 from aifes.ops import room
 from aifes.ops import softmax as softmax_op
+from aifes.python.dense import weight_offset
 
 DENSE, MAP, SOFTMAX, ADD = 1, 2, 3, 4
 

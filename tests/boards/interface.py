@@ -44,9 +44,11 @@ class Remote:
 
     GOLDEN = "/suite/golden.bin"  # of golden_models.py
 
-    def __init__(self, name, port):
+    def __init__(self, name, port, size=None):
+        """size: bytes of the file GOLDEN that the board was started with; None: it has none."""
         self.name = name
         self.port = port
+        self._size = size
         self.serial = SerialBoard(port)
         info = self.serial.info
         self.arch = info.arch
@@ -62,10 +64,13 @@ class Remote:
             if have != digest(contents):
                 for end in [i for i, c in enumerate(path) if c == "/" and i]:
                     self.serial.mkdir(path[:end])
+                self.serial.remove(path)  # else both would need room
                 self.serial.write(path, contents)
 
     def room(self):
         """Bytes that the file GOLDEN may take."""
+        if self._size:
+            return self._size
         free = self.serial.execute("import os\nf = os.statvfs('/')\nprint(f[0] * f[3])")
         have = self.serial.digests([self.GOLDEN])[0]
         return int(free) + (have[0] if have else 0) - 32768
