@@ -124,7 +124,7 @@ def board(request, data, tmp_path_factory):
             fresh = start(name, CACHE, folder)
         with fresh, SerialBoard(fresh.port) as serial:
             files = suite_files(serial.info)
-            size = 950000 if name.startswith("pico") else 1 << 30  # what its flash has room for
+            size = 850000 if name.startswith("pico") else 1 << 30  # what its flash has room for
             golden, _ = next(golden_models.files(data, serial.info.arch, BOARDS[name], size))
         with start(name, CACHE, folder, {**files, Remote.GOLDEN: golden}) as emulated:
             remote = Remote(name, emulated.port, size)
