@@ -25,7 +25,7 @@ def test_results():
 def test_damaged():
     """Each byte of header and records, changed, gives another model or one sentence."""
     for r in cases.records("format1"):
-        if r["name"] in ("int8_5", "classifier_float32"):
+        if r["name"] in ("int8_5", "float32_5"):
             good = unhexlify(r["model"])
             for at in list(range(4, 8)) + list(range(16, 200, 3)):
                 buf = bytearray(good)
