@@ -2,8 +2,7 @@
 
 Only what inference needs is imported here; building by hand is loaded on first use.
 """
-from .format import ModelError
-from .model import Model, load
+from .model import Model, ModelError, load
 
 __version__ = "0.1.0"
 __all__ = ("load", "Model", "ModelError")

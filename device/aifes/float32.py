@@ -1,6 +1,5 @@
 """The arena of a float32 model: the caller's memory, of whatever type, as float32."""
-from .format import ModelError, size
-from .model import flat
+from .model import ModelError, flat, size
 
 
 def view(arena, need):

@@ -10,6 +10,8 @@ import struct
 from binascii import crc32
 from collections import namedtuple
 
+from .model import ModelError, size
+
 MAGIC = b"\xa1fes"
 VERSION = 2
 # magic, version, 0, length, crc, arena, tensors, ops, inputs, outputs, 0, where constants begin,
@@ -34,18 +36,6 @@ Op = namedtuple("Op", ("opcode", "flags", "inputs", "outputs", "fields"))
 # frame() there are only the first two kinds, and ops is None.
 Plan = namedtuple("Plan", ("head", "length", "arena", "n_inputs", "n_outputs", "metadata",
                            "tensors", "ops"))
-
-
-class ModelError(ValueError):
-    """What is wrong with a model or with the data given to it, and what to do, in one sentence."""
-
-
-def size(shape):
-    """Number of elements of a shape."""
-    n = 1
-    for d in shape:
-        n *= d
-    return n
 
 
 def nbytes(tensor):

@@ -11,14 +11,29 @@ The native engine checks the ops itself; the others, and a PC, call format.decod
 import sys
 from array import array
 
-from .format import FLOAT32, ModelError, frame, size
-
 if hasattr(memoryview(b""), "format"):  # CPython: a memoryview may have steps and dimensions
-    from .seldom import flat
+    def flat(buf):
+        """A memoryview of a buffer, TypeError if its items do not lie in one row without gaps."""
+        view = memoryview(buf)
+        if view.ndim != 1 or not view.c_contiguous:
+            raise TypeError
+        return view
 else:
     flat = memoryview
 
 _found = {}  # Engines, by name and type of number
+
+
+class ModelError(ValueError):
+    """What is wrong with a model or with the data given to it, and what to do, in one sentence."""
+
+
+def size(shape):
+    """Number of elements of a shape."""
+    n = 1
+    for d in shape:
+        n *= d
+    return n
 
 
 def load(source, arena=None, engine=None):
@@ -47,6 +62,8 @@ def load(source, arena=None, engine=None):
 
 def read(path):
     """The buffer of a file, in one piece of memory, and its plan; or the error and None."""
+    from .format import frame  # not kept: forget()
+
     try:
         with open(path, "rb") as f:
             n = f.seek(0, 2)
@@ -142,16 +159,18 @@ def _native(is_float):
 
 
 def forget():
-    """Give back the memory of ops/: models are checked and decoded, the next one imports it anew.
+    """Give back the memory of format.py and ops/, which have checked and decoded a model.
 
-    Kernels do not refer to it. Where networks are built, too, it stays.
+    The next one imports them anew; what runs a model does not refer to them. Where networks are
+    built, too, they stay.
     """
     if sys.implementation.name != "cpython" and "aifes.layers" not in sys.modules:
         import aifes
 
-        for name in [name for name in sys.modules if name.startswith("aifes.ops")]:
+        for name in [name for name in sys.modules if name[:9] in ("aifes.for", "aifes.ops")]:
             del sys.modules[name]
-        del aifes.ops
+        for name in ("format", "ops"):
+            aifes.__dict__.pop(name, None)
 
 
 def fill(x, values):
@@ -201,6 +220,8 @@ class Model:
             from .seldom import no_model
 
             no_model(buf)
+        from .format import FLOAT32, frame  # not kept: forget()
+
         plan = plan or frame(buf)
         self._buf = buf
         self._plan = plan
@@ -220,8 +241,6 @@ class Model:
                 self.engine = name
                 self._net = _found[key](buf, plan, arena)
                 if self._net:
-                    if name != "native":
-                        forget()
                     break
         if not self._net:
             from .seldom import no_engine
@@ -231,6 +250,7 @@ class Model:
         self.input, self.output = ends[0], ends[plan.n_inputs]
         self._ends = ends if len(ends) > 2 else None
         self._floats = None
+        forget()
 
     def forward(self):
         """Run the network on `input`; the result is in `output`. Allocates nothing."""

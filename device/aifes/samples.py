@@ -4,8 +4,7 @@ A stream is the one bridge between floats and their bits that allocates nothing 
 """
 import io
 
-from .format import size
-from .model import flat
+from .model import flat, size
 
 TELLS_TYPE = hasattr(memoryview(b""), "format")  # CPython
 

@@ -7,7 +7,7 @@ import errno
 import os
 from binascii import crc32
 
-from .format import FLOAT32, ModelError, decode, size
+from .model import ModelError, flat, size
 
 
 def previous(path, error):
@@ -92,6 +92,8 @@ def no_engine(name, error=None, buf=None):
     if error:
         raise ModelError(f"the {name} engine is for another board or firmware ({error}): copy the "
                          "right file with `aifes deploy`, or delete it")
+    from .format import decode
+
     try:
         decode(buf)
     except ImportError:  # no ops on this board
@@ -100,16 +102,6 @@ def no_engine(name, error=None, buf=None):
         raise ModelError("no engine here runs this model: `aifes deploy` brings the right one")
     raise ModelError(f"no engine {name} here for this model: leave it out and the fastest one is "
                      "taken, or bring all with `aifes deploy --all`")
-
-
-def flat(buf):
-    """A memoryview of a buffer, TypeError if its items do not lie in one row without gaps."""
-    view = memoryview(buf)
-    # only CPython has others; MicroPython takes a str
-    if isinstance(buf, str) or getattr(view, "ndim", 1) != 1 or not getattr(
-            view, "c_contiguous", True):
-        raise TypeError
-    return view
 
 
 def refuse(xs, ys, plan):
@@ -135,7 +127,7 @@ def refuse(xs, ys, plan):
                 *(lengths + sizes)))
         raise ModelError("x and y have {} elements; a sample has {} in and {} out".format(
             lengths, sizes[:n], sizes[n:]))
-    if plan.tensors[0].dtype == FLOAT32:
+    if chr(plan.tensors[0].dtype) == "f":
         raise ModelError("run(x, y) of a float32 model takes buffers of float32 (array 'f'), y "
                          "writable")
     for n_bytes, items in zip(total, lengths):

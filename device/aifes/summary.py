@@ -4,8 +4,7 @@ import json
 import struct
 from array import array
 
-from .format import FLOAT32, HEADER_SIZE, TENSOR_SIZE, ModelError, decode, size
-from .model import fill
+from .model import ModelError, fill, size
 
 _stream = io.BytesIO()
 _word = bytearray(4)
@@ -105,7 +104,7 @@ def _boundary(model, meta):
         return found
     plan = model._plan  # a file that is older than this entry
     output = plan.tensors[plan.n_inputs]
-    if output.dtype == FLOAT32:
+    if chr(output.dtype) == "f":
         return 0.5 if _last(plan.head) in _PROBABILITIES else 0
     return 0.5 if (output.shift, output.zero_point) == (8, -128) else 0
 
@@ -113,6 +112,8 @@ def _boundary(model, meta):
 def _last(head):
     """(opcode, flags) of the last op; on a board with the native engine nothing else decodes it."""
     tensors, ops = struct.unpack_from("<HH", head, 20)
+    from .format import HEADER_SIZE, TENSOR_SIZE
+
     at = HEADER_SIZE + TENSOR_SIZE * tensors
     for _ in range(ops - 1):
         at += 4 * head[at + 3]
@@ -150,7 +151,7 @@ def _engine_ram(model):
     if model.engine != "native":
         return model._net.ram
     head = model._plan.head  # net_obj_t of module.h and what follows it, on a 32-bit board
-    step = 28 if model._plan.tensors[0].dtype == FLOAT32 else 44
+    step = 28 if chr(model._plan.tensors[0].dtype) == "f" else 44
     return 44 + 16 * (head[24] + head[25]) + step * (head[22] | head[23] << 8)
 
 
@@ -175,13 +176,15 @@ def metadata(buf, plan):
 
 def summary(model):
     """Layers, shapes, parameters and memory of a Model, as text."""
+    from .format import decode
+
     plan = model._plan
     meta = metadata(model._buf, plan)
     try:
         rows = meta.get("layers") or rows_of(decode(model._buf))
     except ImportError:  # no ops on this board
         rows = []
-    dtype = "float32" if plan.tensors[0].dtype == FLOAT32 else "int8"
+    dtype = "float32" if chr(plan.tensors[0].dtype) == "f" else "int8"
     title = "{}: {} -> {}, {}, {} bytes, arena {} bytes, {} bytes of RAM, engine {}".format(
         meta.get("name") or "network", _shape(model.input_shape), _shape(model.output_shape),
         dtype, model.len, plan.arena, model.ram, model.engine)

@@ -9,7 +9,7 @@ from array import array
 from math import ldexp
 
 from ..float32 import part
-from ..format import decode, size
+from ..model import size
 from ..samples import Samples
 
 LARGEST = 3.4028234663852886e38
@@ -59,7 +59,8 @@ class Engine(Samples):
     """Runs a model in `arena`, a view made by float32.view."""
 
     def __init__(self, buf, plan, arena):
-        from ..ops import room  # not kept: model.forget
+        from ..format import decode  # not kept: model.forget
+        from ..ops import room
 
         super().__init__(buf, plan, arena)
         plan = decode(buf)

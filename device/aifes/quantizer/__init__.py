@@ -24,7 +24,7 @@ from ..format import HEADER, INT8, ModelError, Op, Tensor, decode, size
 from ..layers.assemble import assemble
 from ..model import Model
 from ..ops import NAMES, room
-from ..seldom import flat
+from ..model import flat
 from ..summary import metadata, rows_of
 from . import scales
 from .data import BINS, Data

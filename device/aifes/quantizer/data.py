@@ -7,7 +7,7 @@ import aifes.layers.q7 as q7
 from ..float32 import part
 from ..format import ModelError, size
 from ..model import Model
-from ..seldom import flat
+from ..model import flat
 from . import scales
 
 try:

@@ -2,7 +2,7 @@
 import micropython
 
 from ..float32 import part
-from ..format import ModelError, decode
+from ..model import ModelError
 from ..samples import Samples
 from . import lanes
 
@@ -11,7 +11,8 @@ class Engine(Samples):
     """Runs a model in `arena`, a view made by float32.view. Allocates nothing after this."""
 
     def __init__(self, buf, plan, arena):
-        from ..ops import room  # not kept: model.forget
+        from ..format import decode  # not kept: model.forget
+        from ..ops import room
 
         super().__init__(buf, plan, arena)
         if misaligned(buf) or misaligned(arena):

@@ -3,7 +3,6 @@ from array import array
 
 import micropython
 
-from ..format import decode
 from ..samples import Samples
 
 
@@ -11,7 +10,8 @@ class Engine(Samples):
     """Runs a model in `arena` (a memoryview of bytes). Allocates nothing after this."""
 
     def __init__(self, buf, plan, arena):
-        from ..ops import room  # not kept: model.forget
+        from ..format import decode  # not kept: model.forget
+        from ..ops import room
 
         super().__init__(buf, plan, arena)
         plan = decode(buf)

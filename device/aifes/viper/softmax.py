@@ -3,7 +3,7 @@ from array import array
 
 import micropython
 
-from ..format import size
+from ..model import size
 from ..ops.softmax import NEAREST
 
 
