@@ -144,14 +144,16 @@ def quantize():
 
 
 def branches():
-    """Small float models of graphs with samples, and the int8 models that the host makes."""
+    """Small float models of graphs, samples, and the int8 models that the host makes: a line each,
+    for small heaps."""
     rng = np.random.default_rng(7)
     for graph in (graphs.residual(rng, 1, 2, 3, 2), graphs.two_ends(rng, 3), graphs.diamond(rng),
                   graphs.inner_output(rng)):
         x = rng.normal(size=(33, graph.n_in)).astype(np.float32)
         model = aifes_host.quantize(graph, x).model
-        yield {"model": aifes_host.float_model(graph).hex(), "samples": x.tobytes().hex(),
-               "want": model[40:decode(model).metadata[0]].hex()}
+        yield aifes_host.float_model(graph).hex()
+        yield x.tobytes().hex()
+        yield model[40:decode(model).metadata[0]].hex()
 
 
 def format1():

@@ -7,7 +7,8 @@ from boards.qemu_board import MACHINES as QEMU
 from conftest import BOARDS
 
 GOLDEN = ("test_maps", "test_nets", "test_helpers")  # too large for a flash: test_golden instead
-ONCE = ("test_quantize",)  # Python code that no engine changes: with the first engine of a board
+# Python code that no engine changes: with the first engine of a board
+ONCE = ("test_quantize", "test_quantizer")
 
 
 def test_suite(board, engine):

@@ -5,7 +5,7 @@ import warnings
 import aifes
 import numpy as np
 import pytest
-from aifes.summary import metadata
+from aifes.format import metadata
 from aifes_host import (
     Activation,
     ConversionError,

@@ -3,11 +3,10 @@ import aifes
 import graphs
 import numpy as np
 import pytest
-from aifes.format import HEADER_SIZE, INT8, Op, Tensor, decode, size
+from aifes.format import HEADER_SIZE, INT8, Op, Tensor, decode, metadata, size
 from aifes.layers.assemble import assemble
 from aifes.layers.dense import dense
 from aifes.ops import room
-from aifes.summary import metadata
 from aifes_host import (
     Activation,
     Add,

@@ -7,9 +7,9 @@ import json
 
 import numpy as np
 import pytest
+from aifes.format import size
 from aifes_host import Simulator
 from aifes_host.layout import arrange
-from aifes_host.simulator import quantize_values
 from bench.instructions import network
 from bench.pico import REACH, measure_run
 
@@ -22,9 +22,9 @@ def test_cost(board, name, kind, how):
     cycles, heap, output = measure_run(board, model, how, kind)
     print(f"{name} {how} {kind}: {cycles:,} cycles, {heap:,} bytes of heap")
     simulator = Simulator(model)
-    x = np.ones((1, simulator.plan.ops[0].n_in), np.int8)
+    x = np.ones((1, size(simulator.inputs[0].shape)), np.int8)
     if kind == "f":
-        x = quantize_values(x, *simulator.scale(simulator.plan.input))
+        x = simulator.quantized(x)
     assert json.loads(output) == simulator.run(x)[0].view(np.uint8).tolist()
     most_cycles, most_heap = REACH[name, kind, how]
     assert cycles <= most_cycles and heap <= most_heap

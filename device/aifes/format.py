@@ -125,3 +125,15 @@ def tensor(buf, plan, i, constants):
         for k in range(scales, scales + n):
             check(((buf[k] & 255) + 32 & 255) <= 64, "scale of tensor", i)
     return Tensor(dtype, shift, zero, offset, scales, (a, b, c)[:rank])
+
+
+def metadata(buf, plan):
+    """The metadata as a dict, empty if there are none that can be read."""
+    import json
+
+    at, n = plan.metadata
+    try:
+        found = json.loads(str(bytes(buf[at:at + n]), "utf-8"))
+    except (ValueError, RuntimeError):
+        found = {}
+    return found if isinstance(found, dict) else {}

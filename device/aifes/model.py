@@ -159,18 +159,23 @@ def _native(is_float):
 
 
 def forget():
-    """Give back the memory of format.py and ops/, which have checked and decoded a model.
+    """Give back the memory of what has checked and decoded a model, and of what is seldom needed.
 
-    The next one imports them anew; what runs a model does not refer to them. Where networks are
-    built, too, they stay.
+    It is imported anew when it is; what runs a model does not refer to it. What also builds
+    networks stays where they are built.
     """
-    if sys.implementation.name != "cpython" and "aifes.layers" not in sys.modules:
-        import aifes
+    if sys.implementation.name == "cpython":
+        return
+    import aifes
 
-        for name in [name for name in sys.modules if name[:9] in ("aifes.for", "aifes.ops")]:
-            del sys.modules[name]
-        for name in ("format", "ops"):
-            aifes.__dict__.pop(name, None)
+    parts = ("summary", "seldom")
+    if "aifes.layers" not in sys.modules:
+        parts += ("format", "ops")
+    for part in parts:
+        name = "aifes." + part
+        for module in [m for m in sys.modules if m == name or m.startswith(name + ".")]:
+            del sys.modules[module]
+        aifes.__dict__.pop(part, None)
 
 
 def fill(x, values):

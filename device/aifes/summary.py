@@ -1,6 +1,5 @@
 """The rarer attributes of a Model, classes, its printed summary: loaded only when asked for."""
 import io
-import json
 import struct
 from array import array
 
@@ -21,12 +20,13 @@ def attribute(model, name):
         return plan.length
     if name == "ram":
         return plan.arena + _engine_ram(model)
-    if name == "metadata":
-        return metadata(buf, plan)
+    if name in ("metadata", "labels"):
+        from .format import metadata
+
+        found = metadata(buf, plan)
+        return found if name == "metadata" else found.get("labels")
     if name == "classify":
         return lambda x: classify(model, x)
-    if name == "labels":
-        return metadata(buf, plan).get("labels")
     ends = model._ends or (model.input, model.output)
     end, _, what = name.partition("_")
     first, last = (0, plan.n_inputs) if end in ("input", "inputs") else (plan.n_inputs, len(ends))
@@ -74,6 +74,8 @@ def classify(model, x):
         model._floats = [array("f", bytes(4 * size(t.shape))) for t in model._plan.tensors]
     known = model._floats[2:]
     if not known or known[0] is not model._buf:  # parsed once; swap() changes it
+        from .format import metadata
+
         meta = metadata(model._buf, model._plan)
         labels = meta.get("labels")
         model._floats = model._floats[:2] + [
@@ -164,19 +166,9 @@ def scales(buf, tensor):
             struct.unpack_from("<%dh" % n, buf, tensor.scales + n))
 
 
-def metadata(buf, plan):
-    """The metadata as a dict, empty if there are none that can be read."""
-    at, n = plan.metadata
-    try:
-        found = json.loads(str(bytes(buf[at:at + n]), "utf-8"))
-    except (ValueError, RuntimeError):
-        found = {}
-    return found if isinstance(found, dict) else {}
-
-
 def summary(model):
     """Layers, shapes, parameters and memory of a Model, as text."""
-    from .format import decode
+    from .format import decode, metadata
 
     plan = model._plan
     meta = metadata(model._buf, plan)

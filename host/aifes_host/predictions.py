@@ -1,9 +1,8 @@
 """From the outputs of an .aifes model to names of classes, by what its metadata say."""
 import numpy as np
-from aifes.format import FLOAT32, size
+from aifes.format import FLOAT32, metadata, size
 from aifes.ops import NAMES
 from aifes.ops.map import FUNCTIONS
-from aifes.summary import metadata
 
 from .classes import check_single, class_numbers, classify
 

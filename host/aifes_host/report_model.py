@@ -1,8 +1,7 @@
 """The report about an .aifes file: what can be said of it without its float network."""
 import numpy as np
-from aifes.format import size
+from aifes.format import metadata, size
 from aifes.ops import NAMES, room
-from aifes.summary import metadata
 
 from .graph import ConversionError
 from .predictions import Outputs

@@ -13,7 +13,6 @@ import struct
 from ..format import FLOAT32, INT8, ModelError
 from ..format import size as elements
 from ..model import load
-from ..summary import table
 from . import q7  # noqa: F401  aifes.q7
 from .assemble import chain, plan_arena
 from .dense import Dense
@@ -158,6 +157,8 @@ class Sequential:
         return rows
 
     def __str__(self):
+        from ..summary import table
+
         return "{}: parameter memory {} bytes, inference memory {} bytes\n{}".format(
             self.name, self.parameter_memory_size(), self.inference_memory_size(),
             table(self._rows()))

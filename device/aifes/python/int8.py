@@ -32,21 +32,20 @@ class Engine(Samples):
         self._mask = -1 if signed else 255
         self._word = bytearray(4)
         # MicroPython cannot view a bytearray as int8: there each op's inputs are copied first
-        self._raw = []
         scratch = None if signed else memoryview(array("b", bytes(max(
             [sum([size(plan.tensors[k].shape) for k in op.inputs]) for op in plan.ops]))))
         self.ram += 0 if signed else len(scratch)
         self._steps = []
         for op in plan.ops:
-            raw = [self.part(plan.tensors[k]) for k in op.inputs]
+            raw = tuple([self.part(plan.tensors[k]) for k in op.inputs])
             x, at = raw, 0
             if not signed:
                 x = []
                 for view in raw:
                     x.append(scratch[at:at + len(view)])
                     at += len(view)
-            self._steps.append((room(op.opcode, "aifes.python.").int8, op, x,
-                                [self.part(plan.tensors[k]) for k in op.outputs], raw))
+            y = tuple([self.part(plan.tensors[k]) for k in op.outputs])
+            self._steps.append((room(op.opcode, "aifes.python.").int8, op, x, y, raw))
 
     def forward(self):
         """Run all ops once on what lies in the arena."""

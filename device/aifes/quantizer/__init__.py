@@ -20,12 +20,10 @@ from array import array
 
 import aifes.layers.q7 as q7
 
-from ..format import HEADER, INT8, ModelError, Op, Tensor, decode, size
+from ..format import HEADER, INT8, ModelError, Op, Tensor, decode, metadata, size
 from ..layers.assemble import assemble
-from ..model import Model
+from ..model import Model, flat
 from ..ops import NAMES, room
-from ..model import flat
-from ..summary import metadata, rows_of
 from . import scales
 from .data import BINS, Data
 
@@ -278,9 +276,14 @@ class Quantizer:
 
     def _metadata(self, found):
         """JSON with the names of the float network and the scales that were found."""
-        given = metadata(self.buf, self.plan)
-        rows = given.get("layers") or rows_of(self.plan)
         from .. import __version__
+
+        given = metadata(self.buf, self.plan)
+        rows = given.get("layers")
+        if not rows:
+            from ..summary import rows_of
+
+            rows = rows_of(self.plan)
 
         meta = {"name": given.get("name") or "network",
                 "layers": [list(row[:3]) + (list(q) if isinstance(q[0], int) else [None, None])

@@ -6,8 +6,7 @@ import aifes.layers.q7 as q7
 
 from ..float32 import part
 from ..format import ModelError, size
-from ..model import Model
-from ..model import flat
+from ..model import Model, flat
 from . import scales
 
 try:
@@ -22,7 +21,7 @@ except ImportError:  # not MicroPython
         return a - b
 
 BINS = 2050  # at most, of a layer's results
-PAGE = 256  # bins that are counted in one piece of memory: on a board large pieces are rare
+PAGE = 128  # bins that are counted in one piece of memory: on a board large pieces are rare
 
 
 class Data:
@@ -53,6 +52,7 @@ class Data:
             raise ModelError(f"the samples are a sequence with {n} numbers for each, or one "
                              "array('f') of them all")
         self.plan = plan
+        self._pages = {}
         self.x = array("f", bytes(4 * n))
         # an arena of its own, in which the results can be read as floats
         arena = array("f", bytes(plan.arena))
@@ -92,6 +92,16 @@ class Data:
     def value(self, t):
         """What lies where tensor t of the float32 network has its place; a view."""
         return self._values[t]
+
+    def page(self, i):
+        """Two arrays for page i of Seen, the first of zeros: kept for the next layer, too, so that
+        the heap stays in large pieces."""
+        if i not in self._pages:
+            self._pages[i] = array("I", bytes(4 * PAGE)), array("i", bytes(4 * PAGE))
+        counts = self._pages[i][0]
+        for k in range(PAGE):
+            counts[k] = 0
+        return self._pages[i]
 
     def results(self, end, begin=0):
         """The result of op end - 1, after the ops from `begin` on have run; a view."""
@@ -172,7 +182,7 @@ class Seen:
             for v in data.results(i + 1):
                 at = _floor(v, bits) - self.low_bin
                 if not self.pages[at // PAGE]:
-                    self.pages[at // PAGE] = [array("I", bytes(4 * PAGE)), None]
+                    self.pages[at // PAGE] = data.page(at // PAGE)
                 self.pages[at // PAGE][0][at % PAGE] += 1
                 if sums:
                     self.real[j] += q7.fixed(v, self.first + scales.MEAN_BITS)
@@ -185,7 +195,7 @@ class Seen:
         centre = (self.low_bin << scales.BIN) + (1 << scales.BIN - 1)
         for i in range(len(self.pages)):  # what each bin should give
             if self.pages[i]:
-                wanted = self.pages[i][1] = array("i", bytes(4 * PAGE))
+                wanted = self.pages[i][1]
                 for k in range(PAGE):
                     if self.pages[i][0][k]:
                         wanted[k] = value(centre + (i * PAGE + k << scales.BIN))
