@@ -1,6 +1,6 @@
 """float32 models for comparing engines: random buffers, and what they compute, in NumPy.
 
-The reference is written from docs/format.md alone, one float32 operation at a time.
+The reference is written from docs/format_ops.md alone, one float32 operation at a time.
 """
 import struct
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from aifes_host.demo import find_micropython
+from conftest import need
 
 ROOT = Path(__file__).parents[1]
 LISTS = {  # file: what becomes a line longer
@@ -54,6 +55,13 @@ on_board = aifes.quantize(aifes.load(models["float32"], engine="python"), x.asty
                           report=None)
 print("right", on_board.len)
 """
+NATIVE = """
+import os, sys
+sys.path.append("tests")
+import shared_library
+for family, name in (("cnn", "_aifes_cnn"), ("f32", "_aifes_f32")):
+    sys.modules[name] = shared_library.module(shared_library.build(os.getcwd(), family))
+"""
 ON_BOARD = """
 import sys
 import aifes
@@ -73,9 +81,12 @@ def tree(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tree")
     for name in ("device", "host", "native_module"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("engine.c", "shared_library.py"):  # the engine in C for CPython
+        (folder / "tests").mkdir(exist_ok=True)
+        shutil.copy(ROOT / "tests" / name, folder / "tests")
     added = [p.relative_to(ROOT / "tests" / "toy_op")
              for p in sorted((ROOT / "tests" / "toy_op").rglob("*")) if p.suffix in (".py", ".h")]
-    assert len(added) == 6, "one file in each building"
+    assert len(added) == 7, "one file in each building"
     for name in added:
         assert not (folder / name).exists()
         shutil.copy(ROOT / "tests" / "toy_op" / name, folder / name)
@@ -93,10 +104,12 @@ def run(command, tree, **env):
 
 
 def test_toy_op(tree):
-    """On the PC: quantizer, search, fine-tuning, report, simulator, Python engine; quantized on the
-    board. Under MicroPython: the engines there."""
+    """On the PC: quantizer, search, fine-tuning, report, simulator, Python engine, engine in C;
+    quantized as on the board. Under MicroPython: the engines there."""
     path = os.pathsep.join((f"{tree}/host", f"{tree}/device"))
     run([sys.executable, "-c", PROGRAM], tree, PYTHONPATH=path)
     (tree / "on_board.py").write_text(ON_BOARD)
+    need("gcc")
+    run([sys.executable, "-c", NATIVE + ON_BOARD, "native"], tree, PYTHONPATH=path)
     run([find_micropython(), "on_board.py", "python", "viper"], tree,
         MICROPYPATH=f"{tree}/device:.frozen")

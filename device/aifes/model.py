@@ -11,7 +11,8 @@ The native engine checks the ops itself; the others, and a PC, call format.decod
 import sys
 from array import array
 
-if hasattr(memoryview(b""), "format"):  # CPython: a memoryview may have steps and dimensions
+TELLS_TYPE = hasattr(memoryview(b""), "format")  # CPython
+if TELLS_TYPE:  # there a memoryview may have steps and dimensions
     def flat(buf):
         """A memoryview of a buffer, TypeError if its items do not lie in one row without gaps."""
         view = memoryview(buf)
@@ -293,13 +294,10 @@ class Model:
         """
         if not isinstance(other, Model) or not _alike(self._plan, other._plan):
             raise ModelError("swap() takes a model with as many inputs and outputs")
-        self._net, other._net = other._net, self._net
-        self.input, other.input = other.input, self.input
-        self.output, other.output = other.output, self.output
-        self._ends, other._ends = other._ends, self._ends
-        self._buf, other._buf = other._buf, self._buf
-        self._plan, other._plan = other._plan, self._plan
-        self.engine, other.engine = other.engine, self.engine
+        for name in ("_net", "input", "output", "_ends", "_buf", "_plan", "engine"):
+            mine = getattr(self, name)
+            setattr(self, name, getattr(other, name))
+            setattr(other, name, mine)
 
     def predict(self, values):
         """Run one sample: a sequence of real numbers in, a list of floats out. Allocates both.
@@ -310,9 +308,9 @@ class Model:
         if self._floats is None:
             self._floats = [array("f", bytes(4 * size(t.shape))) for t in self._plan.tensors]
         if self._ends:
-            from .summary import predict_several
+            from .several import predict
 
-            return predict_several(self, values)
+            return predict(self, values)
         x, y = self._floats[:2]
         fill(x, values)
         self.run(x, y)

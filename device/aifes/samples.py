@@ -4,9 +4,7 @@ A stream is the one bridge between floats and their bits that allocates nothing 
 """
 import io
 
-from .model import flat, size
-
-TELLS_TYPE = hasattr(memoryview(b""), "format")  # CPython
+from .model import TELLS_TYPE, flat, size
 
 
 class Samples:

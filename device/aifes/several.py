@@ -1,9 +1,8 @@
-"""net(x, y, 0) for networks with several inputs or outputs: samples.py, with a loop over them.
+"""Networks with several inputs or outputs: predict(), and net(x, y, 0) as in samples.py.
 
 x, if there are several inputs, and y, if there are several outputs, are tuples.
 """
-from .model import flat
-from .samples import TELLS_TYPE
+from .model import TELLS_TYPE, ModelError, fill, flat
 
 
 def run(net, x, y):
@@ -67,3 +66,17 @@ def _sample(net, x, y):
         else:
             net._move(views[k], end)
     return 0
+
+
+def predict(model, values):
+    """Model.predict() of a network with several inputs or outputs."""
+    n = model._plan.n_inputs
+    xs, ys = tuple(model._floats[:n]), tuple(model._floats[n:])
+    if n == 1:
+        values = (values,)
+    if not isinstance(values, (tuple, list)) or len(values) != n:
+        raise ModelError(f"predict() of this network takes {n} sequences of numbers")
+    for x, v in zip(xs, values):
+        fill(x, v)
+    model.run(xs if n > 1 else xs[0], ys if len(ys) > 1 else ys[0])
+    return [list(y) for y in ys] if len(ys) > 1 else list(ys[0])

@@ -3,7 +3,7 @@ import io
 import struct
 from array import array
 
-from .model import ModelError, fill, size
+from .model import ModelError, size
 
 _stream = io.BytesIO()
 _word = bytearray(4)
@@ -47,20 +47,6 @@ def _of_tensor(buf, t, what):
     if what == "scale":
         return tuple([2.0 ** -s for s in shifts]) if t.scales else 2.0 ** -t.shift
     return zero_points if t.scales else t.zero_point
-
-
-def predict_several(model, values):
-    """Model.predict() of a network with several inputs or outputs."""
-    n = model._plan.n_inputs
-    xs, ys = tuple(model._floats[:n]), tuple(model._floats[n:])
-    if n == 1:
-        values = (values,)
-    if not isinstance(values, (tuple, list)) or len(values) != n:
-        raise ModelError(f"predict() of this network takes {n} sequences of numbers")
-    for x, v in zip(xs, values):
-        fill(x, v)
-    model.run(xs if n > 1 else xs[0], ys if len(ys) > 1 else ys[0])
-    return [list(y) for y in ys] if len(ys) > 1 else list(ys[0])
 
 
 def classify(model, x):

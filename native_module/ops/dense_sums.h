@@ -7,7 +7,7 @@
  *   blocks  of 4 or 8 outputs, at least one
  *
  * A chip has the kernels that are fast on it; the portable ones are their reference. All are exact
- * in 32 bits, in any order of sums: n_in < 2^14. Orders of weights: docs/format.md.
+ * in 32 bits, in any order of sums: n_in < 2^14. Orders of weights: docs/format_ops.md.
  *
  *   sums_4  four outputs of interleave 1 (rows), or of interleave 4 and group 4
  *   sums_8  eight outputs of interleave 8 and group 1; Cortex-M0 and M0+ only

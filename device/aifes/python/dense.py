@@ -2,7 +2,7 @@
 
 
 def weight_offset(j, k, n_in, interleave, group):
-    """Where the weight of output j for input k lies: docs/format.md, "dense"."""
+    """Where the weight of output j for input k lies: docs/format_ops.md."""
     column = j % interleave
     start = k - k % group
     return ((j - column) * n_in + start * interleave

@@ -151,8 +151,8 @@ def modules(engine, kind):
     if engine != "native":
         needed |= {"ops/__init__", f"{engine}/{number}"}
         needed |= {f"{folder}/{op}" for folder in ("ops", engine) for op in kind.ops}
-        if kind.several:
-            needed.add("several")
+    if kind.several:
+        needed.add("several")
     return closure(needed)
 
 
