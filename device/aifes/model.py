@@ -128,35 +128,40 @@ def _native(is_float):
 
     Each has a family of ops; what one does not have, a larger one may have.
     """
-    modules = []
     # ESP32-S2 has no FPU, its files are those of ESP32: the code would stop at the first float
-    if not is_float or "S2" not in getattr(
+    if is_float and "S2" in getattr(
             sys.implementation, "_machine", "").rpartition("ESP32")[2][:3]:
-        for name in ("_aifes_f32",) if is_float else ("_aifes", "_aifes_cnn"):
-            for where in ("aifes." + name, name):
-                try:
-                    modules.append(__import__(where, None, None, ("load",)))
-                    break
-                except ImportError:
-                    pass
-                except ValueError as error:
-                    from .seldom import no_engine
-
-                    no_engine("native", error)
-    if not modules:
         return None
 
     def make(buf, plan, arena):
-        for module in modules:
+        refused = "bad"
+        for name in ("_aifes_f32",) if is_float else ("_aifes", "_aifes_cnn"):
+            module = _module(name)
             try:
-                return module.load(plan.head, buf, arena)  # native_module/module.h
+                if module:
+                    return module.load(plan.head, buf, arena)  # native_module/module.h
             except ValueError as error:
-                refused = error
-        if "bad" not in str(refused):  # not the model, but where it lies
-            raise ModelError(str(refused))
+                refused = str(error)
+        if "bad" not in refused:  # not the model, but where it lies
+            raise ModelError(refused)
         return None
 
     return make
+
+
+def _module(name):
+    """The module in C of this name, None if it is not there."""
+    for where in () if name in _found else ("aifes." + name, name):
+        try:
+            _found[name] = __import__(where, None, None, ("load",))
+            break
+        except ImportError:
+            _found[name] = None
+        except ValueError as error:
+            from .seldom import no_engine
+
+            no_engine("native", error)
+    return _found[name]
 
 
 def forget():
