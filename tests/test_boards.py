@@ -16,7 +16,7 @@ def test_suite(board, engine):
         pytest.skip(f"{board.name} has no {engine} engine")
     first, left_out = "", ()
     if not isinstance(board, Local):
-        first = "import gc\ngc.threshold(32768)\n"  # small heaps keep larger pieces that way
+        first = "import gc\ngc.threshold(8192)\n"  # small heaps keep larger pieces that way
         once = engine == board.engines[0] and board.name != "pico-c"  # pico runs the same code
         left_out = GOLDEN if once else GOLDEN + ONCE
     for module in run.MODULES:
