@@ -10,7 +10,7 @@ from pathlib import Path
 import graphs
 import numpy as np
 import pytest
-from aifes.summary import metadata
+from aifes.format import metadata
 from aifes_host import ConversionError, from_model, quantize
 from aifes_host.cost import CHIPS, TOLERANCE, estimate
 from aifes_host.float32 import float_model
