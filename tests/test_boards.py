@@ -16,7 +16,9 @@ def test_suite(board, engine):
         pytest.skip(f"{board.name} has no {engine} engine")
     first, left_out = "", ()
     if not isinstance(board, Local):
-        first = "import gc\ngc.threshold(8192)\n"  # small heaps keep larger pieces that way
+        # small heaps keep larger pieces that way
+        threshold = 32768 if board.name.startswith("pico") else 8192
+        first = f"import gc\ngc.threshold({threshold})\n"
         once = engine == board.engines[0] and board.name != "pico-c"  # pico runs the same code
         left_out = GOLDEN if once else GOLDEN + ONCE
     for module in run.MODULES:
