@@ -5,7 +5,6 @@ buffer must run, leave the bytes around the arena alone and give the simulator's
 """
 import random
 import struct
-from binascii import crc32
 
 import aifes
 import numpy as np
@@ -16,10 +15,10 @@ from aifes.layers.dense import dense
 from aifes.layers.map import table_map
 from aifes_host import Simulator, float_model, from_model, quantize
 from graphs import on_device, residual, two_ends
+from hostile_models import GUARD, mutate, repaired
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-GUARD = 0x5A
 BULK = 3600  # mutants of each model
 
 
@@ -57,14 +56,6 @@ MODELS = models()
 ALL = {**MODELS, **floats()}
 
 
-def repaired(buf):
-    buf = bytearray(buf)
-    if len(buf) >= 16:
-        struct.pack_into("<I", buf, 8, len(buf))
-        struct.pack_into("<I", buf, 12, crc32(bytes(buf[16:])) & 0xFFFFFFFF)
-    return bytes(buf)
-
-
 def check(buf):
     """True if the buffer was accepted; then it ran inside its arena like the simulator."""
     try:
@@ -87,33 +78,6 @@ def check(buf):
     assert ((got == want) | (~np.isfinite(want) if simulator.is_float else False)).all()
     str(net)
     return True
-
-
-def mutate(buf, rng):
-    """One to four random damages: bits, bytes, fields of header and ops, cuts, splices."""
-    buf = bytearray(buf)
-    for _ in range(rng.randint(1, 4)):
-        kind, at = rng.randrange(7), rng.randrange(len(buf))
-        if kind == 0:
-            buf[at] ^= 1 << rng.randrange(8)
-        elif kind == 1:
-            buf[at] = rng.choice((0, 1, 127, 128, 255, rng.randrange(256)))
-        elif kind == 2:
-            at = rng.randrange(16, 300) & ~3
-            struct.pack_into("<I", buf, min(at, len(buf) - 4), rng.choice(
-                (0, 1, 2, 3, len(buf), len(buf) - 1, 80, 128, 1 << 16, 1 << 31, (1 << 32) - 1)))
-        elif kind == 3 and len(buf) > 40:
-            del buf[-rng.randrange(1, 20):]
-        elif kind == 4:
-            buf[at:at] = bytes(rng.randrange(256) for _ in range(rng.randrange(1, 8)))
-        elif kind == 5:
-            other = rng.randrange(len(buf))
-            n = rng.randrange(1, 48)
-            buf[at:at + n] = buf[other:other + n]
-        elif len(buf) > HEADER_SIZE + 100:  # tensors and records
-            at = rng.randrange(HEADER_SIZE, min(len(buf), HEADER_SIZE + 600))
-            buf[at] = (buf[at] + rng.choice((-1, 1, 4))) & 255
-    return bytes(buf)
 
 
 @pytest.mark.parametrize("name", ALL)
