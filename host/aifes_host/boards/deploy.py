@@ -26,11 +26,14 @@ RECOVER = b"""# `aifes deploy` was interrupted between two renames: this does th
 import os
 import sys
 
-os.rename(__file__[:-3] + ".new", __file__[:-3])
-del sys.modules["aifes"]
-import aifes
-
-globals().update(aifes.__dict__)
+try:
+    os.rename(__file__[:-3] + ".new", __file__[:-3])
+    del sys.modules["aifes"]
+    import aifes as found
+except OSError:  # the computer holds the files
+    __path__ = __file__[:-3] + ".new"
+    from aifes import __init__ as found
+globals().update(found.__dict__)
 """
 
 
@@ -72,7 +75,7 @@ def blocks(info, n):
 def _runtime_there(board, folder):
     """{name: digest} of the runtime on the board."""
     names = board.files(folder)
-    if names is None and board.files(folder + ".new") is not None:
+    if names is None and not board.info.read_only and board.files(folder + ".new") is not None:
         board.rename(folder + ".new", folder)  # the second rename, which was not reached
         names = board.files(folder)
     paths = [f"{folder}/{name}" for name in names or ()]
@@ -116,6 +119,10 @@ def plan(board, model, path, engines=(), everything=False):
     if p.flash > info.flash_free:
         raise BoardError(f"not enough flash: {p.flash:,} bytes needed, {info.flash_free:,} free; "
                          "delete files on the board. Nothing was changed")
+    if info.read_only and p.written:
+        raise BoardError(f"the computer holds this board's files and {p.written[-1]} is to be "
+                         "written: `aifes deploy` onto its drive first (--port /media/CIRCUITPY), "
+                         "or let the board write, by storage.remount('/', False) in its boot.py")
     decoded = simulator.plan
     p.heap = [len(model), decoded.arena + 16, HEAP[choice.engine] + OP_HEAP * len(decoded.ops)]
     if not board.has_room(p.heap):
