@@ -105,6 +105,10 @@ def plan(board, model, path, engines=(), everything=False):
     recover, current = board.digests([folder + ".py", p.path])
     p.write_recover = bool(p.write) and recover != digest(RECOVER)
     p.write_model = current != digest(model)
+    if info.read_only and p.written:
+        raise BoardError(f"the computer holds this board's files and {p.written[-1]} is to be "
+                         "written: `aifes deploy` onto its drive first (--port /media/CIRCUITPY), "
+                         "or let the board write, by storage.remount('/', False) in its boot.py")
     upload = [p.runtime[n] for n in p.write]
     if p.write_recover:
         upload.append(RECOVER)
@@ -119,10 +123,6 @@ def plan(board, model, path, engines=(), everything=False):
     if p.flash > info.flash_free:
         raise BoardError(f"not enough flash: {p.flash:,} bytes needed, {info.flash_free:,} free; "
                          "delete files on the board. Nothing was changed")
-    if info.read_only and p.written:
-        raise BoardError(f"the computer holds this board's files and {p.written[-1]} is to be "
-                         "written: `aifes deploy` onto its drive first (--port /media/CIRCUITPY), "
-                         "or let the board write, by storage.remount('/', False) in its boot.py")
     decoded = simulator.plan
     p.heap = [len(model), decoded.arena + 16, HEAP[choice.engine] + OP_HEAP * len(decoded.ops)]
     if not board.has_room(p.heap):
