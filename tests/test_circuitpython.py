@@ -13,6 +13,7 @@ from aifes_host import Simulator
 from aifes_host.boards import runtime
 from aifes_host.boards.board import SerialBoard
 from aifes_host.boards.transport import BoardError
+from aifes_host.cli_board import _print_times
 from aifes_host.layout import arrange
 from bench.instructions import network
 from boards.start import CACHE, TOOLS, start
@@ -139,6 +140,30 @@ def test_choice_by_what_a_board_says(tmp_path):
     assert "model.py" in runtime.needed_files(say(mpy=(5, 0)), runtime.DENSE)
 
 
+def test_bench_has_no_column_without_figures(capsys):
+    """Of cycles, where nobody can read the counter."""
+    for cycles in ("1,000", ""):
+        _print_times(["", "us", "cycles", "times as long"], [["python", "8.0", cycles, "1.0"]])
+        said = capsys.readouterr().out
+        assert ("cycles" in said) == bool(cycles) and "times as long" in said, said
+
+
+def test_sources_take_more_heap(tmp_path):
+    """The board compiles them: `deploy` counts that, too."""
+    class Board(Drive):
+        def has_room(self, blocks):
+            self.asked = sum(blocks)
+            return True
+
+    asked = {}
+    for version in VERSIONS:
+        (tmp_path / "boot_out.txt").write_text(f"Adafruit CircuitPython {version}; Pico\n")
+        board = Board(tmp_path)
+        deploy.plan(board, tutorial(), "net.aifes")
+        asked[version] = board.asked
+    assert asked["9.2.1"] == asked["10.3.0"] + deploy.SOURCES
+
+
 @pytest.fixture
 def pico(tmp_path):
     need(*TOOLS["pico"])
@@ -169,7 +194,11 @@ def test_board_whose_files_the_computer_holds(pico, drive, tmp_path):
     model = tmp_path / "line.aifes"
     model.write_bytes(tutorial())
     np.save(tmp_path / "x.npy", np.eye(3, dtype=np.float32))
-    command("deploy", model, "--port", drive)
+    floats = tmp_path / "floats.aifes"
+    floats.write_bytes(MODELS["float32"]())
+    np.save(tmp_path / "two.npy", np.eye(2, dtype=np.float32))
+    for one in (model, floats):
+        command("deploy", one, "--port", drive)
     with SerialBoard(pico.port) as board:
         board.mkdir("/lib")
         for path in ("/lib/aifes", "/lib/aifes/ops", "/lib/aifes/python"):
@@ -180,6 +209,9 @@ def test_board_whose_files_the_computer_holds(pico, drive, tmp_path):
         before = board.digests(board.files("/"))
     out = command("run", model, "-i", tmp_path / "x.npy", "--port", pico.port, "--json")
     assert out["engine"] == "python" and out["different"] == 0
+    assert out["compared"] == "bit by bit"
+    said = command("run", floats, "-i", tmp_path / "two.npy", "--port", pico.port)
+    assert "2 samples: the simulator's results, within 1e-4" in said and "bit" not in said
     said = command("bench", model, "--port", pico.port)
     assert "python engine" in said and "plain Python" in said
     assert command("deploy", model, "--port", pico.port, "--json")["written"] == []

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import aifes
+import graphs
 import make_device_data
 import numpy as np
 import pytest
@@ -175,6 +176,19 @@ def test_ampy(boards, model, tmp_path):
     out = command("run", model, "-i", tmp_path / "x.csv", "--port", port, "--transport", "ampy",
                   "--json")
     assert out["different"] == 0
+
+
+def test_ampy_with_several_ends(boards, tmp_path):
+    """A model of two inputs and two outputs, deployed and run by ampy."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(20, 7)).astype(np.float32)
+    path = tmp_path / "ends.aifes"
+    path.write_bytes(quantize(graphs.two_ends(rng), x).model)
+    np.save(tmp_path / "x.npy", x)
+    arguments = ("--port", boards().port, "--transport", "ampy", "--json")
+    assert command("deploy", path, *arguments)["verified"]
+    out = command("run", path, "-i", tmp_path / "x.npy", *arguments)
+    assert out["different"] == 0 and out["engine"] == "native"
 
 
 def test_mip(boards, model):

@@ -21,6 +21,7 @@ from .transport import BoardError, understood
 RUNTIME = "lib/aifes"  # in the board's root folder
 # Heap of import + load besides model, arena and plan; measured on RP2040, with a tenth added
 HEAP = {"native": 17000, "viper": 21000, "python": 19000}
+SOURCES = 13500  # besides, where the board compiles the package itself
 OP_HEAP = 260  # a layer's part of the plan and of an engine
 RECOVER = b"""# `aifes deploy` was interrupted between two renames: this does the second one
 import os
@@ -125,6 +126,8 @@ def plan(board, model, path, engines=(), everything=False):
                          "delete files on the board. Nothing was changed")
     decoded = simulator.plan
     p.heap = [len(model), decoded.arena + 16, HEAP[choice.engine] + OP_HEAP * len(decoded.ops)]
+    if "model.py" in runtime:
+        p.heap.append(SOURCES)
     if not board.has_room(p.heap):
         raise BoardError(f"not enough heap: this model needs {sum(p.heap):,} bytes ({len(model):,} "
                          f"of them in one piece), {info.heap_free:,} are free; choose a smaller "
