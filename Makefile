@@ -15,7 +15,7 @@ export AIFES_CACHE
 
 help:
 	@echo "make demo        quantize the line follower's network and drive the simulated robot"
-	@echo "make native      the engine in C, as .mpy for each architecture: host/aifes_host/native/"
+	@echo "make native      the engine in C, as .mpy for each architecture: host/aifes_host/native/ (CIRCUITPY_DIR=its tree)"
 	@echo "make boards      BOARDS='pico cortex-m4' (default: all) emulated boards, to deploy to"
 	@echo "make bundle      the package for CircuitPython, as a library bundle: build/bundle/"
 	@echo "make test        all tests, on CPython, MicroPython and the emulated boards"

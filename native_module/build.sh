@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # build.sh [ARCH ..]: the loadable modules for these architectures, default all, as _aifes.mpy,
 # _aifes_cnn.mpy and _aifes_f32.mpy in ../host/aifes_host/native/ARCH_6.3/. MPY_DIR: MicroPython's source tree, else it is fetched.
+# CIRCUITPY_DIR: CircuitPython's instead, whose files go to native/circuitpython/ARCH_6.3/.
 set -euo pipefail
 cd "$(dirname "$0")"
 cache=${AIFES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/aifes}
@@ -19,7 +20,7 @@ compiler() {
 }
 
 [ $# != 0 ] || set -- "${all[@]}"
-MPY_DIR=$(./fetch_micropython.sh)
+MPY_DIR=${CIRCUITPY_DIR:-$(./fetch_micropython.sh)}
 for arch in "$@"; do
     gcc=$(compiler "$arch")
     if [ "$arch" = xtensawin ] && ! command -v "$gcc" >/dev/null; then
@@ -30,13 +31,13 @@ for arch in "$@"; do
         echo "$arch: $gcc is missing (make toolchains)" >&2
         exit 1
     fi
-    out=host/aifes_host/native/${arch}_$mpy
+    out=host/aifes_host/native/${CIRCUITPY_DIR:+circuitpython/}${arch}_$mpy
     mkdir -p "../$out"
     for family in "" cnn f32; do
         name=_aifes${family:+_$family}.mpy
         # a short relative BUILD: the linker writes it into the file
         make -s ARCH="$arch" FAMILY="$family" MPY_DIR="$MPY_DIR" PYTHON="${PYTHON:-python3}" \
-            BUILD="build/${family:+$family-}$arch" >"build-$arch.log" 2>&1 ||
+            BUILD="build/${CIRCUITPY_DIR:+cp-}${family:+$family-}$arch" >"build-$arch.log" 2>&1 ||
             { cat "build-$arch.log" >&2; exit 1; }
         rm "build-$arch.log"
         mv $name "../$out"

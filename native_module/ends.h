@@ -81,7 +81,7 @@ AIFES_NOINLINE static void move(int8_t *to, const int8_t *from, uint32_t n)
         }
         do {
             n -= 4;
-            *(volatile uint32_t *)(to + n) = *(const uint32_t *)(from + n);
+            *(volatile uint32_t *)(void *)(to + n) = *(const uint32_t *)(const void *)(from + n);
         } while (n);
     }
 }
@@ -89,7 +89,7 @@ AIFES_NOINLINE static void move(int8_t *to, const int8_t *from, uint32_t n)
 AIFES_INLINE void put(const aifes_end *end, const aifes_buffer *x)
 {
     if (x->is_float) {
-        quantize(end, (const uint32_t *)x->data);
+        quantize(end, (const void *)x->data);
     } else {
         move(end->place.data, (const int8_t *)x->data, end->place.n);
     }
@@ -98,7 +98,7 @@ AIFES_INLINE void put(const aifes_end *end, const aifes_buffer *x)
 AIFES_INLINE void get(const aifes_end *end, const aifes_buffer *y)
 {
     if (y->is_float) {
-        dequantize(end, (uint32_t *)y->data);
+        dequantize(end, (void *)y->data);
     } else {
         move((int8_t *)y->data, end->place.data, end->place.n);
     }
@@ -127,12 +127,12 @@ AIFES_NOINLINE static void move(uint32_t *to, const uint32_t *from, uint32_t n, 
 
 AIFES_INLINE void put(const aifes_end *end, const aifes_buffer *x)
 {
-    move((uint32_t *)end->place.data, (const uint32_t *)x->data, end->place.n, 1);
+    move((void *)end->place.data, (const void *)x->data, end->place.n, 1);
 }
 
 AIFES_INLINE void get(const aifes_end *end, const aifes_buffer *y)
 {
-    move((uint32_t *)y->data, (const uint32_t *)end->place.data, end->place.n, 0);
+    move((void *)y->data, (const void *)end->place.data, end->place.n, 0);
 }
 
 #endif

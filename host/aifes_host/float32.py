@@ -66,3 +66,8 @@ def same(got, want, engine):
     if engine == "python":
         return np.isclose(got, want, rtol=1e-4, atol=1e-6)
     return got == want
+
+
+def compared(is_float, engine):
+    """How closely a board's results were compared with the simulator's, in words."""
+    return "within 1e-4" if is_float and engine == "python" else "bit by bit"

@@ -28,7 +28,7 @@ typedef struct {
 static int add_load(const aifes_memory *m, add_step *s, const add_record *r, const aifes_place *x)
 {
     (void)m;
-    s->x2 = (const f32 *)x[1].data;
+    s->x2 = (const void *)x[1].data;
     return x[0].n == x[1].n && x[0].n == s->step.n_out && !s->step.flags
         && !(r->zero_point | r->low | r->high | r->shift | r->left1 | r->left2 | r->reserved
             | r->bias);
@@ -36,8 +36,8 @@ static int add_load(const aifes_memory *m, add_step *s, const add_record *r, con
 
 AIFES_FAST static void add(const add_step *s)
 {
-    const f32 *a = (const f32 *)s->step.x, *b = s->x2;
-    f32 *y = (f32 *)s->step.y;
+    const f32 *a = (const void *)s->step.x, *b = s->x2;
+    f32 *y = (void *)s->step.y;
     for (uint32_t n = s->step.n_out; n; n--) {
         *y++ = f32_add(*a++, *b++);
     }

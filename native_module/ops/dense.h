@@ -178,7 +178,7 @@ AIFES_FAST static void dense_rows(const dense_step *s, const uint8_t *w, const i
 /* Finish n outputs from `first` on. bias at a multiple of 4. */
 AIFES_FAST static void finish(const dense_step *s, const int32_t *acc, uint32_t first, uint32_t n)
 {
-    const int32_t *bias = (const int32_t *)s->bias + first;
+    const int32_t *bias = (const int32_t *)(const void *)s->bias + first;
     const uint8_t *shifts = s->shifts, *table = s->table;
     int32_t low = s->low, offset = s->zero_point - low;
     uint32_t span = s->high - low, step = s->step.own;
@@ -212,7 +212,7 @@ AIFES_FAST static void dense_blocks(const dense_step *s)
         finish(s, acc, first, n);
     }
     if (n_out < s->step.n_out) {
-        dense_rows(s, s->weights + n_out * n_in, (const int32_t *)s->bias + n_out,
+        dense_rows(s, s->weights + n_out * n_in, (const int32_t *)(const void *)s->bias + n_out,
             s->shifts + (s->step.own ? n_out : 0), s->step.y + n_out);
     }
 }
@@ -220,7 +220,7 @@ AIFES_FAST static void dense_blocks(const dense_step *s)
 AIFES_INLINE int dense_run(const dense_step *s)
 {
     if (s->step.kernel == DENSE_ROWS && !AIFES_SMALL) {
-        dense_rows(s, s->weights, (const int32_t *)s->bias, s->shifts, s->step.y);
+        dense_rows(s, s->weights, (const void *)s->bias, s->shifts, s->step.y);
     } else if (s->step.kernel == DENSE_BLOCKS && !AIFES_SMALL) {
         dense_blocks(s);
     } else if (s->step.kernel == DENSE_ANY) {
@@ -256,8 +256,8 @@ static int dense_load(const aifes_memory *m, dense_step *s, const dense_record *
 /* y[j] = bias[j] + sum_k x[k] * w[j][k]; rows of weights, or one input's after the other's */
 AIFES_NOINLINE static void dense(const dense_step *s)
 {
-    const f32 *x = (const f32 *)s->step.x, *w = s->weights, *bias = s->bias;
-    f32 *y = (f32 *)s->step.y;
+    const f32 *x = (const void *)s->step.x, *w = s->weights, *bias = s->bias;
+    f32 *y = (void *)s->step.y;
     const uint32_t n_in = s->step.n_in, n_out = s->step.n_out, rows = s->step.own;
     for (f32 *end = y + n_out; y != end; y++) {
         *y = f32_dot(*bias++, x, w, n_in, rows ? 1 : n_out);
@@ -268,8 +268,8 @@ AIFES_NOINLINE static void dense(const dense_step *s)
 /* The same, four outputs at a time: an FPU needs some cycles until a sum takes the next product */
 AIFES_FAST static void dense(const dense_step *s)
 {
-    const f32 *x = (const f32 *)s->step.x, *w = s->weights, *bias = s->bias;
-    f32 *y = (f32 *)s->step.y;
+    const f32 *x = (const void *)s->step.x, *w = s->weights, *bias = s->bias;
+    f32 *y = (void *)s->step.y;
     const uint32_t n_in = s->step.n_in, rows = s->step.own;
     uint32_t n_out = s->step.n_out;
     const uint32_t next = rows ? n_in : 1, step = rows ? 1 : n_out;

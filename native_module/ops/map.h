@@ -90,8 +90,8 @@ static f32 activate(f32 x, uint32_t function, f32 alpha)
 
 AIFES_NOINLINE static void map(const map_step *s)
 {
-    const f32 *x = (const f32 *)s->step.x;
-    f32 *y = (f32 *)s->step.y;
+    const f32 *x = (const void *)s->step.x;
+    f32 *y = (void *)s->step.y;
     const f32 alpha = s->alpha ? *s->alpha : F32_ONE;
     const uint32_t function = s->step.flags, n = s->step.n_in;
     for (uint32_t i = 0; i < n; i++) {

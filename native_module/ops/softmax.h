@@ -94,8 +94,8 @@ static int softmax_load(const aifes_memory *m, softmax_step *s, const softmax_re
 /* y = exp(x - the largest x) / their sum */
 AIFES_NOINLINE static void softmax(const softmax_step *s)
 {
-    const f32 *x = (const f32 *)s->step.x;
-    f32 *y = (f32 *)s->step.y;
+    const f32 *x = (const void *)s->step.x;
+    f32 *y = (void *)s->step.y;
     const uint32_t n = s->step.n_in;
     f32 top = x[0], total = F32(0.0f, 0x00000000);
     for (uint32_t i = 1; i < n; i++) {

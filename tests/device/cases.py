@@ -38,6 +38,11 @@ def int8s(text):
     return array("b", unhexlify(text))
 
 
+def floats(text):
+    """array('f') of hex digits."""
+    return array("f", unhexlify(text))
+
+
 def activation(kind, alpha=None):
     """A layer by AIfES's name; alpha: its Q7 scalar as a list, or a number."""
     if kind in ("leaky_relu", "elu"):

@@ -20,11 +20,6 @@ def network(record, parameters=True):
     return aifes.Sequential(layers, dtype="f")
 
 
-def floats(digits):
-    """array('f') of the hex digits of float32."""
-    return array("f", unhexlify(digits))
-
-
 def near(got, want, limit):
     assert len(got) == len(want)
     for a, b in zip(got, want):
@@ -41,7 +36,7 @@ def test_every_layer_of_aifes():
             model = part.schedule_inference_memory(
                 array("f", bytes(size)) if depth % 2 else bytearray(size))
             limit = 0.02 if net.layers[depth].kind == "softmax" else 1e-4
-            x, want = floats(r["inputs"]), floats(r["results"][depth - 1])
+            x, want = cases.floats(r["inputs"]), cases.floats(r["results"][depth - 1])
             y = array("f", bytes(4 * len(want)))
             model.run(x, y)
             near(y, want, limit)
@@ -62,7 +57,7 @@ def test_parameter_buffer_and_file():
         assert net.to_bytes() == words
         aifes.load(net.to_bytes()).save("floats.aifes")
         model, by_hand = aifes.load("floats.aifes"), aifes.load(network(r).to_bytes())
-        x = floats(r["inputs"])[:r["n_in"]]
+        x = cases.floats(r["inputs"])[:r["n_in"]]
         assert model.predict(x) == by_hand.predict(x)
 
 

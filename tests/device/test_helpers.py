@@ -7,7 +7,7 @@ def test_parameters_from_a_range():
     n = 0
     for r in cases.records("helpers"):
         if "range" in r:
-            assert q7.params(*r["range"]) == tuple(r["q"]), r
+            assert q7.params(*cases.floats(r["range"])) == tuple(r["q"]), r
             n += 1
     assert n == 314
 
@@ -22,8 +22,9 @@ def test_quantize_tensor():
     for r in cases.records("helpers"):
         if "values" not in r:
             continue
-        got = q7.quantize_tensor(r["values"], *r["q"])
-        for v, q, want, wraps in zip(r["values"], got, r["want"], r["wraps"]):
+        values = cases.floats(r["values"])
+        got = q7.quantize_tensor(values, *r["q"])
+        for v, q, want, wraps in zip(values, got, r["want"], r["wraps"]):
             assert q == want if not wraps else q == (127 if v > 0 else -128), (v, q, want)
 
 

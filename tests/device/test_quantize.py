@@ -1,6 +1,5 @@
 """Quantizing on the board: AIfES's parameters by its rule, the PC's model by the default rule."""
 import gc
-from array import array
 from binascii import hexlify, unhexlify
 
 import aifes
@@ -56,7 +55,7 @@ def test_the_model_of_the_pc():
                                           unhexlify(arguments[2]), transposed=True))
             else:
                 layers.append(cases.activation(kind, *arguments))
-        samples, want = array("f", unhexlify(r["samples"])), unhexlify(r["want"])
+        samples, want = cases.floats(r["samples"]), unhexlify(r["want"])
         r = kind = arguments = None
         quantizer = aifes.Quantizer(aifes.Sequential(layers, dtype="f"))
         layers = None
@@ -78,7 +77,7 @@ def test_networks_with_branches():
     for text in lines:
         quantizer = aifes.Quantizer(aifes.load(unhexlify(text)))
         memory = bytearray(quantizer.parameter_memory_size())
-        model = quantizer.run(array("f", unhexlify(next(lines))), memory)
+        model = quantizer.run(cases.floats(next(lines)), memory)
         want = unhexlify(next(lines))
         assert model._buf[40:model._plan.metadata[0]] == want, n
         text = want = quantizer = None

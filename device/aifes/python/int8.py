@@ -20,7 +20,11 @@ def is_signed(arena):
 
 
 class Engine(Samples):
-    """Runs a model in `arena` (a memoryview of bytes). Allocates nothing after this."""
+    """Runs a model in `arena` (a memoryview of bytes). Allocates nothing after this.
+
+    The kernels are generators: each next() runs one once. MicroPython allocates the locals of a
+    function of their size at each call, and searches the whole heap for room.
+    """
 
     def __init__(self, buf, plan, arena):
         from ..format import decode  # not kept: model.forget
@@ -30,12 +34,12 @@ class Engine(Samples):
         plan = decode(buf)
         signed = is_signed(arena)
         self._mask = -1 if signed else 255
-        self._word = bytearray(4)
+        self._word = array("H", (0, 0))
         # MicroPython cannot view a bytearray as int8: there each op's inputs are copied first
         scratch = None if signed else memoryview(array("b", bytes(max(
             [sum([size(plan.tensors[k].shape) for k in op.inputs]) for op in plan.ops]))))
         self.ram += 0 if signed else len(scratch)
-        self._steps = []
+        self._ops = []
         for op in plan.ops:
             raw = tuple([self.part(plan.tensors[k]) for k in op.inputs])
             x, at = raw, 0
@@ -45,18 +49,33 @@ class Engine(Samples):
                     x.append(scratch[at:at + len(view)])
                     at += len(view)
             y = tuple([self.part(plan.tensors[k]) for k in op.outputs])
-            self._steps.append((room(op.opcode, "aifes.python.").int8, op, x, y, raw))
+            self._ops.append((room(op.opcode, "aifes.python.").int8, op, x, y, raw))
+        self._steps = [self._step(k) for k in range(len(self._ops))]
+
+    def _step(self, k):
+        run, op, x, y, _ = self._ops[k]
+        step = run(self._buf, op, x, y, self._mask)
+        next(step)
+        return step
 
     def forward(self):
         """Run all ops once on what lies in the arena."""
-        buf, mask = self._buf, self._mask
-        for run, op, x, y, raw in self._steps:
-            if mask > 0:
-                for k in range(len(x)):
-                    signed, view = x[k], raw[k]
-                    for i in range(len(view)):
-                        signed[i] = ((view[i] & 255) ^ 128) - 128
-            run(buf, op, x, y, mask)
+        steps = self._steps
+        for k in range(len(steps)):
+            if self._mask > 0:
+                self._copy_signed(k)
+            try:
+                next(steps[k])
+            except StopIteration:  # Ctrl-C ended it in a run before this one
+                steps[k] = self._step(k)
+                next(steps[k])
+
+    def _copy_signed(self, k):
+        _, _, x, _, raw = self._ops[k]
+        for k in range(len(x)):
+            signed, view = x[k], raw[k]
+            for i in range(len(view)):
+                signed[i] = ((view[i] & 255) ^ 128) - 128
 
     def _quantize(self, k, x):
         t = self._tensors[k]

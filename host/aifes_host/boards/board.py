@@ -6,10 +6,11 @@ import os
 import re
 import shutil
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .on_board import files
+from .runtime import MPY
 from .transport import BoardError, Connection, ExecError, understood
 
 CHUNK = 120  # bytes of a file on their way: no serial port's buffer on a board is smaller
@@ -23,7 +24,8 @@ ARCHITECTURES = (None, "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "ar
 class Info:
     """What a board says of itself. flash_free, heap_free: bytes; block: of the file system.
 
-    root: the folder of its file system in which it starts, "/" or "/flash".
+    root: the folder of its file system in which it starts, "/" or "/flash"; read_only: whether the
+    computer holds its files, as a drive.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Info:
     flash_free: int
     heap_free: int | None
     root: str = "/"
+    read_only: bool = False
 
     @property
     def inline(self):
@@ -62,8 +65,12 @@ class Info:
 
 
 def circuitpython(version=(), machine="board", flash_free=0):
-    """The Info of a board with CircuitPython that cannot be asked: its drive, or a bundle."""
-    return Info("circuitpython", version, machine, "drive", None, (0, 0), False, False, 512,
+    """The Info of a board with CircuitPython that cannot be asked: its drive, or a bundle.
+
+    CircuitPython 10 takes the bytecode of MPY; another one gets sources.
+    """
+    mpy = MPY if version[:1] == (10,) else (0, 0)
+    return Info("circuitpython", version, machine, "drive", None, mpy, False, False, 512,
                 flash_free, None)
 
 
@@ -91,9 +98,12 @@ class SerialBoard:
                 getattr(info, name)[0].encode()
             if not (info.block > 0 and info.flash_free >= 0 and info.heap_free >= 0):
                 raise ValueError
-        if read_only:
-            raise BoardError("the computer holds this board's files: give the path of its drive "
-                             "as --port, such as /media/CIRCUITPY")
+        if read_only:  # what was copied onto its drive can run
+            return replace(circuitpython(info.version, info.machine, info.flash_free),
+                           c_module=info.c_module, heap_free=info.heap_free, root=info.root,
+                           read_only=True)
+        # compiled here, viper runs where native code is loaded, even if the board compiles none
+        info.viper |= info.arch is not None and info.mpy == MPY
         return info
 
     def execute(self, code, timeout=10):

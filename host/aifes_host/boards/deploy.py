@@ -21,16 +21,20 @@ from .transport import BoardError, understood
 RUNTIME = "lib/aifes"  # in the board's root folder
 # Heap of import + load besides model, arena and plan; measured on RP2040, with a tenth added
 HEAP = {"native": 17000, "viper": 21000, "python": 19000}
+SOURCES = 13500  # besides, where the board compiles the package itself
 OP_HEAP = 260  # a layer's part of the plan and of an engine
 RECOVER = b"""# `aifes deploy` was interrupted between two renames: this does the second one
 import os
 import sys
 
-os.rename(__file__[:-3] + ".new", __file__[:-3])
-del sys.modules["aifes"]
-import aifes
-
-globals().update(aifes.__dict__)
+try:
+    os.rename(__file__[:-3] + ".new", __file__[:-3])
+    del sys.modules["aifes"]
+    import aifes as found
+except OSError:  # the computer holds the files
+    __path__ = __file__[:-3] + ".new"
+    from aifes import __init__ as found
+globals().update(found.__dict__)
 """
 
 
@@ -72,7 +76,7 @@ def blocks(info, n):
 def _runtime_there(board, folder):
     """{name: digest} of the runtime on the board."""
     names = board.files(folder)
-    if names is None and board.files(folder + ".new") is not None:
+    if names is None and not board.info.read_only and board.files(folder + ".new") is not None:
         board.rename(folder + ".new", folder)  # the second rename, which was not reached
         names = board.files(folder)
     paths = [f"{folder}/{name}" for name in names or ()]
@@ -102,6 +106,10 @@ def plan(board, model, path, engines=(), everything=False):
     recover, current = board.digests([folder + ".py", p.path])
     p.write_recover = bool(p.write) and recover != digest(RECOVER)
     p.write_model = current != digest(model)
+    if info.read_only and p.written:
+        raise BoardError(f"the computer holds this board's files and {p.written[-1]} is to be "
+                         "written: `aifes deploy` onto its drive first (--port /media/CIRCUITPY), "
+                         "or let the board write, by storage.remount('/', False) in its boot.py")
     upload = [p.runtime[n] for n in p.write]
     if p.write_recover:
         upload.append(RECOVER)
@@ -118,6 +126,8 @@ def plan(board, model, path, engines=(), everything=False):
                          "delete files on the board. Nothing was changed")
     decoded = simulator.plan
     p.heap = [len(model), decoded.arena + 16, HEAP[choice.engine] + OP_HEAP * len(decoded.ops)]
+    if "model.py" in runtime:
+        p.heap.append(SOURCES)
     if not board.has_room(p.heap):
         raise BoardError(f"not enough heap: this model needs {sum(p.heap):,} bytes ({len(model):,} "
                          f"of them in one piece), {info.heap_free:,} are free; choose a smaller "

