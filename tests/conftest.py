@@ -15,6 +15,7 @@ import pytest
 import shared_library
 from aifes_host.boards.board import SerialBoard
 from boards.interface import Local, Remote, cpython_native, suite_files
+from boards.qemu_board import XTENSA
 from boards.start import CACHE, TOOLS, alone, start
 
 ROOT = Path(__file__).parents[1]
@@ -142,6 +143,8 @@ def board(request, data, tmp_path_factory):
     elif name in TOOLS:
         need(*TOOLS[name])
         build_native("armv6m", "armv7m", "armv7emsp", "armv7emdp", "rv32imc")
+        if name == XTENSA:
+            build_native("xtensawin")
         folder = tmp_path_factory.mktemp(name)
         with alone():
             fresh = start(name, CACHE, folder)

@@ -1,10 +1,14 @@
-"""Run the C kernels on emulated chips (unicorn) and count instructions: exact and repeatable."""
+"""Run the C kernels on emulated chips and count instructions: exact and repeatable.
+
+unicorn emulates them; for ESP32's architecture, which it does not know, xtensa_emulator.py.
+"""
 import struct
 import subprocess
 from collections import namedtuple
 from pathlib import Path
 
 import unicorn
+import xtensa_emulator
 from elftools.elf.elffile import ELFFile
 from unicorn import arm_const as arm
 from unicorn import riscv_const as riscv
@@ -16,19 +20,23 @@ PORTABLE = "-DAIFES_PORTABLE"  # without the kernels of chips
 PLAIN = "-DF32_SOFT=0"  # C's own floats: the compiler's library where there is no FPU
 STACK, EXIT = BASE + SIZE - 64, BASE + SIZE - 32
 
-Chip = namedtuple("Chip", ("name", "compiler", "flags"))
+ESP32 = "ESP32"
+# tools: names in needs.py, the first one is the compiler
+Chip = namedtuple("Chip", ("name", "tools", "flags"))
 CHIPS = {
-    "M0+": Chip("Cortex-M0+", "arm-none-eabi-gcc", ["-mthumb", "-mcpu=cortex-m0plus"]),
-    "M4": Chip("Cortex-M4", "arm-none-eabi-gcc", ["-mthumb", "-mcpu=cortex-m4"]),
-    "RV32": Chip("RV32IMC", "riscv64-unknown-elf-gcc", ["-march=rv32imc", "-mabi=ilp32"]),
+    "M0+": Chip("Cortex-M0+", ["arm-none-eabi-gcc"], ["-mthumb", "-mcpu=cortex-m0plus"]),
+    "M4": Chip("Cortex-M4", ["arm-none-eabi-gcc"], ["-mthumb", "-mcpu=cortex-m4"]),
+    "RV32": Chip("RV32IMC", ["riscv64-unknown-elf-gcc"], ["-march=rv32imc", "-mabi=ilp32"]),
+    ESP32: Chip("Xtensa of ESP32", xtensa_emulator.TOOLS, []),
 }
 # for float32: without an FPU and with one
 FLOAT_CHIPS = {
     "M0+": CHIPS["M0+"],
-    "M3": Chip("Cortex-M3", "arm-none-eabi-gcc", ["-mthumb", "-mcpu=cortex-m3"]),
-    "M4": Chip("Cortex-M4F", "arm-none-eabi-gcc", [
+    "M3": Chip("Cortex-M3", ["arm-none-eabi-gcc"], ["-mthumb", "-mcpu=cortex-m3"]),
+    "M4": Chip("Cortex-M4F", ["arm-none-eabi-gcc"], [
         "-mthumb", "-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"]),
     "RV32": CHIPS["RV32"],
+    ESP32: CHIPS[ESP32],
 }
 
 
@@ -36,23 +44,32 @@ def build(chip, folder, options=(), is_float=False, several=True):
     """Compile the engine of a family for a chip; returns the ELF's path."""
     chip = (FLOAT_CHIPS if is_float else CHIPS)[chip]
     elf = Path(folder) / f"{chip.name}{is_float:d}{several:d}{''.join(options)}.elf"
+    options = [f"-DAIFES_FLOAT={is_float:d}", f"-DAIFES_SEVERAL={several:d}", *options]
+    if chip == CHIPS[ESP32]:
+        return xtensa_emulator.build(elf, options)
     subprocess.run(
-        [chip.compiler, *chip.flags, f"-DAIFES_FLOAT={is_float:d}",
-         f"-DAIFES_SEVERAL={several:d}", *options, "-O2", "-std=c99",
+        [chip.tools[0], *chip.flags, *options, "-O2", "-std=c99",
          "-ffreestanding", "-nostdlib", "-ffp-contract=off", "-Wall", "-Werror",
          f"-Wl,-Ttext={BASE + (1 << 16):#x}", "-Wl,-eaifes_load", SOURCE, "-o", elf,
          *["-lgcc", "-Wl,--no-relax"] * (PLAIN in options)], check=True)
     return elf
 
 
-class Emulator:
-    """A chip with a loaded model. count: the instructions of the last run.
+def emulator(chip, elf, model, head=None, offset=0):
+    """A chip with a loaded model: run() computes, count is the instructions of the last run.
 
     head: header, tensors and records of the model, where they are not in it; offset: of the model
     from a multiple of 4.
     """
+    if chip == ESP32:
+        return xtensa_emulator.Xtensa(elf, model, head, offset)
+    return Unicorn(chip, elf, model, head, offset)
 
-    def __init__(self, chip, elf, model, head=None, offset=0):
+
+class Unicorn:
+    """All chips but ESP32."""
+
+    def __init__(self, chip, elf, model, head, offset):
         self._arm = chip != "RV32"
         if self._arm:
             self._uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB

@@ -30,7 +30,7 @@ from aifes_host.memory_map import lower_bound
 from aifes_host.predictions import Outputs
 from aifes_host.stages import stages
 from conftest import need
-from emulator import Emulator, build
+from emulator import build, emulator
 from graphs import GRAPHS, on_device
 
 EYE = Dense(np.eye(2), np.zeros(2), "eye")
@@ -379,7 +379,7 @@ def test_estimates_are_what_the_emulated_chip_counts(number, chip, tmp_path):
         q = np.random.default_rng(0).integers(-128, 128, (1, graph.n_in)).astype(np.int8)
         ends = Simulator(model)
         parts = np.split(q[0], np.cumsum([t.size for t in graph.inputs])[:-1])
-        board = Emulator(chip, elf, model)
+        board = emulator(chip, elf, model)
         found = board.run([v.tobytes() for v in parts], [size(t.shape) for t in ends.outputs])
         assert b"".join(found) == ends.run(q).tobytes()
         assert abs(estimate(result.model, CHIPS[number]).instructions / board.count - 1) < TOLERANCE

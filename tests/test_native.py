@@ -14,9 +14,10 @@ import shared_library
 from aifes import format
 from aifes.layers.assemble import Draft, chain
 from aifes.ops import dense as dense_op
+from aifes_host.layout import TARGETS
 from bench.instructions import NETS, REACH, TARGET, measure, network
 from conftest import NATIVE, PREBUILT, ROOT, build_native, micropython, need
-from emulator import CHIPS, PORTABLE, Emulator, build
+from emulator import CHIPS, PORTABLE, build, emulator
 from hostile_models import GUARD, MODELS, mutate, repaired
 from test_device import run
 
@@ -66,8 +67,7 @@ def test_structs_are_those_of_the_format(tmp_path, is_float):
 
 def test_modules_of_all_architectures():
     """Each file is there, for its architecture, and small; a board would load it."""
-    for chip in ("gcc", *(chip.compiler for chip in CHIPS.values()), "xtensa-lx106-elf-gcc"):
-        need(chip)
+    need("gcc", "arm-none-eabi-gcc", "riscv64-unknown-elf-gcc", "xtensa-lx106-elf-gcc", "debian")
     text = build_native(*ARCHITECTURES)
     codes = [None, "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp",
              "xtensa", "xtensawin", "rv32imc"]
@@ -170,7 +170,7 @@ def test_models_of_format_1(library, tmp_path):
 @pytest.mark.parametrize("chip", CHIPS)
 def test_random_models_on_chips(chip, options, tmp_path):
     """The kernels of each chip, and the portable ones compiled for it."""
-    need(CHIPS[chip].compiler)
+    need(*CHIPS[chip].tools)
     elf = build(chip, tmp_path, options)
     rng = np.random.default_rng(5)
     for case in range(120):
@@ -178,8 +178,30 @@ def test_random_models_on_chips(chip, options, tmp_path):
         sizes, out_sizes = random_models.ends(buf)
         x = [random_models.inputs(rng, n) for n in sizes]
         want = [y.tobytes() for y in random_models.results(buf, x)]
-        board = Emulator(chip, elf, buf, offset=case % 5 if case % 3 == 0 else 0)
+        board = emulator(chip, elf, buf, offset=case % 5 if case % 3 == 0 else 0)
         assert board.run([v.tobytes() for v in x], out_sizes) == want, case
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+def test_extreme_sums_on_chips(chip, tmp_path):
+    """The largest sums beside the smallest, of many inputs, in the order that the chip wants: each
+    bias takes its sum back to int8, so that all bits of it are seen."""
+    need(*CHIPS[chip].tools)
+    elf = build(chip, tmp_path)
+    rng = np.random.default_rng(7)
+    order = TARGETS[TARGET.get(chip, "any")]
+    w = np.array([255 * (i >> j & 1) for i in range(16) for j in range(4)])
+    for n in (1, 2, 255, 256, 257, 512, 513, 1000):
+        for x in (np.full(n, -128), np.full(n, 127), rng.choice([-128, 127], n)):
+            y = rng.integers(-128, 128, len(w))
+            bias = (y - x.sum() * (w - 128)).astype("<i4").tobytes()
+            fields = dense_op.Fields(
+                0, 128, -128, 127, 0, order[1], order[0],
+                random_models.ordered(np.tile(w, (n, 1)), *order), bias, None, None, None)
+            buf = random_models.put_together(rng, [(1, 0, (0,), fields)], [n, len(w)], 1, [1])
+            board = emulator(chip, elf, buf)
+            assert board.run([x.astype(np.int8).tobytes()], [len(w)]) == [
+                y.astype(np.int8).tobytes()], (n, x)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -397,7 +419,7 @@ def test_several_inputs_and_outputs_in_micropython(native_x64, tmp_path):
 @pytest.mark.parametrize("chip", CHIPS)
 def test_instructions(chip, tmp_path):
     """No kernel becomes slower than what was once reached, with the order that the chip wants."""
-    need(CHIPS[chip].compiler)
+    need(*CHIPS[chip].tools)
     elf = build(chip, tmp_path, several=False)
     for name, limit in zip(NETS, REACH[chip]):
         assert measure(chip, elf, name, TARGET.get(chip, "any")) <= limit, name

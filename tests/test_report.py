@@ -22,7 +22,7 @@ from aifes_host.simulator import Simulator
 from aifes_host.stages import stages
 from bench.instructions import NETS, network
 from conftest import need
-from emulator import Emulator, build
+from emulator import build, emulator
 
 SECTIONS = ("network", "errors", "values", "outputs", "memory", "boards")
 HOSTILE = '<script>alert("1")</script>'
@@ -274,7 +274,7 @@ def test_estimates_are_what_the_emulated_chip_counts(number, chip, tmp_path):
     extra = [quantize(from_model(layers(sizes, "tanh")), samples(sizes[0])).model
              for sizes in ((20, 30, 6), (12, 100, 9))]
     for model in [network(name)[0] for name in NETS] + extra:
-        board = Emulator(chip, elf, arrange(model, CHIPS[number].target))
+        board = emulator(chip, elf, arrange(model, CHIPS[number].target))
         simulator = Simulator(model)
         board.run([bytes(simulator.n_in)], [simulator.n_out])
         assert abs(estimate(model, CHIPS[number]).instructions / board.count - 1) < TOLERANCE

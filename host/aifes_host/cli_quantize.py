@@ -40,10 +40,10 @@ Finetune = Annotated[Optional[Path], typer.Option(
                             "should be for each row of --data, or its class.")]
 Targets = Annotated[Optional[Literal["classes", "values"]], typer.Option(
     help="What --finetune's file holds, if it could be both.")]
-Target = Annotated[Literal["any", "cortex-m0", "cortex-m4"], typer.Option(
+Target = Annotated[Literal["any", "cortex-m0", "cortex-m4", "esp32"], typer.Option(
     help="Order of the weights that the C engine reads fastest on a chip: cortex-m0 for RP2040 or "
-         "SAMD21, cortex-m4 also for M7 and M33 (RP2350, STM32, nRF52). Every engine runs every "
-         "order, with the same results.")]
+         "SAMD21, cortex-m4 also for M7 and M33 (RP2350, STM32, nRF52), esp32 also for -S2 and "
+         "-S3. Every engine runs every order, with the same results.")]
 Test = Annotated[Optional[Path], typer.Option(
     help="Inputs for the final comparison; default: the same data.")]
 Labels = Annotated[Optional[Path], typer.Option(

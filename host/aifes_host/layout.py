@@ -6,9 +6,9 @@ from aifes.layers.assemble import assemble
 from .ops import ROOMS
 from .simulator import Simulator
 
-# (interleave, group) of the weights: rows serve every chip; the kernel of the Cortex-M0 reads the
-# weights of eight outputs at a time, that of the M4 four inputs of four outputs
-TARGETS = {"any": (1, 1), "cortex-m0": (8, 1), "cortex-m4": (4, 4)}
+# (interleave, group) of the weights: rows serve every chip; the kernels of the Cortex-M0 and of
+# ESP32 read the weights of eight outputs at a time, that of the M4 four inputs of four outputs
+TARGETS = {"any": (1, 1), "cortex-m0": (8, 1), "cortex-m4": (4, 4), "esp32": (8, 1)}
 
 
 def arrange(model, target):

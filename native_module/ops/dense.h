@@ -106,12 +106,19 @@ AIFES_INLINE int32_t plus(int32_t a, int32_t b)
     return (uint32_t)a + (uint32_t)b;
 }
 
+#ifndef AIFES_HAS_SHIFTED
+AIFES_INLINE int32_t shifted(int32_t acc, uint8_t shift)
+{
+    return acc >> (shift & 31);
+}
+#endif
+
 /* clamp((acc >> shift) + zero_point), counted from low.
  * offset: zero_point - low, span: high - low */
 AIFES_INLINE uint32_t clamp(int32_t acc, uint8_t shift, int32_t offset,
     uint32_t span)
 {
-    int32_t v = plus(acc >> (shift & 31), offset);
+    int32_t v = plus(shifted(acc, shift), offset);
     v = v < 0 ? 0 : v;
     return (uint32_t)v < span ? (uint32_t)v : span;
 }

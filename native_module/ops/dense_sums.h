@@ -10,7 +10,7 @@
  * in 32 bits, in any order of sums: n_in < 2^14. Orders of weights: docs/format_ops.md.
  *
  *   sums_4  four outputs of interleave 1 (rows), or of interleave 4 and group 4
- *   sums_8  eight outputs of interleave 8 and group 1; Cortex-M0 and M0+ only
+ *   sums_8  eight outputs of interleave 8 and group 1; Cortex-M0, M0+ and ESP32 only
  *
  * Weights begin at a multiple of 4, except in rows. */
 #ifndef AIFES_DENSE_SUMS_H
@@ -20,6 +20,8 @@
 #include "dense_dsp.h"
 #elif defined(__ARM_ARCH_6M__) && !defined(AIFES_PORTABLE)
 #include "dense_armv6m.h"
+#elif defined(__XTENSA_WINDOWED_ABI__) && !defined(AIFES_PORTABLE)
+#include "dense_xtensa.h"
 #endif
 
 AIFES_FAST static int32_t sum(const int8_t *x, uint32_t n)

@@ -9,7 +9,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import float_models  # noqa: E402
-from emulator import FLOAT_CHIPS, PLAIN, Emulator, build  # noqa: E402
+from emulator import ESP32, FLOAT_CHIPS, PLAIN, build, emulator  # noqa: E402
 
 NETS = {
     "A": ((3, 3, 2), ("leaky_relu", np.float32(0.01)), ("sigmoid", np.float32(0))),
@@ -34,7 +34,7 @@ def network(name, columns):
 def measure(chip, elf, name, columns=True):
     """Instructions of one inference whose result was compared with NumPy's."""
     layers, x = network(name, columns)
-    board = Emulator(chip, elf, float_models.assemble(layers, [len(x)]))
+    board = emulator(chip, elf, float_models.assemble(layers, [len(x)]))
     want = float_models.run(layers, [x], False)[0][-1]
     assert board.run([x.tobytes()], [len(want)], True) == [want.astype("<f4").tobytes()]
     return board.count
@@ -48,7 +48,9 @@ def main():
         table.add_column(title, justify="right" if "-" in title else "left")
     with tempfile.TemporaryDirectory() as folder:
         for chip, (title, *_) in FLOAT_CHIPS.items():
-            rows = [(title, ())] + [(title + ", libgcc", [PLAIN])] * (chip != "M4")
+            rows = [(title, ())]
+            if chip not in ("M4", ESP32):  # these have an FPU
+                rows.append((title + ", libgcc", [PLAIN]))
             for row, options in rows:
                 elf = build(chip, folder, options, is_float=True)
                 for columns in (True, False):

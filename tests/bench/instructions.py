@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from emulator import CHIPS, PORTABLE, Emulator, build  # noqa: E402
+from emulator import CHIPS, ESP32, PORTABLE, build, emulator  # noqa: E402
 
 NETS = {
     "A": ((3, 3, 2), ("leaky_relu", 0.01), "sigmoid"),
@@ -22,7 +22,7 @@ NETS = {
     "C": ((64, 128, 64, 10), "relu", "softmax"),
     "D": ((784, 64, 10), "relu", "softmax"),
 }
-TARGET = {"M0+": "cortex-m0", "M4": "cortex-m4"}
+TARGET = {"M0+": "cortex-m0", "M4": "cortex-m4", ESP32: "esp32"}
 # the same nets, gcc 12.2 -O2, one inference: measured with the libraries themselves
 OTHERS = {
     "M0+": {"AIfES Q7": (1250, 25329, 326349, 922576),
@@ -35,7 +35,7 @@ OTHERS = {
              "TinyMaix int8": (None, 37335, 183299, 247578)},
 }
 REACH = {"M0+": (450, 6500, 66000, 185000), "M4": (400, 3300, 30000, 80000),
-         "RV32": (400, 6000, 75000, 220000)}
+         "RV32": (400, 6000, 75000, 220000), ESP32: (450, 6200, 60000, 170000)}
 
 
 def network(name):
@@ -54,7 +54,7 @@ def measure(chip, elf, name, target):
     """Instructions of one inference whose result was compared with the simulator's."""
     model, x = network(name)
     model = arrange(model, target)
-    board = Emulator(chip, elf, model)
+    board = emulator(chip, elf, model)
     want = Simulator(model).run(x[None])[0]
     assert board.run([x.tobytes()], [len(want)]) == [want.tobytes()]
     return board.count
@@ -77,7 +77,7 @@ def main():
             for title, (elf, target) in rows.items():
                 table.add_row(title, *[f"{measure(chip, elf, n, target):,}" for n in NETS])
             table.add_row("to reach", *[f"{n:,}" for n in REACH[chip]], style="bold")
-            for title, counts in OTHERS[chip].items():
+            for title, counts in OTHERS.get(chip, {}).items():
                 table.add_row(title, *["-" if n is None else f"{n:,}" for n in counts],
                               style="dim")
             Console().print(table)

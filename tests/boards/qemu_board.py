@@ -1,4 +1,4 @@
-"""Emulated boards of six chips: MicroPython's port for qemu, reached over a pseudo terminal."""
+"""Emulated boards of seven chips: MicroPython's port for qemu, reached over a pseudo terminal."""
 import hashlib
 import os
 import re
@@ -14,6 +14,7 @@ from .process import EMULATOR
 from .process import build as run_build
 
 HERE = Path(__file__).parent
+FETCH_CLANG = HERE.parents[1] / "native_module" / "xtensa" / "fetch.sh"
 MPS2 = "no flash, caches or wait states; code runs from 4 MB of RAM"
 
 DISK = 1 << 21  # bytes, as in qemu/_boot.py
@@ -31,16 +32,22 @@ MACHINES = {
                    MPS2 + "; all of it in the secure state"),
     "rv32": ("qemu-system-riscv32 -machine virt -bios none", 0x84000000,
              "no chip at all: qemu's own machine, with 128 MB of RAM and without flash"),
+    "esp32-class": ("qemu-system-xtensa -machine lx60 -cpu de233_fpu", 0x01000000,
+                    "no ESP32 but its architecture: none of its peripherals, one core, RAM in one"
+                    " piece where ESP32 has IRAM and DRAM; no flash or caches"),
 }
+XTENSA = "esp32-class"
 
 
-def build(cache):
-    """The folder of the six firmwares, built once for its inputs."""
-    inputs = sorted((HERE / "qemu").iterdir())
+def build(cache, name):
+    """The folder of a board's firmware, built once for its inputs; six of them are one build."""
+    kind = "xtensa" if name == XTENSA else "qemu"
+    inputs = sorted(p for folder in {kind, "qemu"} for p in (HERE / folder).iterdir())
+    inputs += [FETCH_CLANG] * (name == XTENSA)
     key = hashlib.sha256(b"".join(p.read_bytes() for p in inputs)).hexdigest()[:16]
-    out = Path(cache) / f"qemu-{key}"
+    out = Path(cache) / f"{kind}-{key}"
     if not out.exists():
-        run_build([HERE / "qemu" / "build.sh", out], dict(os.environ, PYTHON=sys.executable))
+        run_build([HERE / kind / "build.sh", out], dict(os.environ, PYTHON=sys.executable))
     return out
 
 

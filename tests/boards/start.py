@@ -11,11 +11,13 @@ CACHE = Path(os.environ.get("AIFES_CACHE") or Path(
 PICO = "flash and USB take no time; no flash wait states, no second core"
 NOT_MODELLED = {"pico": PICO, "pico-c": PICO + "; the C engine is in the firmware",
                 **{name: limits for name, (_, _, limits) in qemu_board.MACHINES.items()}}
+QEMU_COMPILERS = {"rv32": ("riscv64-unknown-elf-gcc",),
+                  qemu_board.XTENSA: ("debian", "xtensa-lx106-elf-ld")}
 # what it takes on this machine to build and to run it: names in needs.py
 TOOLS = {name: ("debian", "node", "npm", "cmake", "ninja", "arm-none-eabi-gcc", "arm-none-eabi-g++")
          if name.startswith("pico") else (
              qemu_board.MACHINES[name][0].split()[0],
-             "riscv64-unknown-elf-gcc" if name == "rv32" else "arm-none-eabi-gcc")
+             *QEMU_COMPILERS.get(name, ("arm-none-eabi-gcc",)))
          for name in NOT_MODELLED}
 TOOLS = {name: ("patch", "xz", *tools) for name, tools in TOOLS.items()}
 
@@ -40,4 +42,4 @@ def start(name, cache, folder, files=None):
         flash.write_bytes(b"\xff" * before + image.littlefs2(files, size))
     if pico:
         return pico_board.Pico(pico_board.build(cache, name == "pico-c"), flash)
-    return qemu_board.Qemu(qemu_board.build(cache), name, files and flash)
+    return qemu_board.Qemu(qemu_board.build(cache, name), name, files and flash)

@@ -17,7 +17,7 @@ NATIVE = Path(__file__).parents[1] / "native"  # ARCH_6.3/_aifes.mpy, by `make n
 MPY = (6, 3)  # of those files and of mpy-cross
 # what a chip runs faster with the weights in another order (aifes_host.layout)
 TARGETS = {"armv6m": "cortex-m0", "armv7em": "cortex-m4", "armv7emsp": "cortex-m4",
-           "armv7emdp": "cortex-m4"}
+           "armv7emdp": "cortex-m4", "xtensawin": "esp32"}
 # an ARM board runs the files of those before it
 ARM = ("armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp")
 # The modules of every model: load, run, print, predict, save, fall back to the previous one

@@ -11,7 +11,7 @@ class Disk:
     SIZE = 1 << 21
     BLOCK = 4096
     PLACES = {"microbit": 0x20040000, "mps2-an500": 0x60000000, "mps2-an505": 0x80000000,
-              "virt": 0x84000000}
+              "virt": 0x84000000, "lx60": 0x01000000}
 
     def __init__(self):
         place = self.PLACES.get(sys.implementation._machine.split()[0], 0x21000000)
