@@ -115,20 +115,3 @@ def test_shapes():
     net = aifes.Sequential([aifes.Input((2, 3, 4), (0, 0)), aifes.ReLU()])
     model = aifes.load(net.to_bytes())
     assert model.input_shape == (2, 3, 4) and model.output_shape == (24,)
-
-
-def test_after_ctrl_c():
-    """It ends a kernel of the Python engine, a generator: the next run makes it anew."""
-    model = aifes.load(network().to_bytes())
-    x, y = array("b", [1, 2]), array("b", [0, 0])
-    model.run(x, y)
-    want = list(y)
-    for step in getattr(model._net, "_steps", ()) if model.engine == "python" else ():
-        try:
-            step.throw(KeyboardInterrupt())
-        except KeyboardInterrupt:
-            pass
-    for _ in range(2):
-        y[0] = y[1] = 0
-        model.run(x, y)
-        assert list(y) == want

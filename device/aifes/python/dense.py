@@ -1,6 +1,4 @@
 """dense: ops/dense.py."""
-from array import array
-
 
 def weight_offset(j, k, n_in, interleave, group):
     """Where the weight of output j for input k lies: docs/format_ops.md."""
@@ -23,56 +21,53 @@ def int8(buf, op, x, y, mask):
      weights, bias, shifts, table, multipliers) = op.fields
     x, y = x[0], y[0]
     n_in, n_out = len(x), len(y)
-    biases = array("i", [int32(buf, bias + 4 * j) for j in range(n_out)])
     at_b = n_in if interleave == 1 else 1  # from an output's weights to the next one's
     at_c = at_b + at_b
     last = n_out - 3
-    while True:
-        yield
-        start = left = 0
-        if weight_zero:
-            for v in x:
-                start -= v
-            start *= weight_zero
-        for j in range(n_out):
-            if left:
-                left -= 1
-                a = b
-                b = c
-                c = d
+    start = left = 0
+    if weight_zero:
+        for v in x:
+            start -= v
+        start *= weight_zero
+    for j in range(n_out):
+        if left:
+            left -= 1
+            a = b
+            b = c
+            c = d
+        else:
+            a = start
+            w = weights + (j - j % interleave) * n_in + j % interleave
+            if group > 1 or interleave > 1 and interleave & 3:
+                for k in range(n_in):
+                    a += x[k] * buf[weights + weight_offset(j, k, n_in, interleave, group)]
+            elif j <= last:
+                left = 3
+                b = c = d = start
+                at_d = at_c + at_b if j < last else 0
+                for v in x:
+                    a += v * buf[w]
+                    b += v * buf[w + at_b]
+                    c += v * buf[w + at_c]
+                    d += v * buf[w + at_d]
+                    w += interleave
             else:
-                a = start
-                w = weights + (j - j % interleave) * n_in + j % interleave
-                if group > 1 or interleave > 1 and interleave & 3:
-                    for k in range(n_in):
-                        a += x[k] * buf[weights + weight_offset(j, k, n_in, interleave, group)]
-                elif j <= last:
-                    left = 3
-                    b = c = d = start
-                    at_d = at_c + at_b if j < last else 0
-                    for v in x:
-                        a += v * buf[w]
-                        b += v * buf[w + at_b]
-                        c += v * buf[w + at_c]
-                        d += v * buf[w + at_d]
-                        w += interleave
-                else:
-                    for v in x:
-                        a += v * buf[w]
-                        w += interleave
-            a += biases[j]
-            if multipliers:
-                a = scaled(a, int32(buf, multipliers + 4 * j), buf[shifts + j])
-            else:
-                a >>= buf[shifts + j] if shifts else shift
-            a += zero
-            if a < low:
-                a = low
-            elif a > high:
-                a = high
-            if table:
-                a = (buf[table + 128 + a] ^ 128) - 128
-            y[j] = a & mask
+                for v in x:
+                    a += v * buf[w]
+                    w += interleave
+        a += int32(buf, bias + 4 * j)
+        if multipliers:
+            a = scaled(a, int32(buf, multipliers + 4 * j), buf[shifts + j])
+        else:
+            a >>= buf[shifts + j] if shifts else shift
+        a += zero
+        if a < low:
+            a = low
+        elif a > high:
+            a = high
+        if table:
+            a = (buf[table + 128 + a] ^ 128) - 128
+        y[j] = a & mask
 
 
 def scaled(acc, multiplier, shift):

@@ -20,11 +20,7 @@ def is_signed(arena):
 
 
 class Engine(Samples):
-    """Runs a model in `arena` (a memoryview of bytes). Allocates nothing after this.
-
-    The kernels are generators: each next() runs one once. MicroPython allocates the locals of a
-    function of their size at each call, and searches the whole heap for room.
-    """
+    """Runs a model in `arena` (a memoryview of bytes). Allocates nothing after this."""
 
     def __init__(self, buf, plan, arena):
         from ..format import decode  # not kept: model.forget
@@ -39,7 +35,7 @@ class Engine(Samples):
         scratch = None if signed else memoryview(array("b", bytes(max(
             [sum([size(plan.tensors[k].shape) for k in op.inputs]) for op in plan.ops]))))
         self.ram += 0 if signed else len(scratch)
-        self._ops = []
+        self._steps = []
         for op in plan.ops:
             raw = tuple([self.part(plan.tensors[k]) for k in op.inputs])
             x, at = raw, 0
@@ -49,33 +45,18 @@ class Engine(Samples):
                     x.append(scratch[at:at + len(view)])
                     at += len(view)
             y = tuple([self.part(plan.tensors[k]) for k in op.outputs])
-            self._ops.append((room(op.opcode, "aifes.python.").int8, op, x, y, raw))
-        self._steps = [self._step(k) for k in range(len(self._ops))]
-
-    def _step(self, k):
-        run, op, x, y, _ = self._ops[k]
-        step = run(self._buf, op, x, y, self._mask)
-        next(step)
-        return step
+            self._steps.append((room(op.opcode, "aifes.python.").int8, op, x, y, raw))
 
     def forward(self):
         """Run all ops once on what lies in the arena."""
-        steps = self._steps
-        for k in range(len(steps)):
-            if self._mask > 0:
-                self._copy_signed(k)
-            try:
-                next(steps[k])
-            except StopIteration:  # Ctrl-C ended it in a run before this one
-                steps[k] = self._step(k)
-                next(steps[k])
-
-    def _copy_signed(self, k):
-        _, _, x, _, raw = self._ops[k]
-        for k in range(len(x)):
-            signed, view = x[k], raw[k]
-            for i in range(len(view)):
-                signed[i] = ((view[i] & 255) ^ 128) - 128
+        buf, mask = self._buf, self._mask
+        for run, op, x, y, raw in self._steps:
+            if mask > 0:
+                for k in range(len(x)):
+                    signed, view = x[k], raw[k]
+                    for i in range(len(view)):
+                        signed[i] = ((view[i] & 255) ^ 128) - 128
+            run(buf, op, x, y, mask)
 
     def _quantize(self, k, x):
         t = self._tensors[k]

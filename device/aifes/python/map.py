@@ -5,10 +5,8 @@ from ..ops.map import FUNCTIONS
 def int8(buf, op, x, y, mask):
     x, y = x[0], y[0]
     table = op.fields.table + 128
-    while True:
-        yield
-        for i in range(len(x)):
-            y[i] = ((buf[table + x[i]] ^ 128) - 128) & mask
+    for i in range(len(x)):
+        y[i] = ((buf[table + x[i]] ^ 128) - 128) & mask
 
 
 def float32(buf, op, x, y, work):
