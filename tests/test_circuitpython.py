@@ -10,8 +10,8 @@ import sys
 import numpy as np
 import pytest
 from aifes_host import Simulator
-from aifes_host.boards import runtime
-from aifes_host.boards.board import SerialBoard
+from aifes_host.boards import deploy, runtime
+from aifes_host.boards.board import Drive, SerialBoard
 from aifes_host.boards.transport import BoardError
 from aifes_host.cli_board import _print_times
 from aifes_host.layout import arrange
