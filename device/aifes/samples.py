@@ -24,6 +24,8 @@ class Samples:
         self.ram = min(4 * max(self._sizes), 4096)
         self._io = io.BytesIO()
         self._io.write(bytes(self.ram))
+        self._n, self._m = self._sizes[0], self._sizes[1]
+        self._several = None
         if len(self._sizes) > 2:
             from .several import run
 
@@ -37,32 +39,32 @@ class Samples:
         if at is None:
             self.forward()
             return 0
+        n, m = self._n, self._m
         try:
-            if len(self._sizes) > 2:
+            if self._several:
                 return self._several(self, x, y)
-            n, m = self._sizes
             count = len(x) // n
             if not count or count * n != len(x) or count * m != len(y):
                 return -1
             if TELLS_TYPE:
                 x, y = flat(x), flat(y)
             if count == 1:
-                return self._one(x, y)
+                return self._one(x, y, n, m)
             x, y = memoryview(x), memoryview(y)
             for i in range(count):
-                if self._one(x[i * n:(i + 1) * n], y[i * m:(i + 1) * m]):
+                if self._one(x[i * n:(i + 1) * n], y[i * m:(i + 1) * m], n, m):
                     return -1
         except TypeError:  # x is no buffer, y is none that can be written
             return -1
         return 0
 
-    def _one(self, x, y):
-        """One sample of the only input and the only output."""
+    def _one(self, x, y, n, m):
+        """One sample of the only input, of n elements, and the only output, of m."""
         stream = self._io
-        y_item = self._item_size(y, self._sizes[1])
+        y_item = self._item_size(y, m)
         stream.seek(0)
         stream.readinto(y)  # its own bytes: refuses what is read-only; a pointer would not
-        x_item = self._item_size(x, self._sizes[0])  # leaves the bytes of x in the stream
+        x_item = self._item_size(x, n)  # leaves the bytes of x in the stream
         if not x_item or not y_item:
             return -1
         stream.seek(0)
@@ -80,15 +82,17 @@ class Samples:
 
     def _move(self, source, target):
         """Bytes from one buffer to another, which may overlap; the stream is at 0."""
-        self._io.write(source)
-        self._io.seek(0)
-        self._io.readinto(target)
+        stream = self._io
+        stream.write(source)
+        stream.seek(0)
+        stream.readinto(target)
 
     def _item_size(self, buf, n):
         """Bytes of one item of a buffer of n items, which is copied to the stream; 0: wrong."""
-        self._io.seek(0)
-        total = 0 if isinstance(buf, str) else self._io.write(buf)
-        kind = buf.format if TELLS_TYPE else ""
-        if total == n and kind in ("", "b", "B", "c") or total == 4 * n and kind in ("", "f"):
-            return total // n
-        return 0
+        stream = self._io
+        stream.seek(0)
+        total = 0 if isinstance(buf, str) else stream.write(buf)
+        item = 1 if total == n else 4 if total == 4 * n else 0
+        if TELLS_TYPE and buf.format not in (("", "f") if item == 4 else ("", "b", "B", "c")):
+            return 0
+        return item

@@ -2,9 +2,9 @@
 import numpy as np
 from aifes.format import FLOAT32, metadata, size
 from aifes.ops import NAMES
-from aifes.ops.map import FUNCTIONS
 
 from .classes import check_single, class_numbers, classify
+from .ops import ROOMS
 
 
 class Outputs:
@@ -25,7 +25,7 @@ class Outputs:
         self.labels = [str(v) for v in labels] if fits else []
         self.boundary = noted.get("boundary")
         if not isinstance(self.boundary, (int, float)):
-            self.boundary = 0.5 if _is_sigmoid(plan) else 0
+            self.boundary = _boundary(plan)
         self._sizes = [size(t.shape) for t in outputs]
         names = noted.get("outputs")
         fits = isinstance(names, list) and len(names) == plan.n_outputs
@@ -56,9 +56,10 @@ class Outputs:
         return float((self.classes(y) == numbers).mean())
 
 
-def _is_sigmoid(plan):
-    """Whether a single output is a probability, for files that do not say where it divides."""
+def _boundary(plan):
+    """What a single output must exceed, for files that do not say where it divides."""
     last, output = plan.ops[-1], plan.tensors[plan.n_inputs]
     if output.dtype == FLOAT32:
-        return NAMES[last.opcode] == "map" and FUNCTIONS[last.flags] == "sigmoid"
-    return not output.scales and (output.shift, output.zero_point) == (8, -128)
+        return ROOMS[NAMES[last.opcode]].boundary(last)
+    probable = not output.scales and (output.shift, output.zero_point) == (8, -128)  # 0 .. 1
+    return 0.5 if probable else 0

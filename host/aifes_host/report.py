@@ -45,7 +45,7 @@ def matrices(result, stage, labels):
     if labels is not None:
         found["label"] = result.class_numbers(labels, len(stage.real))
         pairs = (("label", "Q7"), ("label", "float"), ("float", "Q7"))
-    elif result.graph.labels or "softmax" in stage.layers[-1].kind:
+    elif result.graph.labels or result.graph.last.classes:
         pairs = (("float", "Q7"),)
     else:
         pairs = ()

@@ -4,6 +4,7 @@ from aifes.format import metadata, size
 from aifes.ops import NAMES, room
 
 from .graph import ConversionError
+from .ops import ROOMS
 from .predictions import Outputs
 from .report import matrix, write_page
 from .scales import dequantize_values
@@ -33,8 +34,8 @@ def describe(model, path, x=None, labels=None, name=None):
     facts, tables, names = [], [], named.labels
     if x is not None:
         y = _fill(found, simulator, x)
-        softmax = plan.n_outputs == 1 and NAMES[plan.ops[-1].opcode] == "softmax"
-        if named.labels or softmax or labels is not None:
+        scores = plan.n_outputs == 1 and ROOMS[NAMES[plan.ops[-1].opcode]].CLASSES
+        if named.labels or scores or labels is not None:
             classes = named.classes(y)
     if labels is not None:
         accuracy = named.accuracy(y, labels)

@@ -30,12 +30,20 @@ def dense(buf: ptr8, arena: ptr8, p: ptr32, n_out: int):  # noqa: F821
     group = p[8]
     interleave = p[9]
     x = ptr8(int(arena) + p[0])  # noqa: F821
+    y = ptr8(int(arena) + p[1])  # noqa: F821
     total = 0
-    k = 0
-    while k < n_in:
-        total += (x[k] ^ 128) - 128
-        k += 1
-    start = 0 - weight_zero * total
+    k = n_in
+    while k:
+        k -= 1
+        total += x[k] ^ 128
+    start = weight_zero * ((n_in << 7) - total)
+    b = ptr8(int(buf) + p[11])  # noqa: F821
+    shifts = p[12]
+    multipliers = p[14]
+    table = p[13]
+    low = p[5]
+    high = p[6]
+    zero = p[3]
     rows = 4 if interleave == 1 and group == 1 else 1
     a1 = a2 = a3 = 0
     j = 0
@@ -47,14 +55,14 @@ def dense(buf: ptr8, arena: ptr8, p: ptr32, n_out: int):  # noqa: F821
             w2 = ptr8(int(w1) + n_in)  # noqa: F821
             w3 = ptr8(int(w2) + n_in)  # noqa: F821
             a1 = a2 = a3 = start
-            k = 0
-            while k < n_in:
+            k = n_in
+            while k:
+                k -= 1
                 v = (x[k] ^ 128) - 128
                 a0 += v * w0[k]
                 a1 += v * w1[k]
                 a2 += v * w2[k]
                 a3 += v * w3[k]
-                k += 1
             done = 4
         else:
             column = j % interleave
@@ -79,31 +87,30 @@ def dense(buf: ptr8, arena: ptr8, p: ptr32, n_out: int):  # noqa: F821
                 w0 = ptr8(int(w0) + at)  # noqa: F821
             done = 1
         while done:
-            at = p[11] + 4 * j
-            a0 += buf[at] | buf[at + 1] << 8 | buf[at + 2] << 16 | (
-                (buf[at + 3] ^ 128) - 128) << 24
+            a0 += b[0] | b[1] << 8 | b[2] << 16 | ((b[3] ^ 128) - 128) << 24
+            b = ptr8(int(b) + 4)  # noqa: F821
             shift = p[7]
-            if p[12]:
-                shift = buf[p[12] + j]
-            if p[14]:
-                a0 = int(scaled(a0, buf, p[14] + 4 * j, shift))
+            if shifts:
+                shift = buf[shifts + j]
+            if multipliers:
+                a0 = int(scaled(a0, buf, multipliers + 4 * j, shift))
             else:
                 a0 >>= shift
-            v = a0 + p[3]
-            if v < p[5]:
-                v = p[5]
-            elif v > p[6]:
-                v = p[6]
-            if p[13]:
-                v = buf[p[13] + v]
+            v = a0 + zero
+            if v < low:
+                v = low
+            elif v > high:
+                v = high
+            if table:
+                v = buf[table + v]
             else:
                 v -= 128
-            arena[p[1] + j] = v
+            y[j] = v
+            j += 1
+            done -= 1
             a0 = a1
             a1 = a2
             a2 = a3
-            j += 1
-            done -= 1
 
 
 @micropython.viper

@@ -8,6 +8,7 @@ import numpy as np
 from aifes.format import CRC_FROM, FLOAT32, HEADER, HEADER_SIZE, TENSOR, TENSOR_SIZE, decode, size
 from aifes.ops import NAMES
 
+from ..ops import ROOMS
 from .on_board import infer, measure
 from .transport import ExecError, understood
 
@@ -128,6 +129,20 @@ def _added(before, now):
     return now - before
 
 
+def _matrices(plan):
+    """Inputs of the first and outputs of all layers whose weights are a matrix, as the plain Python
+    network has them; none if there are others, or branches."""
+    found = []
+    for op in plan.ops:
+        n, m = (size(plan.tensors[k].shape) for k in (op.inputs[0], op.outputs[0]))
+        products = ROOMS[NAMES[op.opcode]].products(op, plan.tensors)
+        if len(op.inputs) > 1 or products not in (0, n * m):
+            return []
+        if products:
+            found += [m] if found else [n, m]
+    return found
+
+
 def bench(board, p, models):
     """What on_board/measure.py finds: {engine: its figures}, "float": the plain Python network.
 
@@ -150,14 +165,12 @@ def bench(board, p, models):
             one["layers"] = _layers(plan, one, functools.partial(
                 _measure, board, path, engine, shorter))
         found[engine] = one
-    dense = [op for op in plan.ops if NAMES[op.opcode] == "dense"]
-    if not dense or any(len(op.inputs) > 1 for op in plan.ops):
-        return found  # no chain, which the plain Python network is
+    layers = _matrices(plan)
+    if not layers:
+        return found
     board.reset()
     try:
-        found["float"] = board.call(measure.measure_float, [
-            size(plan.tensors[dense[0].inputs[0]].shape)] + [
-            _elements(plan, op) for op in dense], timeout=300)
+        found["float"] = board.call(measure.measure_float, layers, timeout=300)
     except ExecError:  # no room even to start
         found["float"] = None
     return found

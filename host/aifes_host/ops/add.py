@@ -87,3 +87,10 @@ def products(op, tensors):
 
 def instructions(op, tensors, chip):
     return size(tensors[op.outputs[0]].shape) * chip.added + chip.start
+
+
+def boundary(op):
+    return 0
+
+
+CLASSES = False

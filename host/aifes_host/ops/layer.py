@@ -15,12 +15,13 @@ class Layer:
     in_aifes, in_float32: whether AIfES has it, and float32 models.
     choices: fields of walk.Choice that its quantize() heeds.
     boundary: what a single result must exceed to mean "yes".
+    classes: whether the results belong to classes, of which the largest is meant.
     ends: (low, high) of results that have ends and are no probabilities, else None.
     probable: results are probabilities or logarithms of them: it has cross_entropy(y, t), the mean
         over the samples for targets t, and probabilities(y), minus t the gradient of its input.
     """
 
-    elementwise = by_element = linear = in_aifes = probable = False
+    elementwise = by_element = linear = in_aifes = probable = classes = False
     in_float32 = True
     parameters = 0
     trained = choices = ()

@@ -25,7 +25,7 @@ class Softmax(Layer):
     kind: str = "softmax"
     name: str = ""
 
-    probable = True
+    probable = classes = True
 
     def __post_init__(self):
         if self.kind not in KINDS:
@@ -132,3 +132,10 @@ def products(op, tensors):
 
 def instructions(op, tensors, chip):
     return size(tensors[op.outputs[0]].shape) * chip.probability
+
+
+def boundary(op):
+    return 0.5
+
+
+CLASSES = True

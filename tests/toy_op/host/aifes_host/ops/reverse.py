@@ -42,3 +42,10 @@ def products(op, tensors):
 
 def instructions(op, tensors, chip):
     return 0
+
+
+def boundary(op):
+    return 0
+
+
+CLASSES = False
