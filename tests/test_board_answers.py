@@ -1,15 +1,21 @@
 """What a board may answer, or not, and files that are no models: one sentence each."""
+import io
 import json
+import random
 import subprocess
 import sys
+import time
 
 import aifes
 import numpy as np
 import pytest
+from aifes_host import cli_app, cli_board
 from aifes_host.boards import board as boards
 from aifes_host.boards import deploy, measure
+from aifes_host.boards.on_board import measure as on_board
 from aifes_host.boards.transport import BoardError, ExecError
 from mutate import mutations
+from rich.console import Console
 from test_deploy import tutorial
 
 GOOD = {"root": "/", "name": "micropython", "version": [1, 25, 0], "machine": "a board",
@@ -135,8 +141,46 @@ def test_layer_times_are_never_negative(talk):
     assert bench(right) == [("dense", 2, 5.0, 50), ("softmax", 2, 3.5, 35)]
     assert bench(wrong, right) == [("dense", 2, 5.0, 50), ("softmax", 2, 3.0, 30)]
     assert bench(wrong) == [("dense", 2, 9.0, 90), ("softmax", 2, None, None)]
+    none = answer([None, 90], [None, None])  # no longer than an empty call
+    assert bench(none) == [("dense", 2, None, 90), ("softmax", 2, None, None)]
+    assert bench(none, right) == [("dense", 2, 5.0, 50), ("softmax", 2, 3.5, 35)]
     slow = answer([90.0, 900], [60000.0, None])  # too long for the counter of cycles
     assert bench(slow) == [("dense", 2, 90.0, 900), ("softmax", 2, 59910.0, None)]
+
+
+def test_times_are_never_negative(monkeypatch):
+    """Of one call: a busy machine takes longer for the empty call beside it; then nothing is
+    said."""
+    rng, found = random.Random(0), []
+    monkeypatch.setattr(on_board, "microseconds", lambda: 0)
+    monkeypatch.setattr(on_board, "elapsed", lambda start: rng.randrange(1000))
+    monkeypatch.setattr(on_board, "find_counter", lambda: (lambda: rng.randrange(1000), 0xFFFFFF))
+    for _ in range(100):
+        found += on_board.measure(len, "")
+    assert None in found and all(v is None or v > 0 for v in found)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_work_that_takes_long_is_seen(terminal, monkeypatch):
+    """A bar at a terminal, lines where there is none, silence for programs."""
+    console = Console(file=io.StringIO(), force_terminal=terminal, highlight=False)
+    monkeypatch.setattr(cli_board, "console", console)
+    monkeypatch.setattr(cli_app, "console", console)
+    monkeypatch.setattr(cli_board, "PATIENCE", 0.05)
+    for quiet in (True, False):
+        with cli_board._waiting("connecting", quiet):
+            time.sleep(0.2)
+        with cli_board._progress(1000, "writing", quiet) as advance:
+            for _ in range(10):
+                time.sleep(0.02)
+                advance(100)
+        said = console.file.getvalue()
+        assert quiet == (said == "")
+    assert "connecting" in said and "writing" in said
+    if not terminal:
+        lines = said.splitlines()
+        assert lines[0] == "connecting" and 2 < len(lines) < 7
+        assert all(line.endswith("00 of 1,000") for line in lines[1:])
 
 
 def test_files_that_are_no_models(tmp_path):

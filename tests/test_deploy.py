@@ -1,4 +1,5 @@
 """`aifes deploy` and its relatives on emulated boards, as a user calls them."""
+import contextlib
 import json
 import os
 import pty
@@ -43,6 +44,8 @@ def boards(tmp_path):
 
     def begin(name="pico"):
         need(*TOOLS[name])
+        if name == qemu_board.XTENSA:
+            build_native("xtensawin")
         with alone():
             board = start(name, CACHE, tmp_path)
         running.append(board)
@@ -381,6 +384,21 @@ def test_shell(boards):
         assert wanted in said, said
         os.write(master, answer)
     assert process.wait(30) == 0
+
+
+def test_run_shows_what_it_writes(boards, model, tmp_path):
+    """A fresh board takes its time for the runtime, whichever command brings it."""
+    np.save(tmp_path / "x.npy", np.zeros((1, 3), np.float32))
+    board, (master, slave) = boards("cortex-m3"), pty.openpty()
+    process = subprocess.Popen(
+        [AIFES, "run", model, "-i", tmp_path / "x.npy", "--port", board.port], stdout=slave,
+        env=dict(os.environ, TERM="xterm", COLUMNS="100"))
+    os.close(slave)
+    said = b""
+    with contextlib.suppress(OSError):  # of a terminal that nobody has open
+        while part := os.read(master, 1000):
+            said += part
+    assert process.wait(30) == 0 and b"writing" in said and b"bit by bit" in said
 
 
 def test_no_board(model, tmp_path):

@@ -3,6 +3,7 @@ import contextlib
 import functools
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Annotated, Literal, Optional
@@ -36,6 +37,7 @@ from .layout import arrange
 from .simulator import Simulator
 from .sources import read_data
 
+PATIENCE = 5  # seconds without a line, where no terminal shows a bar
 Port = Annotated[str, typer.Option(
     envvar="AIFES_PORT", help="Serial port, folder of a CircuitPython drive, or auto: the only "
                               "board that is there.")]
@@ -73,15 +75,15 @@ def devices(json: Json = False):
     show(json, found, draw)
 
 
-def _deploy(board, model, to, quiet, engines=(), everything=False):
-    """Bring a board up to date; (Plan, seconds, engine that ran)."""
+def _deploy(board, model, to, quiet, engines=(), everything=False, details=False):
+    """Bring a board up to date; (Plan, seconds, engine that ran). details: say what is planned."""
     start = time.monotonic()
     contents = model.read_bytes()
     path = to or model.name
     path += model.name if path.endswith("/") else ""
     with _waiting("asking what is on the board", quiet):
         plan = deployment.plan(board, contents, path, engines, everything)
-    if not quiet:
+    if details and not quiet:
         say(f"board    {board.info.title} on {board.port}")
         say(f"engine   {plan.choice.engine}: {plan.choice.why}")
         order = f", ordered for {plan.choice.target}"
@@ -90,16 +92,29 @@ def _deploy(board, model, to, quiet, engines=(), everything=False):
         heap = "" if board.info.heap_free is None else \
             f"; heap: needs {sum(plan.heap):,} of {board.info.heap_free:,} bytes"
         console.print(f"flash    needs {plan.flash:,} of {board.info.flash_free:,} bytes" + heap)
-    with _progress(plan.upload, "uploading", quiet) as advance:
+    with _progress(plan.stored, "writing", quiet) as advance:
         deployment.execute(board, plan, advance)
     with _waiting("checking it on the board", quiet):
         engine = None if isinstance(board, Drive) else deployment.verify(board, plan)
     return plan, time.monotonic() - start, engine
 
 
+@contextlib.contextmanager
 def _waiting(what, quiet):
-    """A sign of life for people while the board works."""
-    return contextlib.nullcontext() if quiet else console.status(what)
+    """A sign of life for people while the board works: at a terminal at once, else a line when it
+    takes long."""
+    if quiet:
+        yield
+    elif console.is_terminal:
+        with console.status(what):
+            yield
+    else:
+        timer = threading.Timer(PATIENCE, say, [what])
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
 
 def _open(port, transport, model, quiet):
@@ -110,9 +125,12 @@ def _open(port, transport, model, quiet):
 
 
 class _progress:
-    """A progress bar over `total`, if there is something to do and somebody to look."""
+    """A progress bar over `total`, if there is something to do; where no terminal shows it, a line
+    now and then."""
 
     def __init__(self, total, what, quiet):
+        self._lines = not quiet and not console.is_terminal
+        self._done, self._shown = 0, time.monotonic()
         self._bar = Progress(TextColumn("{task.description}"), BarColumn(),
                              TextColumn("{task.completed:,.0f} / {task.total:,.0f}"),
                              console=console, transient=True,
@@ -121,8 +139,15 @@ class _progress:
 
     def __enter__(self):
         self._bar.__enter__()
-        task = self._bar.add_task(self._what, total=self._total)
-        return lambda n: self._bar.advance(task, n)
+        self._task = self._bar.add_task(self._what, total=self._total)
+        return self._advance
+
+    def _advance(self, n):
+        self._bar.advance(self._task, n)
+        self._done += n
+        if self._lines and time.monotonic() - self._shown >= PATIENCE:
+            self._shown = time.monotonic()
+            say(f"{self._what}: {self._done:,} of {self._total:,}")
 
     def __exit__(self, *error):
         return self._bar.__exit__(*error)
@@ -140,7 +165,8 @@ def deploy(model: Model, port: Port = "auto", to: Path_ = None, transport: Trans
     fall back to. The board's program is stopped; nothing is started.
     """
     with _open(port, transport, model, json) as board:
-        plan, seconds, engine = _deploy(board, model, to, json, everything=everything)
+        plan, seconds, engine = _deploy(board, model, to, json, everything=everything,
+                                        details=True)
         written = plan.written
 
         def draw():
@@ -179,7 +205,7 @@ def run(model: Model,
         size(t.shape) for t in Simulator(model.read_bytes()).inputs))
     with _open(port, transport, model, json) as board:
         _need_serial(board)
-        plan, _, engine = _deploy(board, model, to, True)
+        plan, _, engine = _deploy(board, model, to, json)
         simulator = Simulator(plan.model)
         with _progress(len(x), "computing", json) as advance:
             got = measure.run(board, plan, x, advance)
@@ -224,7 +250,7 @@ def bench(model: Model, port: Port = "auto", to: Path_ = None, transport: Transp
     """
     with _open(port, transport, model, json) as board:
         _need_serial(board)
-        plan, _, engine = _deploy(board, model, to, True, ("viper", "python"))
+        plan, _, engine = _deploy(board, model, to, json, ("viper", "python"))
         models = {engine: (plan.path, plan.model)}
         rows = bytes(arrange(plan.model, "any"))  # what viper and Python are fast on
         spare = plan.path
@@ -253,8 +279,8 @@ def bench(model: Model, port: Port = "auto", to: Path_ = None, transport: Transp
         rows += [[name, "", _us(us), _cycles(cycles)] for name, (us, cycles) in (
             ("forward()", main["forward"]), ("run(), floats", main["run"]))]
         _print_times(["layer", "elements", "us", "cycles"], rows)
-        if any(us is None for _, _, us, _ in main["layers"]):
-            say("-: shorter than what the measurement of the layers before it differs by")
+        if any(row[2] == _us(None) for row in rows):
+            say("-: shorter than what the measurement differs by")
         say("\nthe same network otherwise, on this board: run() with floats")
         rows = []
         for name, one in found.items():

@@ -61,6 +61,11 @@ class Plan:
                 + [RUNTIME + ".py"] * self.write_recover + [self.path] * self.write_model)
 
     @property
+    def stored(self):
+        """Bytes that execute() writes: what is sent, and files that the board copies."""
+        return self.upload + sum(len(self.runtime[n]) for n in self.copy) * bool(self.write)
+
+    @property
     def kept(self):
         """How many of its files were there already."""
         return len(self.runtime) + 2 - len(self.written)
@@ -170,6 +175,7 @@ def _replace_runtime(board, p, advance):
         board.write(f"{new}/{name}", p.runtime[name], advance)
     for name in p.copy:
         board.copy(f"{runtime}/{name}", f"{new}/{name}")
+        advance(len(p.runtime[name]))
     _check(board, {f"{new}/{name}": data for name, data in p.runtime.items()})
     board.remove(old)
     if any(board.digests([f"{runtime}/__init__.{kind}" for kind in ("mpy", "py")])):

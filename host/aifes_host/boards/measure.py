@@ -89,7 +89,7 @@ def _measure(board, path, engine, shorter):
     found = board.call(measure.measure_net, path, engine, shorter, timeout=300)
     with understood(board.port):
         for us, cycles in (found["run"], found["forward"], *found["layers"]):
-            float(us), cycles is None or int(cycles)
+            us is None or float(us), cycles is None or int(cycles)
         return {**found, "heap": int(found["heap"]), "allocated": int(found["allocated"])}
 
 
@@ -108,9 +108,14 @@ def _layers(plan, one, again, tries=3):
         if not lost:
             break
         one = again()
-        best = [[b if a is None or b is None else min(a, b) for a, b in zip(old, new)]
+        best = [[_shorter(a, b) for a, b in zip(old, new)]
                 for old, new in zip(best, one["layers"] + [one["forward"]])]
     return [(NAMES[op.opcode], _elements(plan, op), *times) for op, times in zip(plan.ops, added)]
+
+
+def _shorter(a, b):
+    """The smaller of two, of which each may be None."""
+    return b if a is None else a if b is None else min(a, b)
 
 
 def _elements(plan, op):

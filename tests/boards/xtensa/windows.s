@@ -271,12 +271,13 @@ _start:
 
 
     .literal_position
+    # six frames of 8 registers: more than this core's 32, so that all of the callers' are stored
     .literal spill_deep_at, spill_deep
     .global spill_windows
     .type spill_windows, @function
 spill_windows:
     entry a1, 32
-    movi a10, 16
+    movi a10, 4
     l32r a8, spill_deep_at
     callx8 a8
     retw

@@ -56,7 +56,8 @@ def nothing(x=None, y=None):
 
 
 def measure(function, *arguments):
-    """(microseconds, cycles or None) of one call, without those of an empty call."""
+    """(microseconds, cycles) of one call, without those of an empty call; None for what is no
+    longer than that, or was not counted."""
     gc.collect()
     start = microseconds()
     function(*arguments)
@@ -68,7 +69,7 @@ def measure(function, *arguments):
         for _ in range(n):
             f(*arguments)
         spent.append(elapsed(start) / n)
-    us = spent[0] - spent[1]
+    us = spent[0] - spent[1] if spent[0] > spent[1] else None
     read, mask = find_counter()
     if read is None or once > 50000:
         return us, None
@@ -84,7 +85,7 @@ def measure(function, *arguments):
             cycles = (end - start) & mask
             best = cycles if best is None or cycles < best else best
         counts.append(best)
-    return us, counts[0] - counts[1] if counts[0] else None
+    return us, counts[0] - counts[1] if counts[0] > counts[1] else None
 
 
 def measure_net(path, engine, prefixes):
