@@ -12,7 +12,7 @@ import make_device_data
 import needs
 import pytest
 import shared_library
-from boards import unix_port
+from boards import tested, unix_port
 from boards.interface import Local, OwnFolder, Remote, cpython_native, golden, suite_files
 from boards.start import CACHE, TOOLS, alone, start
 
@@ -60,8 +60,14 @@ def pytest_addoption(parser):
     parser.addoption("--port", help="test a real board at this port instead of all others")
 
 
-def pytest_terminal_summary(terminalreporter):
-    """What was left out, once for each reason."""
+def pytest_terminal_summary(terminalreporter, config):
+    """What was left out, once for each reason; what was run where."""
+    ran = [value for report in terminalreporter.stats.get("passed", ())
+           for name, value in report.user_properties if name == "ran"]
+    if ran and not config.getoption("port"):
+        (ROOT / "build").mkdir(exist_ok=True)
+        page = tested.updated(tested.PAGE.read_text(), ran)
+        (ROOT / "build" / "tested.md").write_text(page)
     skipped = terminalreporter.stats.get("skipped", ())
     for reason, count in sorted(collections.Counter(r.longrepr[2] for r in skipped).items()):
         terminalreporter.write_line(f"{count} tests left out: {reason.removeprefix('Skipped: ')}")
@@ -135,8 +141,11 @@ def board(request, data, tmp_path_factory):
             remote.close()
     else:
         remote = Remote(name, name)
-        yield remote
-        remote.close()
+        try:
+            yield remote
+        finally:
+            remote.serial.remove_folder()
+            remote.close()
 
 
 @pytest.fixture(scope="session")

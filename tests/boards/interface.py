@@ -18,7 +18,7 @@ SUITE = Path(__file__).parents[1] / "device"
 TITLE = """
 import sys
 name = {"cpython": "CPython", "micropython": "MicroPython"}.get(sys.implementation.name, "?")
-print(name, ".".join([str(v) for v in sys.implementation.version[:4] if v != ""]))
+print(name, ".".join([str(v) for v in sys.implementation.version[:4] if v not in ("", "final")]))
 """
 
 
