@@ -200,7 +200,6 @@ def main(port, selection):
 
     def run_all():
         nonlocal before
-        remove(port)  # of a run that was killed
         before, info = files(port)
         choice = deploy.choose_engine(info)
         rows.extend([

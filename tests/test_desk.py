@@ -12,11 +12,12 @@ import littlefs
 import pytest
 from aifes_host.boards.board import SerialBoard, digest
 from boards.image import BLOCK
+from boards.interface import OwnFolder, suite_files
 from boards.pico_board import DISK
 from boards.start import CACHE, TOOLS, alone, start
 from conftest import ROOT, build_native, need
 
-FILES = {"/main.py": b"import time\nwhile True:\n    time.sleep(1)\n", "/boot.py": b"x = 1\n",
+FILES = {"/main.py": b"print('mine')\n", "/boot.py": b"x = 1\n",
          "/lib/aifes/__init__.py": b"raise ImportError('not this one')\n",
          "/lib/aifes.py": b"recover\n", "/lib/_aifes.mpy": b"M\x06 of another board",
          "/net.aifes": bytes(range(256)) * 20, "/net.aifes.old": b"old", "/net.aifes.new": b"",
@@ -28,11 +29,15 @@ def boards(tmp_path):
     """Function that starts a board with these FILES: (the board, a path of its port)."""
     running = []
 
-    def begin(name):
+    def begin(name, suite=False):
         need(*TOOLS[name])
         build_native("armv6m", "armv7m")
+        files = dict(FILES)
         with alone():
-            running.append(start(name, CACHE, tmp_path, FILES))
+            if suite:  # as a killed run leaves it: a serial line would take minutes
+                with start(name, CACHE, tmp_path) as fresh, OwnFolder(fresh.port) as serial:
+                    files.update(suite_files(serial.info))
+            running.append(start(name, CACHE, tmp_path, files))
         link = tmp_path / "ttyACM0"  # pulled like a cable
         link.symlink_to(running[-1].port)
         return running[-1], link
@@ -75,7 +80,7 @@ def in_flash(flash):
 
 def test_table(boards):
     """A row for what was tested, for what was left out, and for what is on the board."""
-    board, port = boards("cortex-m3")
+    board, port = boards("cortex-m3", suite=True)
     said = desk(port, "native", subprocess.DEVNULL).communicate(timeout=300)[0].decode()
     table = dict(re.findall(r"^\| (.+?) \| (.+) \|$", said, re.M))
     assert "**failed**" not in said, said
@@ -107,13 +112,13 @@ def test_interrupted(boards, tmp_path):
 
 def test_a_hand_at_the_cable(boards, tmp_path):
     """Both prompts, answered by pulling the cable of an emulated Pico."""
-    board, port = boards("pico")
+    board, port = boards("pico", suite=True)
     flash = tmp_path / "pico.flash"
     mine, its = pty.openpty()
     process = desk(port, "nothing", its)
     try:
         for prompt in ("Unplug the board", "Unplug it, while"):
-            wait_for(process, prompt)
+            wait_for(process, prompt, 300)
             time.sleep(2)
             target = os.readlink(port)
             board.power_cycle(flash.read_bytes())
