@@ -1,4 +1,4 @@
-# make demo | native | boards | bundle | test | fuzz | bench | lint | clean      needs python3 >= 3.10, make and git; the rest is installed
+# make demo | native | boards | bundle | test | test-board | fuzz | bench | lint | clean      needs python3 >= 3.10, make and git; the rest is installed
 VENV ?= .venv
 PYTHON ?= python3
 BIN = $(VENV)/bin
@@ -10,7 +10,7 @@ AIFES_CACHE := $(shell d="$${XDG_CACHE_HOME:-$$HOME/.cache}/aifes"; \
 endif
 export AIFES_CACHE
 
-.PHONY: help venv demo native boards bundle toolchains test fuzz bench lint clean
+.PHONY: help venv demo native boards bundle toolchains test test-board fuzz bench lint clean
 .NOTPARALLEL: # one installation after the other
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo "make boards      BOARDS='pico cortex-m4' (default: all) emulated boards, to deploy to"
 	@echo "make bundle      the package for CircuitPython, as a library bundle: build/bundle/"
 	@echo "make test        all tests, on CPython, MicroPython and the emulated boards"
+	@echo "make test-board  PORT=/dev/ttyACM0 all tests on a board of yours; a table to paste"
 	@echo "make fuzz        RUNS=1000000 damaged models against the engine in C"
 	@echo "make bench       instructions on chips, speed of the engines and of the simulator"
 	@echo "make lint        check the style"
@@ -57,6 +58,9 @@ toolchains: tools-test
 
 test: tools-test $(VENV)/.tests
 	$(BIN)/python -m pytest -q -n $$((2 * $$(nproc))) --dist loadgroup
+
+test-board: venv
+	@$(BIN)/python tests/desk.py $(PORT)
 
 RUNS ?= 1000000
 fuzz: tools-fuzz

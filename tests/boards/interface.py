@@ -1,7 +1,7 @@
 """A board for tests, be it an interpreter on this PC, an emulated board or a real one.
 
-name; engines: what it supports; run(code): a program on a fresh heap, with `aifes`, the suite of
-tests/device and DATA, the folder of its data; what it prints.
+name; title: its firmware; engines: what it supports; run(code): a program on a fresh heap, with
+`aifes`, the suite of tests/device and DATA, the folder of its data; what it prints.
 """
 import json
 import os
@@ -14,6 +14,11 @@ from aifes_host.boards import deploy, runtime
 from aifes_host.boards.board import SerialBoard, digest
 
 SUITE = Path(__file__).parents[1] / "device"
+TITLE = """
+import sys
+name = {"cpython": "CPython", "micropython": "MicroPython"}.get(sys.implementation.name, "?")
+print(name, ".".join([str(v) for v in sys.implementation.version[:4] if v not in ("", "final")]))
+"""
 
 
 class Local:
@@ -26,6 +31,7 @@ class Local:
         path = ":".join(map(str, [*packages, SUITE]))
         self._env = dict(os.environ, PYTHONPATH=path, MICROPYPATH=path + ":.frozen")
         self._before = f"{before}DATA = {str(data)!r}\n"
+        self.title = self.run(TITLE).strip()
 
     def run(self, code, timeout=120):
         with tempfile.TemporaryDirectory() as folder:
@@ -38,19 +44,42 @@ class Local:
         pass
 
 
-class Remote:
-    """A board on a serial port, with the runtime and the suite in its flash."""
+class OwnFolder(SerialBoard):
+    """A board of which one folder is used, as if it were all of its file system: what else is on
+    it is neither imported nor written. remove_folder() leaves the board as it was."""
 
-    GOLDEN = "/suite/golden.bin"  # of golden_models.py
+    def __init__(self, port):
+        super().__init__(port)
+        self.info.root = self.info.path("aifes_test")
+        self.mkdir(self.info.root)
+        self._enter()
+
+    def _enter(self):
+        self.execute(f"import os, sys\nos.chdir({self.info.root!r})\nsys.path[:] = "
+                     f"[{self.info.path('lib')!r}, '', '.frozen']")
+
+    def reset(self):
+        super().reset()
+        self._enter()
+
+    def remove_folder(self):
+        super().reset()
+        self.remove(self.info.root)
+
+
+class Remote:
+    """A board on a serial port, with the runtime and the suite in a folder of its flash."""
 
     def __init__(self, name, port, size=None):
-        """size: bytes of the file GOLDEN that the board was started with; None: it has none."""
+        """size: bytes of the file `golden` that the board was started with; None: it has none."""
         self.name = name
         self.port = port
         self._size = size
-        self.serial = SerialBoard(port)
+        self.serial = OwnFolder(port)
         info = self.serial.info
+        self.title = info.title
         self.arch = info.arch
+        self.golden = golden(info)
         self.choice = deploy.choose_engine(info)
         self.engines = tuple(e for e, has in (
             ("native", self.choice.engine == "native"), ("viper", info.viper), ("python", True))
@@ -67,31 +96,36 @@ class Remote:
                 self.serial.write(path, contents)
 
     def room(self):
-        """Bytes that the file GOLDEN may take."""
+        """Bytes that the file `golden` may take."""
         if self._size:
             return self._size
-        free = self.serial.execute("import os\nf = os.statvfs('/')\nprint(f[0] * f[3])")
-        have = self.serial.digests([self.GOLDEN])[0]
+        free = self.serial.execute("import os\nf = os.statvfs(os.getcwd())\nprint(f[0] * f[3])")
+        have = self.serial.digests([self.golden])[0]
         return int(free) + (have[0] if have else 0) - 32768
 
     def run(self, code, timeout=120):
         """timeout: seconds without any output."""
         self.serial.reset()
-        return self.serial.execute(
-            "import sys\nsys.path.append('/suite')\nDATA = '/suite'\n" + code, timeout)
+        return self.serial.execute("DATA = '.'\n" + code, timeout)
 
     def close(self):
         self.serial.close()
 
 
+def golden(info):
+    """Where a board has the file of golden_models.py."""
+    return info.path("golden.bin")
+
+
 def suite_files(info):
     """What the suite of a board needs in its flash: {absolute path: contents}."""
     package = deploy.runtime_files(info, deploy.choose_engine(info))
-    files = {f"/lib/aifes/{name}": contents for name, contents in package.items()}
-    files.update({f"/suite/{p.stem}.mpy": runtime.compiled(info, p) for p in SUITE.glob("*.py")})
+    files = {info.path(f"lib/aifes/{name}"): contents for name, contents in package.items()}
+    files.update({info.path(f"{p.stem}.mpy"): runtime.compiled(info, p)
+                  for p in SUITE.glob("*.py")})
     for name in ("tutorial", "floats", "quantize", "branches", "format1"):
         lines = [json.dumps(r, separators=(",", ":")) for r in getattr(make_device_data, name)()]
-        files[f"/suite/{name}.txt"] = ("\n".join(lines) + "\n").encode()
+        files[info.path(f"{name}.txt")] = ("\n".join(lines) + "\n").encode()
     return files
 
 
