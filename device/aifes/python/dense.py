@@ -15,17 +15,27 @@ def int32(buf, at):
 
 
 def int8(buf, op, x, y, mask):
-    """acc = bias + sum(x[n_in] * (w - weight_zero)). Weights are unsigned, in their order."""
-    (zero, weight_zero, low, high, shift, group, interleave,
-     weights, bias, shifts, table, multipliers) = op.fields
-    x, y = x[0], y[0]
+    y = y[0]
+    f = op.fields
+    outputs(buf, f, x[0], y, 0, len(y), 0, f.weights, mask)
+
+
+def outputs(buf, f, x, y, at, n, first, weights, mask):
+    """y[at] .. y[at + n - 1]: acc = bias + sum(x[n_in] * (w - weight_zero)).
+
+    first: which of all outputs the first one is; weights: where theirs are, unsigned, in their
+    order.
+    """
+    zero, low, high, shift, group, interleave = (
+        f.zero_point, f.low, f.high, f.shift, f.group, f.interleave)
+    bias, shifts, table, multipliers = f.bias, f.shifts, f.table, f.multipliers
     n_in = len(x)
     correction = 0
     for v in x:
         correction -= v
-    correction *= weight_zero
-    for j in range(len(y)):
-        acc = int32(buf, bias + 4 * j) + correction
+    correction *= f.weight_zero
+    for j in range(n):
+        acc = int32(buf, bias + 4 * (first + j)) + correction
         w = weights + (j - j % interleave) * n_in + j % interleave
         if group == 1:
             for v in x:
@@ -35,9 +45,9 @@ def int8(buf, op, x, y, mask):
             for k in range(n_in):
                 acc += x[k] * buf[weights + weight_offset(j, k, n_in, interleave, group)]
         if multipliers:
-            acc = scaled(acc, int32(buf, multipliers + 4 * j), buf[shifts + j])
+            acc = scaled(acc, int32(buf, multipliers + 4 * (first + j)), buf[shifts + first + j])
         else:
-            acc >>= buf[shifts + j] if shifts else shift
+            acc >>= buf[shifts + first + j] if shifts else shift
         acc += zero
         if acc < low:
             acc = low
@@ -45,7 +55,7 @@ def int8(buf, op, x, y, mask):
             acc = high
         if table:
             acc = (buf[table + 128 + acc] ^ 128) - 128
-        y[j] = acc & mask
+        y[at + j] = acc & mask
 
 
 def scaled(acc, multiplier, shift):
@@ -60,16 +70,28 @@ def scaled(acc, multiplier, shift):
 def float32(buf, op, x, y, work):
     """Summed in the order of the inputs, each operation rounded."""
     x, y, f = x[0], y[0], op.fields
-    n_in, n_out = len(x), len(y)
-    product = work.word
-    work.copy(buf[f.bias:f.bias + 4 * n_out], y)
-    rows = f.interleave == 1
-    width = n_in if rows else n_out
-    row = work.row[:width]
-    for i in range(n_out if rows else n_in):
-        at = f.weights + 4 * i * width
-        work.copy(buf[at:at + 4 * width], row)
-        for k in range(width):
-            j = i if rows else k
-            product[0] = x[k if rows else i] * row[k]
+    n = len(y)
+    if f.interleave == 1:
+        float_outputs(buf, f, x, y, 0, n, 0, f.weights, work)
+        return
+    product, row = work.word, work.row[:n]
+    work.copy(buf[f.bias:f.bias + 4 * n], y)
+    for k in range(len(x)):
+        at = f.weights + 4 * k * n
+        work.copy(buf[at:at + 4 * n], row)
+        for j in range(n):
+            product[0] = x[k] * row[j]
+            y[j] = y[j] + product[0]
+
+
+def float_outputs(buf, f, x, y, at, n, first, weights, work):
+    """outputs() of float32, whose weights are rows."""
+    n_in = len(x)
+    product, row = work.word, work.row[:n_in]
+    work.copy(buf[f.bias + 4 * first:f.bias + 4 * (first + n)], y[at:at + n])
+    for j in range(at, at + n):
+        work.copy(buf[weights:weights + 4 * n_in], row)
+        weights += 4 * n_in
+        for k in range(n_in):
+            product[0] = x[k] * row[k]
             y[j] = y[j] + product[0]
