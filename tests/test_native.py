@@ -260,7 +260,7 @@ def test_long_runs_come_back_between_layers(library):
     rng = np.random.default_rng(0)
     w = rng.integers(0, 256, (1000, 1000)).astype(np.uint8)
     draft = Draft(1, 0, 1000, 1000, dense_op.Fields(
-        0, 128, -128, 127, 9, 1, 1, w.tobytes(), bytes(4000), None, None, None))
+        0, 128, -128, 127, 9, 1, 1, w.tobytes(), bytes(4000), None, None, None), None, 0)
     buf = bytes(chain([draft] * 3, (0, 0), (0, 0)))
     x = rng.integers(-128, 128, 2000).astype(np.int8)
     y = np.zeros(2000, np.int8)
@@ -356,7 +356,7 @@ def test_hostile_python(native_x64, tmp_path):
 def test_interrupt(native_x64, tmp_path):
     """Ctrl-C ends a batch that would run for minutes."""
     draft = Draft(1, 0, 500, 500, dense_op.Fields(
-        0, 128, -128, 127, 9, 1, 1, bytes(250000), bytes(2000), None, None, None))
+        0, 128, -128, 127, 9, 1, 1, bytes(250000), bytes(2000), None, None, None), None, 0)
     (tmp_path / "long.aifes").write_bytes(chain([draft], (0, 0), (0, 0)))
     code = ("import aifes\nfrom array import array\nnet = aifes.load('long.aifes')\n"
             "x = array('b', bytes(500 * 100000))\n"

@@ -164,7 +164,7 @@ def test_a_chain_takes_what_it_did(n, results):
     n_bytes = [sizes[number.index(t)] for t in range(count + 1)]
     ops = [([number[i]], [number[i + 1]], results[i][1]) for i in range(count)]
     placed = plan(n_bytes, ops, 1, [1])
-    arena, offsets = plan_arena(n, results)
+    arena, offsets = plan_arena(n, [(*r, 0) for r in results])
     assert placed.arena == placed.lower_bound == arena
     assert [placed.offsets[t] for t in number] == [0, *offsets]
     assert placed.order == list(range(count))

@@ -194,7 +194,7 @@ def rows_of(plan):
     rows = [["input", size(t.shape), 0, None, None] for t in plan.tensors[:plan.n_inputs]]
     for op in plan.ops:
         x, y = [plan.tensors[k] for k in op.inputs], [plan.tensors[k] for k in op.outputs]
-        rows.append([NAMES[op.opcode], size(y[0].shape), room(op.opcode).parameters(x, y), None,
+        rows.append([NAMES[op.opcode], size(y[0].shape), room(op.opcode).parameters(op, x, y), None,
                      None])
     return rows
 

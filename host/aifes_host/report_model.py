@@ -109,7 +109,7 @@ def _elements(plan, op):
 
 def _parameters(plan, op):
     x, y = [plan.tensors[k] for k in op.inputs], [plan.tensors[k] for k in op.outputs]
-    return room(op.opcode).parameters(x, y)
+    return room(op.opcode).parameters(op, x, y)
 
 
 def _is_table(rows):

@@ -117,7 +117,7 @@ class Sequential:
 
     def inference_memory_size(self):
         """Bytes of the arena: the largest sum of a dense layer's input and output."""
-        results = [(m, layer.kind != "dense") for layer, _, m in self._sizes()]
+        results = [(m, layer.kind != "dense", 0) for layer, _, m in self._sizes()]
         total = plan_arena(elements(self.layers[0].shape), results)[0]
         return total if self.dtype == "b" else 4 * total
 

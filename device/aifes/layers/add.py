@@ -20,9 +20,10 @@ def add(n, x_scales, y_scale, low=-128, high=127):
     if max(left1, left2) > MAX_LEFT or shift > 31 or abs(bias) >= MAX_BIAS:
         raise ModelError("a sum of values in steps of 2^-{} and 2^-{} as one in steps of 2^-{}: "
                          "scale one of its inputs".format(s1, s2, y_scale[0]))
-    return Draft(OPCODE, 0, n, n, Fields(y_scale[1], low, high, shift, left1, left2, 0, bias))
+    return Draft(OPCODE, 0, n, n, Fields(
+        y_scale[1], low, high, shift, left1, left2, 0, bias), None, 0)
 
 
 def float_add(n):
     """The Draft of float32."""
-    return Draft(OPCODE, 0, n, n, Fields(0, 0, 0, 0, 0, 0, 0, 0))
+    return Draft(OPCODE, 0, n, n, Fields(0, 0, 0, 0, 0, 0, 0, 0), None, 0)

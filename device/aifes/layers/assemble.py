@@ -23,8 +23,9 @@ from ..format import (
 )
 from ..ops import room
 
-# an op of a chain, before it has tensors; n_in, n_out: their elements
-Draft = namedtuple("Draft", ("opcode", "flags", "n_in", "n_out", "fields"))
+# an op before it has tensors. n_in, n_out: their elements; shapes: (of the input, of the result)
+# where the op heeds them, else None; scratch: elements of the second output, which it works in
+Draft = namedtuple("Draft", ("opcode", "flags", "n_in", "n_out", "fields", "shapes", "scratch"))
 
 
 def assemble(ops, tensors, n_inputs, n_outputs, arena, metadata=b"", memory=None):
@@ -106,16 +107,17 @@ def _record_size(op):
 def plan_arena(n_in, results):
     """The arena's size and the offset of each result of a chain: they alternate between its ends.
 
-    results: (elements, in_place) of each op. An op that is not in place needs its input and its
-    output at once: the size is the largest such sum, which no plan can undercut.
+    results: (elements, in_place, scratch) of each op. An op that is not in place needs its input,
+    its output and, between them, its scratch at once: the size is the largest such sum, which no
+    plan can undercut.
     """
     total = n = n_in
-    for m, in_place in results:
-        total = max(total, m if in_place else n + m)
+    for m, in_place, scratch in results:
+        total = max(total, m if in_place else n + m + scratch)
         n = m
     offsets = []
     at, at_end = 0, False
-    for m, in_place in results:
+    for m, in_place, _ in results:
         if not in_place:
             at_end = not at_end
             at = total - m if at_end else 0
@@ -131,19 +133,28 @@ def chain(drafts, in_scale, out_scale, in_shape=None, metadata=b"", dtype=INT8, 
     """
     unit = 4 if dtype == FLOAT32 else 1
     arena, offsets = plan_arena(
-        drafts[0].n_in, [(d.n_out, room(d.opcode).IN_PLACE) for d in drafts])
+        drafts[0].n_in, [(d.n_out, room(d.opcode).IN_PLACE, d.scratch) for d in drafts])
     last = len(drafts) - 1
     tensors = [_end(dtype, in_scale, 0, in_shape or (drafts[0].n_in,)),
-               _end(dtype, out_scale, unit * offsets[last], (drafts[last].n_out,))]
+               _end(dtype, out_scale, unit * offsets[last], _shape(drafts[last]))]
     ops, x = [], 0
     for i in range(len(drafts)):
         d = drafts[i]
-        y = 1 if i == last else i + 2
+        y = 1 if i == last else len(tensors)
         if y > 1:
-            tensors.append(Tensor(dtype, 0, 0, unit * offsets[i], None, (d.n_out,)))
-        ops.append(Op(d.opcode, d.flags, (x,), (y,), d.fields))
+            tensors.append(Tensor(dtype, 0, 0, unit * offsets[i], None, _shape(d)))
+        outputs = (y,)
+        if d.scratch:
+            at = d.n_out if offsets[i] == 0 else d.n_in
+            tensors.append(Tensor(dtype, 0, 0, unit * at, None, (d.scratch,)))
+            outputs = y, len(tensors) - 1
+        ops.append(Op(d.opcode, d.flags, (x,), outputs, d.fields))
         x = y
     return assemble(ops, tensors, 1, 1, unit * arena, metadata, memory)
+
+
+def _shape(draft):
+    return draft.shapes[1] if draft.shapes else (draft.n_out,)
 
 
 def _end(dtype, scale, offset, shape):

@@ -48,7 +48,7 @@ def dense(weights, weight_zero, bias, x_zero, shift, zero_point, nearest=False, 
     return Draft(OPCODE, NEAREST if nearest else 0, n_in, n_out, Fields(
         zero_point if one_zero else 0, 128 + weight_zero, -128, 127, shift if one_shift else 0, 1,
         1 if by_output else n_out, stored, bytes(folded), None if one_shift else bytes(shift), None,
-        None))
+        None), None, 0)
 
 
 def _bounded(bias, n_in, shift, j):
@@ -65,7 +65,7 @@ def float_dense(weights, bias, by_output=False):
     """The Draft of float32; weights: bytes, [n_out][n_in] if by_output, else [n_in][n_out]."""
     n_out = len(bias) // 4
     return Draft(OPCODE, 0, len(weights) // len(bias), n_out, Fields(
-        0, 0, 0, 0, 0, 1, 1 if by_output else n_out, weights, bias, None, None, None))
+        0, 0, 0, 0, 0, 1, 1 if by_output else n_out, weights, bias, None, None, None), None, 0)
 
 
 class Dense:

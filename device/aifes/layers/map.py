@@ -11,13 +11,13 @@ OPCODE = 2
 
 def table_map(n, table):
     """The Draft of a table of 256 bytes, for the inputs -128..127."""
-    return Draft(OPCODE, 0, n, n, Fields(bytes(table)))
+    return Draft(OPCODE, 0, n, n, Fields(bytes(table)), None, 0)
 
 
 def float_map(kind, n, alpha=None):
     """The Draft of a function of ops.map.FUNCTIONS; alpha: of leaky_relu and elu, a number."""
     return Draft(OPCODE, FUNCTIONS.index(kind), n, n, Fields(
-        None if alpha is None else raw((alpha,), 1, kind)))
+        None if alpha is None else raw((alpha,), 1, kind)), None, 0)
 
 
 def fuse_map(drafts, n, table):
@@ -47,7 +47,7 @@ def with_fields(draft, **changed):
     fields = draft.fields
     names = room(draft.opcode).NAMES
     return Draft(*(draft[:4] + (type(fields)(*[
-        changed.get(name, value) for name, value in zip(names, fields)]),)))
+        changed.get(name, value) for name, value in zip(names, fields)]),) + draft[5:]))
 
 
 class Activation:

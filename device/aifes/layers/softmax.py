@@ -9,7 +9,8 @@ OPCODE = 3
 
 def softmax(n, table, nearest=False):
     """The Draft; table: 256 uint16, exp of 0, -1, .. -255 steps in any scale; float32: None."""
-    return Draft(OPCODE, NEAREST if nearest else 0, n, n, Fields(bytes(table) if table else None))
+    return Draft(OPCODE, NEAREST if nearest else 0, n, n, Fields(
+        bytes(table) if table else None), None, 0)
 
 
 class Softmax:

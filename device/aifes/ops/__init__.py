@@ -4,18 +4,19 @@ A file NAME.py has what its record means, and its checks; kernels are in python/
     FIELDS, Fields      struct format and namedtuple of what follows the tensors in the record
     NAMES               of these fields
     CONSTANTS           how many of the fields, the last ones, are offsets of constants
-    ENDS                (inputs, outputs)
+    ENDS                (inputs, outputs); a second output is scratch, which nothing reads
     IN_PLACE            whether a result may lie where an input lies, in just the same bytes
     TABLE               whether an int8 result can be looked up in a table of the op's own
+    scratch(op, x)                         where there is one: how many elements it has at least
     check(look, op, x, y)                  raises ModelError; x, y: lists of Tensors
     lengths(op, x, y)                      bytes of each constant, 0 if it is absent
-    parameters(x, y)                       how many weights and biases there are
+    parameters(op, x, y)                   how many weights and biases there are
 """
 import struct
 
 from ..format import HEADER, HEADER_SIZE, TENSOR_SIZE, ModelError, Op, Plan, check, nbytes, tensor
 
-NAMES = ("", "dense", "map", "softmax", "add")  # by opcode
+NAMES = ("", "dense", "map", "softmax", "add", "conv", "pool")  # by opcode
 
 
 def room(opcode, building="aifes.ops."):

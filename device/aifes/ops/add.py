@@ -29,5 +29,5 @@ def lengths(op, x, y):
     return ()
 
 
-def parameters(x, y):
+def parameters(op, x, y):
     return 0

@@ -28,10 +28,15 @@ def check(look, op, x, y):
         look.finite(f.weights, n_in * n_out)
         look.finite(f.bias, n_out)
         return
-    look.check(op.flags <= NEAREST and f.group in (1, 4) and 1 <= f.interleave <= n_out
-               and f.low <= f.high and f.shift < 32 and not f.bias & 3, "field")
+    look.check(f.group in (1, 4) and 1 <= f.interleave <= n_out, "field")
     look.constants(f[-CONSTANTS:], lengths(op, x, y))
-    buf = look.buf
+    check_numbers(look, op, n_in, n_out)
+
+
+def check_numbers(look, op, n_in, n_out):
+    """What is computed with, of int8: it stays within its bounds."""
+    f, buf = op.fields, look.buf
+    look.check(op.flags <= NEAREST and f.low <= f.high and f.shift < 32 and not f.bias & 3, "field")
     limit = ACC_LIMIT - (n_in << 16)
     for at in range(f.bias, f.bias + 4 * n_out, 4):
         look.check(-limit < unpack_from("<i", buf, at)[0] < limit, "bias, it could overflow")
@@ -47,11 +52,16 @@ def lengths(op, x, y):
     n_in, n_out = size(x[0].shape), size(y[0].shape)
     if x[0].dtype == FLOAT32:
         return 4 * n_in * n_out, 4 * n_out, 0, 0, 0
-    return (weights_size(n_in, n_out, f.interleave), 4 * n_out, n_out if f.shifts else 0,
-            256 if f.table else 0, 4 * n_out if f.multipliers else 0)
+    return (weights_size(n_in, n_out, f.interleave),) + others(f, n_out)
 
 
-def parameters(x, y):
+def others(f, n_out):
+    """Bytes of the constants of int8 besides the weights."""
+    return (4 * n_out, n_out if f.shifts else 0, 256 if f.table else 0,
+            4 * n_out if f.multipliers else 0)
+
+
+def parameters(op, x, y):
     return size(y[0].shape) * (size(x[0].shape) + 1)
 
 

@@ -1,5 +1,6 @@
 """dense: ops/dense.py."""
 
+
 def weight_offset(j, k, n_in, interleave, group):
     """Where the weight of output j for input k lies: docs/format_ops.md."""
     column = j % interleave
@@ -14,22 +15,35 @@ def int32(buf, at):
 
 
 def int8(buf, op, x, y, mask):
-    """acc = bias + sum(x[n_in] * (w - weight_zero)). Weights are unsigned, in their order."""
-    # four outputs share a loop over the inputs; MicroPython is faster with the first 16 names
-    a = v = w = b = c = d = left = 0
-    (zero, weight_zero, low, high, shift, group, interleave,
-     weights, bias, shifts, table, multipliers) = op.fields
-    x, y = x[0], y[0]
-    n_in, n_out = len(x), len(y)
+    y = y[0]
+    outputs(buf, op.fields, x[0], y, 0, len(y), 0, op.fields.weights, mask)
+
+
+def outputs(buf, f, x, y, at, n, first, weights, mask):
+    """y[at] .. y[at + n - 1]: acc = bias + sum(x[n_in] * (w - weight_zero)).
+
+    first: which of all outputs the first one is; weights: where theirs are, unsigned, in their
+    order. Four outputs share a loop over the inputs.
+    """
+    a = v = w = b = c = d = left = 0  # MicroPython is faster with the first 16 names
+    interleave = f.interleave
+    group = f.group
+    zero = f.zero_point
+    low = f.low
+    high = f.high
+    shift = f.shift
+    shifts = f.shifts
+    table = f.table
+    multipliers = f.multipliers
+    n_in = len(x)
     at_b = n_in if interleave == 1 else 1  # from an output's weights to the next one's
     at_c = at_b + at_b
-    last = n_out - 3
-    start = left = 0
-    if weight_zero:
-        for v in x:
-            start -= v
-        start *= weight_zero
-    for j in range(n_out):
+    at_d = at_c + at_b
+    start = 0
+    for v in x:
+        start -= v
+    start *= f.weight_zero
+    for j in range(n):
         if left:
             left -= 1
             a = b
@@ -41,10 +55,9 @@ def int8(buf, op, x, y, mask):
             if group > 1 or interleave > 1 and interleave & 3:
                 for k in range(n_in):
                     a += x[k] * buf[weights + weight_offset(j, k, n_in, interleave, group)]
-            elif j <= last:
+            elif j + 4 <= n:
                 left = 3
                 b = c = d = start
-                at_d = at_c + at_b if j < last else 0
                 for v in x:
                     a += v * buf[w]
                     b += v * buf[w + at_b]
@@ -55,11 +68,12 @@ def int8(buf, op, x, y, mask):
                 for v in x:
                     a += v * buf[w]
                     w += interleave
-        a += int32(buf, bias + 4 * j)
+        k = first + j
+        a += int32(buf, f.bias + 4 * k)
         if multipliers:
-            a = scaled(a, int32(buf, multipliers + 4 * j), buf[shifts + j])
+            a = scaled(a, int32(buf, multipliers + 4 * k), buf[shifts + k])
         else:
-            a >>= buf[shifts + j] if shifts else shift
+            a >>= buf[shifts + k] if shifts else shift
         a += zero
         if a < low:
             a = low
@@ -67,7 +81,7 @@ def int8(buf, op, x, y, mask):
             a = high
         if table:
             a = (buf[table + 128 + a] ^ 128) - 128
-        y[j] = a & mask
+        y[at + j] = a & mask
 
 
 def scaled(acc, multiplier, shift):
@@ -82,16 +96,28 @@ def scaled(acc, multiplier, shift):
 def float32(buf, op, x, y, work):
     """Summed in the order of the inputs, each operation rounded."""
     x, y, f = x[0], y[0], op.fields
-    n_in, n_out = len(x), len(y)
-    product = work.word
-    work.copy(buf[f.bias:f.bias + 4 * n_out], y)
-    rows = f.interleave == 1
-    width = n_in if rows else n_out
-    row = work.row[:width]
-    for i in range(n_out if rows else n_in):
-        at = f.weights + 4 * i * width
-        work.copy(buf[at:at + 4 * width], row)
-        for k in range(width):
-            j = i if rows else k
-            product[0] = x[k if rows else i] * row[k]
+    n = len(y)
+    if f.interleave == 1:
+        float_outputs(buf, f, x, y, 0, n, 0, f.weights, work)
+        return
+    product, row = work.word, work.row[:n]
+    work.copy(buf[f.bias:f.bias + 4 * n], y)
+    for k in range(len(x)):
+        at = f.weights + 4 * k * n
+        work.copy(buf[at:at + 4 * n], row)
+        for j in range(n):
+            product[0] = x[k] * row[j]
+            y[j] = y[j] + product[0]
+
+
+def float_outputs(buf, f, x, y, at, n, first, weights, work):
+    """outputs() of float32, whose weights are rows."""
+    n_in = len(x)
+    product, row = work.word, work.row[:n_in]
+    work.copy(buf[f.bias + 4 * first:f.bias + 4 * (first + n)], y[at:at + n])
+    for j in range(at, at + n):
+        work.copy(buf[weights:weights + 4 * n_in], row)
+        weights += 4 * n_in
+        for k in range(n_in):
+            product[0] = x[k] * row[k]
             y[j] = y[j] + product[0]

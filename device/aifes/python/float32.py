@@ -59,7 +59,7 @@ class Engine(Samples):
     """Runs a model in `arena`, a view made by float32.view."""
 
     def __init__(self, buf, plan, arena):
-        from ..format import decode  # not kept: model.forget
+        from ..format import Op, decode  # not kept: model.forget
         from ..ops import room
 
         super().__init__(buf, plan, arena)
@@ -67,16 +67,20 @@ class Engine(Samples):
         sizes = [size(t.shape) for t in plan.tensors]
         widest = max(sizes)
         self._work = Work(widest)
-        most = max([len(op.inputs) for op in plan.ops])
-        lanes = [memoryview(array("f", bytes(4 * widest))) for _ in range(most + 1)]
-        self.ram += 4 * widest * (most + 3)
+        most = max([len(op.inputs) + len(op.outputs) for op in plan.ops])
+        lanes = [memoryview(array("f", bytes(4 * widest))) for _ in range(most)]
+        self.ram += 4 * widest * (most + 2)
         self._steps = []
         for op in plan.ops:
-            x = [lane[:sizes[k]] for lane, k in zip(lanes, op.inputs)]
-            y = [lanes[-1][:sizes[k]] for k in op.outputs]
+            views = [lane[:sizes[k]] for lane, k in zip(lanes, op.inputs + op.outputs)]
+            x, y = views[:len(op.inputs)], views[len(op.inputs):]
+            tensors = [plan.tensors[k] for k in op.inputs], [plan.tensors[k] for k in op.outputs]
+            if len(y) > 1:
+                y[1] = y[1][:room(op.opcode).scratch(op, tensors[0])]
+            op = Op(*(op[:2] + tensors + op[4:]))
             self._steps.append((room(op.opcode, "aifes.python.").float32, op, x, y,
-                                [self.part(plan.tensors[k]) for k in op.inputs],
-                                [self.part(plan.tensors[k]) for k in op.outputs]))
+                                [self.part(t) for t in tensors[0]],
+                                [self.part(t) for t in tensors[1]]))
 
     def part(self, tensor):
         return part(self._arena, tensor)

@@ -23,7 +23,7 @@ class Engine(Samples):
     """Runs a model in `arena` (a memoryview of bytes). Allocates nothing after this."""
 
     def __init__(self, buf, plan, arena):
-        from ..format import decode  # not kept: model.forget
+        from ..format import Op, decode  # not kept: model.forget
         from ..ops import room
 
         super().__init__(buf, plan, arena)
@@ -44,7 +44,12 @@ class Engine(Samples):
                 for view in raw:
                     x.append(scratch[at:at + len(view)])
                     at += len(view)
-            y = tuple([self.part(plan.tensors[k]) for k in op.outputs])
+            tensors = [plan.tensors[k] for k in op.inputs], [plan.tensors[k] for k in op.outputs]
+            y = [self.part(t) for t in tensors[1]]
+            if len(y) > 1:
+                n = room(op.opcode).scratch(op, tensors[0])
+                y[1] = y[1][:n] if signed else memoryview(array("b", bytes(n)))
+            op = Op(*(op[:2] + tensors + op[4:]))
             self._steps.append((room(op.opcode, "aifes.python.").int8, op, x, y, raw))
 
     def forward(self):

@@ -6,4 +6,4 @@ OPCODE = 5
 
 
 def reverse(n):
-    return Draft(OPCODE, 0, n, n, Fields())
+    return Draft(OPCODE, 0, n, n, Fields(), None, 0)
