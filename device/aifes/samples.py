@@ -82,15 +82,17 @@ class Samples:
 
     def _move(self, source, target):
         """Bytes from one buffer to another, which may overlap; the stream is at 0."""
-        self._io.write(source)
-        self._io.seek(0)
-        self._io.readinto(target)
+        stream = self._io
+        stream.write(source)
+        stream.seek(0)
+        stream.readinto(target)
 
     def _item_size(self, buf, n):
         """Bytes of one item of a buffer of n items, which is copied to the stream; 0: wrong."""
-        self._io.seek(0)
-        total = 0 if isinstance(buf, str) else self._io.write(buf)
-        kind = buf.format if TELLS_TYPE else ""
-        if total == n and kind in ("", "b", "B", "c") or total == 4 * n and kind in ("", "f"):
-            return total // n
-        return 0
+        stream = self._io
+        stream.seek(0)
+        total = 0 if isinstance(buf, str) else stream.write(buf)
+        item = 1 if total == n else 4 if total == 4 * n else 0
+        if TELLS_TYPE and buf.format not in (("", "f") if item == 4 else ("", "b", "B", "c")):
+            return 0
+        return item

@@ -35,8 +35,15 @@ def dense(buf: ptr8, arena: ptr8, p: ptr32, n_out: int):  # noqa: F821
     k = n_in
     while k:
         k -= 1
-        total += (x[k] ^ 128) - 128
-    start = 0 - weight_zero * total
+        total += x[k] ^ 128
+    start = weight_zero * ((n_in << 7) - total)
+    b = ptr8(int(buf) + p[11])  # noqa: F821
+    shifts = p[12]
+    multipliers = p[14]
+    table = p[13]
+    low = p[5]
+    high = p[6]
+    zero = p[3]
     rows = 4 if interleave == 1 and group == 1 else 1
     a1 = a2 = a3 = 0
     j = 0
@@ -80,22 +87,22 @@ def dense(buf: ptr8, arena: ptr8, p: ptr32, n_out: int):  # noqa: F821
                 w0 = ptr8(int(w0) + at)  # noqa: F821
             done = 1
         while done:
-            b = ptr8(int(buf) + p[11] + 4 * j)  # noqa: F821
             a0 += b[0] | b[1] << 8 | b[2] << 16 | ((b[3] ^ 128) - 128) << 24
+            b = ptr8(int(b) + 4)  # noqa: F821
             shift = p[7]
-            if p[12]:
-                shift = buf[p[12] + j]
-            if p[14]:
-                a0 = int(scaled(a0, buf, p[14] + 4 * j, shift))
+            if shifts:
+                shift = buf[shifts + j]
+            if multipliers:
+                a0 = int(scaled(a0, buf, multipliers + 4 * j, shift))
             else:
                 a0 >>= shift
-            v = a0 + p[3]
-            if v < p[5]:
-                v = p[5]
-            elif v > p[6]:
-                v = p[6]
-            if p[13]:
-                v = buf[p[13] + v]
+            v = a0 + zero
+            if v < low:
+                v = low
+            elif v > high:
+                v = high
+            if table:
+                v = buf[table + v]
             else:
                 v -= 128
             y[j] = v
