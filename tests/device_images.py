@@ -150,23 +150,28 @@ def real_conv(rng, shape, x, case):
 
 
 def pooled(shape, x, average, whole):
-    """Results in float64 (the int8's exact numerators), and counts of the elements."""
+    """The largest or the sum in the order of rows, and counts of the elements."""
     kernel, stride, padding = shape[3:]
     outside = 0 if average else -np.inf
     ones = (1, 1), (1, 1)
-    view = np.stack([windows(v, kernel, stride, padding, *ones, outside)
-                     for v in x.astype(np.float64)])
+    view = np.stack([windows(v.astype(np.float32), kernel, stride, padding, *ones, outside)
+                     for v in x])  # float32 is exact for sums of int8
     count = windows(np.ones(x.shape[1:]), kernel, stride, padding, *ones, 0).sum((2, 3))
     if whole:
         count = np.full(count.shape, kernel[0] * kernel[1])
-    return view.sum((3, 4)) if average else view.max((3, 4)), count
+    if not average:
+        return view.max((3, 4)), count
+    total = np.zeros(view.shape[:3] + view.shape[5:], np.float32)
+    for i, j in np.ndindex(*kernel):
+        total += view[:, :, :, i, j]
+    return total, count
 
 
 def int8_pool(rng, shape, x, average, whole):
     x_zero, y_zero, up = int(rng.integers(-100, 100)), int(rng.integers(-40, 40)), average
     total, count = pooled(shape, x - x_zero, average, whole)
     scales = ((3, x_zero), (3 + up, y_zero)) if average else ((3, x_zero), (3, x_zero))
-    y = np.clip(np.floor(total * 2 ** up / count + 0.5) + y_zero, -128, 127)
+    y = np.clip(np.floor(total.astype(int) * 2 ** up / count + 0.5) + y_zero, -128, 127)
     y = (y if average else total + x_zero).astype(np.int64)
     draft = pool(shape[:3], y.shape[1:], shape[3], shape[4], shape[5][::2], average, whole, *scales)
     return chain([draft], *scales, shape[:3]), y
@@ -174,6 +179,6 @@ def int8_pool(rng, shape, x, average, whole):
 
 def real_pool(rng, shape, x, average, whole):
     y, count = pooled(shape, x, average, whole)
-    y = (y / count if average else y).astype(np.float32)
+    y = y / count.astype(np.float32) if average else y
     draft = pool(shape[:3], y.shape[1:], shape[3], shape[4], shape[5][::2], average, whole)
     return chain([draft], (0, 0), (0, 0), shape[:3], b"", FLOAT32), y

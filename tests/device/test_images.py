@@ -1,4 +1,5 @@
 """Convolutions and poolings: by hand, against NumPy's results, and damaged."""
+import sys
 from array import array
 from binascii import unhexlify
 
@@ -9,21 +10,19 @@ from test_memory import allocated
 
 
 def test_records():
-    """int8 to the bit, float32 of a convolution too; NumPy adds a mean up more exactly."""
+    """To the bit, where floats have all of theirs."""
     n = 0
     for record in cases.records("images"):
         model = aifes.load(unhexlify(record["model"]))
         kind = "f" if record["float"] else "b"
         x, want = [array(kind, unhexlify(record[k])) for k in "xy"]
         assert model.output_shape == tuple(record["shape"])
-        y = array(kind, want)
-        for i in range(len(y)):
-            y[i] = 1
+        y = array(kind, [1] * len(want))
         model.run(x, y)
-        if kind == "b":
-            assert y == want, (n, y, want)
-        else:
+        if kind == "f" and sys.implementation.name == "circuitpython":
             for a, b in zip(y, want):
-                assert abs(a - b) <= 1e-6 * max(1, abs(b)), (n, a, b)
+                assert abs(a - b) <= 1e-5 * max(1, abs(b)), (n, a, b)
+        else:
+            assert bytes(y) == bytes(want), (n, y, want)
         n += 1
     assert n == 60, n

@@ -144,13 +144,15 @@ def float_mean(buf, arena, p, n):
     """Some channels at a time: each pixel of a window is added to a vector of sums."""
     lanes, work, s, add, divide, count, whole = p
     put, macs, most = lanes.put, lanes.macs, lanes.LANES
-    x, y, rows, columns, channels, y_rows, y_columns = (
-        s[0] >> 2, s[1] >> 2, s[2], s[3], s[4], s[5], s[6])
-    for r in range(y_rows):
+    x = s[0] >> 2
+    y = s[1] >> 2
+    columns = s[3]
+    channels = s[4]
+    for r in range(s[5]):
         top = r * s[11] - s[9]
-        bottom = min(top + s[7], rows)
+        bottom = min(top + s[7], s[2])
         top = max(top, 0)
-        for c in range(y_columns):
+        for c in range(s[6]):
             left = c * s[12] - s[10]
             right = min(left + s[8], columns)
             left = max(left, 0)
