@@ -65,7 +65,7 @@ def images():
         yield record(rng, int8_conv, shape, case)
         if case % 2 == 0:
             yield record(rng, real_conv, shape, case)
-    for case, shape in enumerate(POOLS):
+    for shape in POOLS:
         for average, whole in ((0, 0), (1, 0), (1, 1)):
             yield record(rng, int8_pool, shape, average, whole)
             yield record(rng, real_pool, shape, average, whole)
@@ -94,19 +94,20 @@ def int8_conv(rng, shape, x, case):
     per = shape[2] // groups
     w = rng.integers(-128, 128, (m, *kernel, per))
     bias = rng.integers(-4000, 4000, m)
-    x_zero, nearest = int(rng.integers(-128, 128)), bool(case % 2)
+    x_zero, w_zero = rng.integers(-128, 128, 2).tolist()
+    nearest = bool(case % 2)
     by_output = case % 3 == 1
     shifts, zeros = rng.integers(5, 10, m), rng.integers(-50, 50, m)
     if not by_output:
         shifts, zeros = shifts[:1].repeat(m), zeros[:1].repeat(m)
-    acc = np.stack([weighted(windows(v, kernel, *shape[6:], x_zero) - x_zero, w, groups)
+    acc = np.stack([weighted(windows(v, kernel, *shape[6:], x_zero) - x_zero, w - w_zero, groups)
                     for v in x]) + bias
     low, high = (-128, 127) if case % 4 else (-60, 80)
     y = (acc + ((1 << shifts) >> 1 if nearest else 0)) >> shifts
     y = np.clip(y + zeros, low, high)
     draft = conv(geometry(shape, y), bytearray(w.astype(np.int8).tobytes()), bias.tolist(), x_zero,
                  shifts.tolist() if by_output else int(shifts[0]),
-                 zeros.tolist() if by_output else int(zeros[0]), nearest)
+                 zeros.tolist() if by_output else int(zeros[0]), nearest, w_zero)
     changes = {"low": low, "high": high}
     each = m // groups
     block = min(each, (1, 4, 3, 8)[case % 4])
