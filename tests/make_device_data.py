@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import aifes_host
+import device_images
 import graphs
 import numpy as np
 from aifes.format import INT8, decode, frame, nbytes
@@ -19,7 +20,8 @@ def write(folder):
     for name, records in (("tutorial", tutorial()), ("maps", maps()), ("softmax", softmax()),
                           ("nets", nets()), ("helpers", helpers()), ("floats", floats()),
                           ("quantize", quantize()), ("branches", branches()),
-                          ("format1", format1())):
+                          ("format1", format1()), ("images", device_images.images()),
+                          ("cnns", cnns())):
         lines = [json.dumps(r, separators=(",", ":")) for r in records]
         (folder / f"{name}.txt").write_text("\n".join(lines) + "\n")
 
@@ -109,6 +111,25 @@ def floats():
 
 def digits(values):
     return np.array(values, "<f4").tobytes().hex()
+
+
+def cnns():
+    """float32 networks with images; inputs and results have the channels last."""
+    data = np.load(GOLDEN / "cnn_inference.npz")
+    for net in read("cnn_inference.json"):
+        key = net["key"]
+        x, y = data[f"{key}_x"], data[f"{key}_y{len(net['layers']) - 1}"]
+        y = data.get(f"{key}_out_exact", y)
+        first = net["layers"][0].get("axis", 1) == 1
+        shape = (1, 6, 6) if net["name"] == "reshape" else x.shape[1:]
+        x = x.reshape(-1, *shape)
+        if first:
+            x, y = x.transpose(0, 2, 3, 1), y.transpose(0, 2, 3, 1) if y.ndim == 4 else y
+        layers = [{k: v for k, v in layer.items() if k != "axis"} for layer in net["layers"]
+                  if layer["type"] != "reshape"]
+        yield {"name": net["name"], "shape": x.shape[1:], "first": first, "layers": layers,
+               "params": digits(data[f"{key}_params"]), "bytes": net["parameter_bytes"],
+               "x": digits(x), "y": digits(y)}
 
 
 def quantize():

@@ -8,18 +8,16 @@ __version__ = "0.1.0"
 __all__ = ("load", "Model", "ModelError")
 
 # compiled, this file has at most 512 bytes: then littlefs keeps it in its folder, in no block
-# one string takes less of the heap than eleven
-_LAYERS = "Sequential Input Dense ReLU LeakyReLU ELU Sigmoid Tanh Softsign Softmax q7"
+# strings take less of the heap than as many names
+_PARTS = (
+    ("layers", "Sequential Input Dense ReLU LeakyReLU ELU Sigmoid Tanh Softsign Softmax q7"),
+    ("layers.image", "Conv2D Conv1D MaxPool2D AvgPool2D Flatten BatchNorm"),
+    ("quantizer", "quantize Quantizer"), ("summary", "finite"))
 
 
 def __getattr__(name):
     # not `from . import layers`: MicroPython would look the submodule up here again
-    if name in _LAYERS.split():
-        import aifes.layers as module
-    elif name in ("quantize", "Quantizer"):
-        import aifes.quantizer as module
-    elif name == "finite":
-        import aifes.summary as module
-    else:
-        raise AttributeError(name)
-    return getattr(module, name)
+    for part, names in _PARTS:
+        if name in names.split():
+            return getattr(__import__("aifes." + part, None, None, (name,)), name)
+    raise AttributeError(name)

@@ -17,7 +17,7 @@ from . import q7  # noqa: F401  aifes.q7
 from .assemble import chain, plan_arena
 from .dense import Dense
 from .given import count
-from .map import ELU, Activation, LeakyReLU, ReLU, Sigmoid, Softsign, Tanh  # noqa: F401
+from .map import ELU, LeakyReLU, ReLU, Sigmoid, Softsign, Tanh  # noqa: F401
 from .softmax import Softmax
 
 
@@ -48,7 +48,7 @@ class Sequential:
             raise ModelError("a Sequential is a list that starts with Input(n) and has at least "
                              "one layer more")
         for layer in layers[1:]:
-            if not isinstance(layer, (Dense, Activation, Softmax)):
+            if not hasattr(layer, "lower_float"):
                 raise ModelError(f"a Sequential takes layers, not {type(layer).__name__}: Dense(n) "
                                  "or an activation such as ReLU()")
         self.layers = layers
@@ -57,22 +57,30 @@ class Sequential:
         self.dtype = dtype
 
     def _sizes(self):
-        """(layer, inputs, outputs) of all layers after the input."""
-        n = elements(self.layers[0].shape)
+        """(layer, shape of its input, of its result) of all layers after the input."""
+        x = self.layers[0].shape
         found = []
         for layer in self.layers[1:]:
-            m = layer.n_out(n)
-            found.append((layer, n, m))
-            n = m
+            y = layer.result(x)
+            found.append((layer, x, y))
+            x = y
         return found
 
     def _dense(self):
-        return [s for s in self._sizes() if s[0].kind == "dense"]
+        """(layer, inputs, outputs) of those that AIfES's int8 buffer has."""
+        found = []
+        for layer, x, y in self._sizes():
+            if layer.kind == "dense":
+                found.append((layer, elements(x), elements(y)))
+            elif layer.tensors(x):
+                raise ModelError(f"AIfES has no int8 {layer.kind} and no parameter buffer of it: "
+                                 "give the layer its weights, bias, weights_q and result_q")
+        return found
 
     def parameter_memory_size(self, align=4):
         """Bytes of the AIfES parameter buffer of this network, entries aligned to 1, 2 or 4."""
         if self.dtype == "f":
-            return sum([4 * m * (n + 1) for _, n, m in self._dense()])
+            return sum([4 * _parameters(layer, x) for layer, x, _ in self._sizes()])
         total = _up(3, align)
         for _, n, m in self._dense():
             total += 2 * _up(3, align) + _up(n * m, align) + _up(2, align) + 4 + 4 * m
@@ -90,11 +98,10 @@ class Sequential:
                              "takes {}".format(len(buf), align, need))
         if self.dtype == "f":
             at = 0
-            for layer, n, m in self._dense():
-                layer.weights = bytes(buf[at:at + 4 * n * m])
-                at += 4 * n * m
-                layer.bias = bytes(buf[at:at + 4 * m])
-                at += 4 * m
+            for layer, x, _ in self._sizes():
+                for name, n in layer.tensors(x):
+                    setattr(layer, name, bytes(buf[at:at + 4 * n]))
+                    at += 4 * n
             return
         at = 0
 
@@ -116,8 +123,14 @@ class Sequential:
             layer.bias = struct.unpack_from("<%di" % m, buf, take(4 * m))
 
     def inference_memory_size(self):
-        """Bytes of the arena: the largest sum of a dense layer's input and output."""
-        results = [(m, layer.kind != "dense", 0) for layer, _, m in self._sizes()]
+        """Bytes of the arena: the largest sum of a layer's input, its output and its scratch."""
+        results, before = [], None
+        for layer, x, y in self._sizes():
+            # what has no scratch(), and what goes into the weights before it, works where x lies
+            inside = not hasattr(layer, "scratch") or (
+                layer.kind == "batch_norm" and before in ("dense", "conv2d"))
+            results.append((elements(y), inside, 0 if inside else layer.scratch(x)))
+            before = layer.kind
         total = plan_arena(elements(self.layers[0].shape), results)[0]
         return total if self.dtype == "b" else 4 * total
 
@@ -131,17 +144,23 @@ class Sequential:
         rows = self._rows()
         if not is_float:
             rows[0] = rows[0][:3] + list(q)
-        drafts, number, dense = [], 0, 0
-        for layer, n, _ in self._sizes():
+        drafts, number, image = [], 0, None
+        for layer, x, _ in self._sizes():
             number += 1
+            if layer.kind == "flatten" and layer.channels_first:
+                image = x  # in another order: to the next Dense
+            if image and layer.kind == "dense":
+                layer = _reordered(layer, image, is_float)
+                image = None
             if is_float:
-                layer.lower_float(drafts, n, dense)
-                dense += layer.kind == "dense"
+                layer.lower_float(drafts, x, number - 1)
                 continue
-            q = layer.lower(drafts, n, q, self.exact, number - 1)
+            q = layer.lower(drafts, x, q, self.exact, number - 1)
             rows[number] = rows[number][:3] + list(q)
+        if image:
+            raise ModelError("Flatten(channels_first=True) is for a Dense after it")
         meta = {"name": self.name, "layers": rows}
-        if self._sizes()[-1][2] == 1:
+        if elements(self._sizes()[-1][2]) == 1:
             meta["boundary"] = 0.5 if self.layers[-1].kind in ("sigmoid", "softmax") else 0
         return chain(drafts, first, q, self.layers[0].shape, bytes(json.dumps(meta), "utf-8"),
                      FLOAT32 if is_float else INT8)
@@ -152,8 +171,8 @@ class Sequential:
 
     def _rows(self):
         rows = [["input", elements(self.layers[0].shape), 0, None, None]]
-        for layer, n, m in self._sizes():
-            rows.append([layer.kind, m, layer.parameters(n), None, None])
+        for layer, x, y in self._sizes():
+            rows.append([layer.kind, elements(y), _parameters(layer, x), None, None])
         return rows
 
     def __str__(self):
@@ -162,6 +181,19 @@ class Sequential:
         return "{}: parameter memory {} bytes, inference memory {} bytes\n{}".format(
             self.name, self.parameter_memory_size(), self.inference_memory_size(),
             table(self._rows()))
+
+
+def _parameters(layer, x):
+    """How many numbers the tensors of a layer have; x: the shape of its input."""
+    return sum([n for _, n in layer.tensors(x)])
+
+
+def _reordered(layer, image, is_float):
+    """The Dense that takes this image with the channels last."""
+    from .image import channels_last
+
+    weights = channels_last(layer, image, is_float)
+    return Dense(layer.n, weights, layer.bias, layer.weights_q, layer.result_q, layer.transposed)
 
 
 def _whole_bytes(buf):

@@ -135,14 +135,18 @@ def chain(drafts, in_scale, out_scale, in_shape=None, metadata=b"", dtype=INT8, 
     arena, offsets = plan_arena(
         drafts[0].n_in, [(d.n_out, room(d.opcode).IN_PLACE, d.scratch) for d in drafts])
     last = len(drafts) - 1
-    tensors = [_end(dtype, in_scale, 0, in_shape or (drafts[0].n_in,)),
-               _end(dtype, out_scale, unit * offsets[last], _shape(drafts[last]))]
+    shapes = [in_shape or (drafts[0].n_in,)]
+    for d in drafts:  # in place, it stays an image
+        shapes.append(d.shapes[1] if d.shapes else shapes[-1] if room(d.opcode).IN_PLACE
+                      else (d.n_out,))
+    tensors = [_end(dtype, in_scale, 0, shapes[0]),
+               _end(dtype, out_scale, unit * offsets[last], shapes[-1])]
     ops, x = [], 0
     for i in range(len(drafts)):
         d = drafts[i]
         y = 1 if i == last else len(tensors)
         if y > 1:
-            tensors.append(Tensor(dtype, 0, 0, unit * offsets[i], None, _shape(d)))
+            tensors.append(Tensor(dtype, 0, 0, unit * offsets[i], None, shapes[i + 1]))
         outputs = (y,)
         if d.scratch:
             at = d.n_out if offsets[i] == 0 else d.n_in
@@ -151,10 +155,6 @@ def chain(drafts, in_scale, out_scale, in_shape=None, metadata=b"", dtype=INT8, 
         ops.append(Op(d.opcode, d.flags, (x,), outputs, d.fields))
         x = y
     return assemble(ops, tensors, 1, 1, unit * arena, metadata, memory)
-
-
-def _shape(draft):
-    return draft.shapes[1] if draft.shapes else (draft.n_out,)
 
 
 def _end(dtype, scale, offset, shape):

@@ -30,13 +30,13 @@ class Geometry:
             f[:7] + self.numbers + (pad, 0, self.groups) + f[7:])), (self.x, self.y), self.n)
 
 
-def conv(geometry, weights, bias, x_zero, shift, zero_point, nearest=False):
+def conv(geometry, weights, bias, x_zero, shift, zero_point, nearest=False, weight_zero=0):
     """The Draft of int8.
 
     weights: int8 [outputs][kernel rows][kernel columns][channels of the group] in one buffer; the
     rest as layers.dense.dense() has it. Raises ModelError if a bias is too large.
     """
-    draft = dense.dense(weights, 0, bias, x_zero, shift, zero_point, nearest)
+    draft = dense.dense(weights, weight_zero, bias, x_zero, shift, zero_point, nearest)
     return geometry.draft(draft.fields, draft.flags, x_zero)
 
 

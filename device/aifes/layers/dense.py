@@ -1,7 +1,7 @@
 """The dense layer by hand, and its Drafts: what is constant is folded into the bias."""
 import struct
 
-from ..format import ModelError
+from ..format import ModelError, size
 from ..ops.dense import ACC_LIMIT, NEAREST, Fields
 from .assemble import Draft
 from .given import count, raw
@@ -88,36 +88,48 @@ class Dense:
         self.result_q = result_q
         self.transposed = transposed
 
-    def n_out(self, n):
-        return self.n
+    def result(self, x):
+        return (self.n,)
 
-    def parameters(self, n):
-        return self.n * (n + 1)
+    def tensors(self, x):
+        return ("weights", size(x) * self.n), ("bias", self.n)
 
-    def lower(self, drafts, n, q, exact, number):
-        """Add the Drafts of int8; the scale of the result. n: inputs, q: their scale."""
-        if not (self.weights and self.bias and self.weights_q and self.result_q):
-            raise ModelError(f"dense layer {number} has no parameters yet: give weights, bias, "
-                             "weights_q and result_q, or call load_parameters()")
-        if len(self.weights) != n * self.n or len(self.bias) != self.n:
-            raise ModelError("dense layer {} takes {} weights and {} biases, not {} and {}".format(
-                number, n * self.n, self.n, len(self.weights), len(self.bias)))
-        shift = q[0] + self.weights_q[0] - self.result_q[0]
-        if not 0 <= shift <= 31:
-            raise ModelError(f"dense layer {number} would shift by {shift}: the input's shift plus "
-                             "the weights' minus the result's must be 0 to 31")
-        weights = self.weights
+    def scratch(self, x):
+        return 0
+
+    def lower(self, drafts, x, q, exact, number):
+        """Add the Drafts of int8; the scale of the result. x: the input's shape, q: its scale."""
+        weights, shift = q7_parameters(self, x, q, f"dense layer {number}")
         if isinstance(weights, bytearray):
             weights = bytes(weights)  # dense() would change the caller's
         drafts.append(dense(weights, self.weights_q[1], self.bias, q[1], shift,
                             self.result_q[1], exact, self.transposed))
         return self.result_q
 
-    def lower_float(self, drafts, n, number):
+    def lower_float(self, drafts, x, number):
         """Add the Draft of float32."""
         if self.weights is None or self.bias is None:
             raise ModelError(f"dense layer {number} has no parameters yet: give weights and bias, "
                              "or call load_parameters()")
         what = f"dense layer {number}"
-        drafts.append(float_dense(raw(self.weights, n * self.n, what),
+        drafts.append(float_dense(raw(self.weights, size(x) * self.n, what),
                                   raw(self.bias, self.n, what), self.transposed))
+
+
+def q7_parameters(layer, x, q, what):
+    """(weights, shift) of a Dense or Conv2D of int8; ModelError if they do not fit.
+
+    x: the input's shape, q: its scale.
+    """
+    if not (layer.weights and layer.bias and layer.weights_q and layer.result_q):
+        raise ModelError(f"{what} has no parameters yet: give weights, bias, weights_q and "
+                         "result_q, or call load_parameters()")
+    (_, n), (_, m) = layer.tensors(x)
+    if len(layer.weights) != n or len(layer.bias) != m:
+        raise ModelError("{} takes {} weights and {} biases, not {} and {}".format(
+            what, n, m, len(layer.weights), len(layer.bias)))
+    shift = q[0] + layer.weights_q[0] - layer.result_q[0]
+    if not 0 <= shift <= 31:
+        raise ModelError(f"{what} would shift by {shift}: the input's shift plus the weights' "
+                         "minus the result's must be 0 to 31")
+    return layer.weights, shift

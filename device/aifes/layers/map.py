@@ -1,5 +1,5 @@
 """Elementwise activations by hand, and their Drafts: for int8 inside the op before, if it can."""
-from ..format import ModelError
+from ..format import ModelError, size
 from ..ops import room
 from ..ops.map import FUNCTIONS, Fields
 from . import activations, q7
@@ -55,14 +55,15 @@ class Activation:
 
     alpha = None
 
-    def n_out(self, n):
-        return n
+    def result(self, x):
+        return x
 
-    def parameters(self, n):
-        return 0
+    def tensors(self, x):
+        return ()
 
-    def lower(self, drafts, n, q, exact, number):
-        """Add the Drafts of int8; the scale of the result. n: elements, q: the input's scale."""
+    def lower(self, drafts, x, q, exact, number):
+        """Add the Drafts of int8; the scale of the result. x: the input's shape, q: its scale."""
+        n = size(x)
         shift, zero = q
         out = activations.OUT_SCALE.get(self.kind, q)
         if self.kind == "relu":
@@ -76,11 +77,11 @@ class Activation:
                 self.kind, _q7_alpha(self.alpha), shift, zero))
         return out
 
-    def lower_float(self, drafts, n, number):
+    def lower_float(self, drafts, x, number):
         """Add the Draft of float32."""
         if isinstance(self.alpha, tuple):
             raise ModelError(f"alpha of the {self.kind} of a float32 network is a number")
-        drafts.append(float_map(self.kind, n, self.alpha))
+        drafts.append(float_map(self.kind, size(x), self.alpha))
 
 
 def _check_shift(kind, shift):

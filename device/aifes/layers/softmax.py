@@ -1,5 +1,5 @@
 """Softmax by hand, and its Drafts."""
-from ..format import ModelError
+from ..format import ModelError, size
 from ..ops.softmax import NEAREST, Fields
 from . import activations
 from .assemble import Draft
@@ -18,20 +18,20 @@ class Softmax:
 
     kind = "softmax"
 
-    def n_out(self, n):
-        return n
+    def result(self, x):
+        return x
 
-    def parameters(self, n):
-        return 0
+    def tensors(self, x):
+        return ()
 
-    def lower(self, drafts, n, q, exact, number):
-        """Add the Draft of int8; the scale of the result. n: elements, q: the input's scale."""
+    def lower(self, drafts, x, q, exact, number):
+        """Add the Draft of int8; the scale of the result. x: the input's shape, q: its scale."""
         make = activations.exact_softmax_table if exact else activations.aifes_softmax_table
         if not 0 <= q[0] <= 24:
             raise ModelError(f"softmax is defined for shifts 0 to 24, not {q[0]}")
-        drafts.append(softmax(n, make(q[0]), exact))
+        drafts.append(softmax(size(x), make(q[0]), exact))
         return activations.OUT_SCALE["softmax"]
 
-    def lower_float(self, drafts, n, number):
+    def lower_float(self, drafts, x, number):
         """Add the Draft of float32."""
-        drafts.append(softmax(n, None))
+        drafts.append(softmax(size(x), None))

@@ -15,38 +15,45 @@ def float32(buf, op, x, y, work):
 
 
 def _pixels(buf, op, x, y, column, pad, outputs, size, extra):
+    k = end = at = m = j = place = row = 0  # MicroPython is faster with the first 16 names
     f = op.fields
     rows, columns, channels = op.inputs[0].shape
     y_rows, y_columns, n_out = op.outputs[0].shape
-    per, each = channels // f.groups, n_out // f.groups
-    at = 0
+    groups = f.groups
+    per, each = channels // groups, n_out // groups
+    kernel_columns, step, spread = f.kernel_columns, f.dilation_columns, f.spread_columns
+    in_a_row = groups == step == spread == 1  # pixels side by side are so in the window, too
     for r in range(y_rows):
         top = r * f.stride_rows - f.top
         for c in range(y_columns):
             left = c * f.stride_columns - f.left
-            for g in range(f.groups):
+            for g in range(groups):
                 k = 0
                 for i in range(f.kernel_rows):
-                    row = _place(top + i * f.dilation_rows, f.spread_rows, rows)
-                    for j in range(f.kernel_columns):
-                        place = _place(left + j * f.dilation_columns, f.spread_columns, columns)
-                        if row < 0 or place < 0:
-                            for _ in range(per):
+                    row = top + i * f.dilation_rows
+                    if row >= 0:
+                        row = -1 if row % f.spread_rows else row // f.spread_rows
+                    j = 0
+                    while j < kernel_columns:
+                        place = left + j * step
+                        j += 1
+                        m = 0
+                        if 0 <= row < rows and place >= 0 and not place % spread:
+                            place //= spread
+                            if place < columns:
+                                m = min(kernel_columns - j + 1, columns - place) if in_a_row else 1
+                        if m:
+                            at = (row * columns + place) * channels + g * per
+                            j += m - 1
+                            end = k + m * per
+                            while k < end:
+                                column[k] = x[at]
+                                k += 1
+                                at += 1
+                        else:
+                            end = k + per
+                            while k < end:
                                 column[k] = pad
                                 k += 1
-                        else:
-                            p = (row * columns + place) * channels + g * per
-                            for _ in range(per):
-                                column[k] = x[p]
-                                k += 1
-                                p += 1
-                outputs(buf, f, column, y, at, each, g * each, f.weights + g * size, extra)
-                at += each
-
-
-def _place(at, spread, n):
-    """Which of n pixels lies there, -1 if none does."""
-    if at < 0 or at % spread:
-        return -1
-    at //= spread
-    return at if at < n else -1
+                outputs(buf, f, column, y, (r * y_columns + c) * n_out + g * each, each, g * each,
+                        f.weights + g * size, extra)

@@ -11,7 +11,7 @@ def int8(op, x, y):
     return dense, array("i", (
         x[0].offset, y[0].offset, size(x[0].shape), f.zero_point + 128, f.weight_zero, f.low + 128,
         f.high + 128, f.shift, f.group, f.interleave, f.weights, f.bias, f.shifts, f.table,
-        f.multipliers)), size(y[0].shape)
+        f.multipliers, 0)), size(y[0].shape)
 
 
 def float32(op, x, y, work):
@@ -37,7 +37,7 @@ def dense(buf: ptr8, arena: ptr8, p: ptr32, n_out: int):  # noqa: F821
         k -= 1
         total += x[k] ^ 128
     start = weight_zero * ((n_in << 7) - total)
-    b = ptr8(int(buf) + p[11])  # noqa: F821
+    b = ptr8(int(arena if p[15] else buf) + p[11])  # noqa: F821
     shifts = p[12]
     multipliers = p[14]
     table = p[13]
