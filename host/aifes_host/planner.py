@@ -26,18 +26,23 @@ class Placement:
 
 @dataclass
 class _Block:
-    """Tensors that share their bytes, from the first op that needs them to the last."""
+    """Tensors that share their bytes, from the first op that needs them to the last.
+
+    unread: an output that nothing reads: what an op works in.
+    """
 
     size: int
     first: int
     last: int
     tensors: list
+    unread: bool = False
 
 
 def plan(n_bytes, ops, n_inputs, outputs):
     """The Placement of tensors of n_bytes each.
 
-    ops: (inputs, outputs, in_place) of each, with numbers of tensors; in_place: whether a result
+    ops: (inputs, outputs, in_place) of each, with numbers of tensors; an output that nothing reads
+    is needed while its op runs. in_place: whether a result
     may lie where an input of the same size lies that nothing needs any more. Tensors 0 to n_inputs
     - 1 are there from the start; `outputs` stay until the end. Sizes and offsets of a multiple of 4
     come from sizes that are.
@@ -131,7 +136,7 @@ def _live(n_bytes, ops, order, n_inputs, outputs, last_first):
                 block.last = max(block.last, until.get(t, step))
                 block.tensors.append(t)
             else:
-                where[t] = _Block(n_bytes[t], step, until.get(t, step), [t])
+                where[t] = _Block(n_bytes[t], step, until.get(t, step), [t], t not in until)
                 blocks.append(where[t])
     return blocks
 
@@ -218,5 +223,5 @@ def _from_both_ends(blocks, beside, size):
         if not gaps:
             return None
         placed[k] = gaps[-1][1] - n if top else gaps[0][0]
-        top = not top
+        top = top if blocks[k].unread else not top
     return placed

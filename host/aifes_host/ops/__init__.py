@@ -12,14 +12,17 @@ a buffer these functions:
                                                 layout.TARGETS, constants as bytes
 buf: array of uint8; op: aifes.format.Op; tensors: those of its Plan.
 """
-from . import add, dense, map, softmax
+from . import add, conv, dense, map, pool, softmax
 from .add import Add
+from .conv import Conv
 from .dense import Dense
 from .map import Activation
+from .pool import Pool
 from .softmax import Softmax
 
-__all__ = ["KINDS", "ROOMS", "Activation", "Add", "Dense", "Softmax", "activation"]
-ROOMS = {"dense": dense, "map": map, "softmax": softmax, "add": add}  # by their name on the device
+__all__ = ["KINDS", "ROOMS", "Activation", "Add", "Conv", "Dense", "Pool", "Softmax", "activation"]
+ROOMS = {"dense": dense, "map": map, "softmax": softmax, "add": add, "conv": conv,
+         "pool": pool}  # by their name on the device
 KINDS = (*map.KINDS, *softmax.KINDS)
 
 
