@@ -64,8 +64,8 @@ def write_report(result, x, path, labels=None, model=None, tested=True):
     whether the samples are others than the calibration's. Returns its main figures, for JSON.
     """
     model = model or result.model
-    x = result.graph.samples(x)
     comparison = result.compare(x, labels)
+    x = result.graph.samples(x)
     found = stages(result, x)
     names, tables = matrices(result, outputs(found), labels)
     agreement = tables[-1].agreement if tables else None
