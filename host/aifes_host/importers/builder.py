@@ -71,7 +71,7 @@ class Builder:
         if shape is not None:
             source.tell(shape)
         self.sources.append(self.step(source))
-        return Value(self, self.sources[-1], source.shape, lead, batch, source)
+        return Value(self, self.sources[-1], None, lead, batch, source)
 
     def step(self, layer, *inputs):
         """A Step that reads others."""
@@ -220,6 +220,11 @@ class Value:
     def conv(self, weights, bias, name, **how):
         """A convolution of an image; weights, bias, how: as Conv has them."""
         weights = np.asarray(weights, np.float64)
+        if self._is_row:
+            padding = how.pop("padding", (0, 0, 0, 0))
+            how = {key: value if key == "groups" else value[::-1] for key, value in how.items()}
+            return self._turned().conv(weights.swapaxes(0, 1), bias, name, **how,
+                                       padding=(*padding[2:], *padding[:2]))._turned()
         self._count(weights, name)
         x, padding = self._image(name, how.get("padding", (0, 0, 0, 0)))
         n_out = weights.shape[-1] if weights.ndim else 0
@@ -230,6 +235,9 @@ class Value:
     def pool(self, kernel, stride, padding, name, average=False, whole=False):
         """The largest or the mean of windows of an image; the rest as Pool has it."""
         self.check_padding(name)
+        if self._is_row:
+            return self._turned().pool(kernel[::-1], stride[::-1], (*padding[2:], *padding[:2]),
+                                       name, average, whole)._turned()
         x, _ = self._image(name)
         # of one window it does not matter, and may be more than a Pool has
         stride = [1 if n + before + after == k else s for n, before, after, k, s in zip(
@@ -246,6 +254,16 @@ class Value:
         places = np.full(shape, -1)
         places[top:top + rows, left:left + columns] = order.of(self.places, self.shape)
         return replace(self, own=shape, moved=places, padded=name) if any(padding) else self
+
+    @property
+    def _is_row(self):
+        """Whether it is a signal, of one column, seen as one row."""
+        image = self.step.image
+        return image not in (None, self.shape) and len(self.shape) == 3 and (
+            image == (self.shape[1], self.shape[0], self.shape[2]) and 1 in image[:2])
+
+    def _turned(self):
+        return self.transposed((1, 0, 2))
 
     def _image(self, name, padding=(0, 0, 0, 0)):
         """Itself without padding, in order in memory, and that padding added to the given one."""

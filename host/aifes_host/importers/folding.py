@@ -1,8 +1,8 @@
 """Affine steps (scalers, normalization, batch normalization) as parts of the layers beside them.
 
-One goes into the dense layer or convolution before it if nothing else reads that layer, or else into
-those that read it. Only what is left becomes a layer of its own: a diagonal dense one, of images a
-convolution of single pixels.
+One goes into the dense layer or convolution before it if nothing else reads that layer, or else
+into those that read it. Only what is left becomes a layer of its own: a diagonal dense one, of
+images a convolution of single pixels.
 """
 import math
 from collections import Counter
