@@ -1,10 +1,11 @@
 """From ops that read and make named tensors to one .aifes buffer."""
+import itertools
 import json
 from dataclasses import dataclass
 
 import numpy as np
 from aifes import __version__
-from aifes.format import FLOAT32, INT8, MAX_OPS, Op, Tensor
+from aifes.format import FLOAT32, INT8, MAX_OPS, Op, Tensor, size
 from aifes.layers.assemble import Draft
 from aifes.layers.assemble import assemble as put_together
 from aifes.ops import room
@@ -27,6 +28,16 @@ class Step:
     output: str
     layers: list
 
+    @property
+    def outputs(self):
+        """What it makes, and the scratch that it works in, if it does."""
+        return (self.output, (self.output, "scratch"))[:1 + (self.draft.scratch > 0)]
+
+    @property
+    def shape(self):
+        """Of what it makes."""
+        return self.draft.shapes[1] if self.draft.shapes else (self.draft.n_out,)
+
 
 def assemble(graph, steps, scales=None, metadata=b""):
     """(the .aifes buffer, the Steps as they are executed) of a Graph.
@@ -41,45 +52,54 @@ def assemble(graph, steps, scales=None, metadata=b""):
         raise ConversionError(f"a model has up to {MAX_ENDS} inputs, {MAX_ENDS} outputs and "
                               f"{MAX_OPS} ops, this network {n}, {len(ends) - n} and {len(steps)}: "
                               "split it")
-    steps, offsets, arena = _planned(graph, steps, ends, unit)
-    number = {name: k for k, name in enumerate(offsets)}
+    steps, places, arena = _planned(graph, steps, ends, unit)
+    number = {name: k for k, name in enumerate(places)}
     tensors = []
-    for name, (size, offset) in offsets.items():
-        shape = graph.tensors[name].shape if name in graph.tensors else (size,)
+    for name, (shape, offset) in places.items():
         shift, zero = scales[name] if scales and name in ends else (0, 0)
         table = None
         if isinstance(shift, np.ndarray):
             table, shift, zero = (shift.tolist(), zero.tolist()), 0, 0
         tensors.append(Tensor(dtype, shift, zero, offset, table, shape))
     ops = [Op(step.draft.opcode, step.draft.flags, tuple(number[x] for x in step.inputs),
-              (number[step.output],), step.draft.fields) for step in steps]
+              tuple(number[y] for y in step.outputs), step.draft.fields) for step in steps]
     return bytes(put_together(ops, tensors, n, len(ends) - n, arena, metadata)), steps
 
 
 def _planned(graph, steps, ends, unit):
-    """(Steps as they are executed, {name: (elements, offset)} with the ends first, arena)"""
-    sizes = {t.name: t.size for t in graph.inputs}
-    sizes.update((step.output, step.draft.n_out) for step in steps)
-    names = ends + [name for name in sizes if name not in ends]
+    """(Steps as they are executed, {name: (shape, offset)} of the tensors, arena)
+
+    The ends come first, then the results of the Steps, then what these work in.
+    """
+    shapes = {t.name: t.shape for t in graph.inputs}
+    for step in steps:
+        shapes[step.output] = step.shape
+    shapes.update((name, t.shape) for name, t in graph.tensors.items() if name in shapes)
+    shapes.update((step.outputs[1], (step.draft.scratch,)) for step in steps if step.draft.scratch)
+    names = ends + [name for name in shapes if name not in ends]
     number = {name: k for k, name in enumerate(names)}
     placed = plan(
-        [unit * sizes[name] for name in names],
-        [([number[x] for x in step.inputs], [number[step.output]],
+        [unit * size(shapes[name]) for name in names],
+        [([number[x] for x in step.inputs], [number[y] for y in step.outputs],
           room(step.draft.opcode).IN_PLACE) for step in steps],
         len(graph.inputs), range(len(graph.inputs), len(ends)))
     steps = [steps[i] for i in placed.order]
     names = ends + [step.output for step in steps if step.output not in ends]
-    return steps, {name: (sizes[name], placed.offsets[number[name]])
+    names += [step.outputs[1] for step in steps if step.draft.scratch]
+    return steps, {name: (shapes[name], placed.offsets[number[name]])
                    for name in names}, placed.arena
 
 
 def alone(step, values):
     """The .aifes buffer of a single Step on arrays [samples, elements], one for each input."""
-    draft, x = step.draft, [v.shape[1] for v in values]
-    sizes = [*x, draft.n_out]
-    tensors = [Tensor(INT8, 0, 0, sum(sizes[:k]), None, (n,)) for k, n in enumerate(sizes)]
-    op = Op(draft.opcode, draft.flags, tuple(range(len(x))), (len(x),), draft.fields)
-    return bytes(put_together([op], tensors, len(x), 1, sum(sizes)))
+    draft = step.draft
+    shapes = [draft.shapes[0]] if draft.shapes else [(v.shape[1],) for v in values]
+    n = len(shapes)
+    shapes += [step.shape, (draft.scratch,)][:len(step.outputs)]
+    ends = [0, *itertools.accumulate(map(size, shapes))]
+    tensors = [Tensor(INT8, 0, 0, at, None, shape) for at, shape in zip(ends, shapes)]
+    op = Op(draft.opcode, draft.flags, tuple(range(n)), tuple(range(n, len(shapes))), draft.fields)
+    return bytes(put_together([op], tensors, n, 1, ends[-1]))
 
 
 def metadata(graph, rows, how):

@@ -18,7 +18,10 @@ def check(graph, x):
     if len(x) < FEW:
         found.append(f"only {len(x)} samples: ranges are as wide as these; give some hundred as "
                      "they occur on the board")
-    same = np.flatnonzero((x == x[0]).all(axis=0))
+    columns = np.split(np.arange(graph.n_in), np.cumsum([t.size for t in graph.inputs])[:-1])
+    alike = [i for t, part in zip(graph.inputs, columns) for i in part
+             if all(node.layer.pixels for node in graph.readers(t.name))]  # known from their kind
+    same = np.setdiff1d(np.flatnonzero((x == x[0]).all(axis=0)), alike)
     if len(same):
         found.append(f"input {_numbers(same)} never changes: what it does to the network is not "
                      "calibrated; vary it or leave it out")

@@ -35,7 +35,8 @@ def blocks(plan):
             t = plan.tensors[k]
             same = next((of[x] for x in op.inputs if plan.tensors[x].offset == t.offset), None)
             if same is None:
-                same = Block(f"{NAMES[op.opcode]} {i}", t.offset, nbytes(t), i, i)
+                what = NAMES[op.opcode] if k == op.outputs[0] else "scratch"
+                same = Block(f"{what} {i}", t.offset, nbytes(t), i, i)
                 found.append(same)
             same.last = max(same.last, until.get(k, i))
             of[k] = same

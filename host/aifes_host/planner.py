@@ -37,7 +37,8 @@ class _Block:
 def plan(n_bytes, ops, n_inputs, outputs):
     """The Placement of tensors of n_bytes each.
 
-    ops: (inputs, outputs, in_place) of each, with numbers of tensors; in_place: whether a result
+    ops: (inputs, outputs, in_place) of each, with numbers of tensors; an output that nothing reads
+    is needed while its op runs. in_place: whether a result
     may lie where an input of the same size lies that nothing needs any more. Tensors 0 to n_inputs
     - 1 are there from the start; `outputs` stay until the end. Sizes and offsets of a multiple of 4
     come from sizes that are.
@@ -218,5 +219,6 @@ def _from_both_ends(blocks, beside, size):
         if not gaps:
             return None
         placed[k] = gaps[-1][1] - n if top else gaps[0][0]
-        top = not top
+        if blocks[k].first < blocks[k].last:  # no scratch, which is gone with its op
+            top = not top
     return placed

@@ -81,13 +81,13 @@ def nearest(values, bits):
     return np.trunc(values + np.copysign(0.5, values)).astype(np.int64)
 
 
-def result_shifts(weights, shifts, x, real):
-    """Of shifts - 1, shifts and shifts + 1 the ones that lose least of x @ weights (int array).
+def result_shifts(weights, shifts, product, real):
+    """Of shifts - 1, shifts and shifts + 1 the ones that lose least of a product (int array).
 
-    x: what the layer gets in Q7, real numbers; real: [samples, outputs], up to an offset, which
-    the bias takes.
+    product: makes results [.., outputs] of weights, with what the layer gets in Q7; real: the float
+    ones, up to an offset, which the bias takes.
     """
     tried = np.stack([shifts, shifts - 1, shifts + 1])
-    losses = [(x @ dequantize_values(quantize_values(weights, s, 0), s, 0) - real).var(axis=0)
+    losses = [(product(dequantize_values(quantize_values(weights, s, 0), s, 0)) - real).var(axis=0)
               for s in tried]
     return np.choose(np.argmin(losses, axis=0), tried)

@@ -21,7 +21,8 @@ from .pool import Pool
 from .softmax import Softmax
 
 __all__ = ["KINDS", "ROOMS", "Activation", "Add", "Conv", "Dense", "Pool", "Softmax", "activation"]
-ROOMS = {"dense": dense, "map": map, "softmax": softmax, "add": add}  # by their name on the device
+ROOMS = {"dense": dense, "map": map, "softmax": softmax, "add": add, "conv": conv,
+         "pool": pool}  # by their name on the device
 KINDS = (*map.KINDS, *softmax.KINDS)
 
 

@@ -2,9 +2,23 @@
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from aifes.ops.conv import MAX_WINDOW
+from aifes.layers import q7
+from aifes.layers.conv import Geometry, conv, float_conv
+from aifes.ops.conv import MAX_WINDOW, scratch
+from aifes.ops.dense import weights_size
+from aifes.quantizer import scales
 
 from ..graph import LARGEST, ConversionError
+from ..scales import (
+    best_scale,
+    dequantize_values,
+    quantize_values,
+    result_shifts,
+    rounded,
+    weight_shifts,
+)
+from . import dense
+from .float32 import F
 from .layer import Layer
 from .windows import Windows, numbers, result_size, take_image
 
@@ -92,8 +106,24 @@ class Conv(Layer):
         return Windows(self.image, self.shape(self.image), self.kernel, self.stride,
                        self.padding[::2], self.dilation, self.spread)
 
+    @property
+    def _geometry(self):
+        return Geometry(self.image, self.shape(self.image), self.kernel, self.stride,
+                        self.padding[::2], self.dilation, self.spread, self.groups)
+
+    def _by_group(self, weights):
+        """[groups, elements of a window, outputs of a group] of weights [.., outputs]."""
+        return weights.reshape(self.window, self.groups, -1).transpose(1, 0, 2)
+
+    def _products(self, x, weights):
+        """x * weights, without a bias, [pixels of all samples, outputs]."""
+        n_out = len(self.bias)
+        return np.concatenate([
+            (columns @ self._by_group(weights)).transpose(1, 0, 2).reshape(-1, n_out)
+            for _, columns in self._windows.columns(x, 0.0, self.groups)])
+
     def __call__(self, x):
-        return product(self._windows, x, 0.0, by_group(self.weights, self.groups), self.bias)
+        return (self._products(x, self.weights) + self.bias).reshape(len(x), -1)
 
     def scaled(self, inputs=1.0, results=1.0):
         """The same layer, of inputs that were divided by a factor, its results times another."""
@@ -103,16 +133,152 @@ class Conv(Layer):
         return "Conv({}x{}, {} -> {}, {!r})".format(
             *self.kernel, self.weights.shape[2] * self.groups, self.weights.shape[3], self.name)
 
+    def quantize(self, walk, node):
+        x, choice = walk.values[node.inputs[0]], walk.choice(node)
+        real = walk.real[node.output]
+        behind = walk.behind(node.output)
+        pixels = real.reshape(-1, len(self.bias))
+        weights = self.weights.astype(np.float32).astype(float).reshape(self.window, -1)
+        biases = self.bias.astype(np.float32).tolist()
+        shift, zero = best_scale(real, behind, choice.finer)
+        w_shift = weight_shifts(weights)
+        if choice.weights == "results":
+            seen = dequantize_values(x.q, x.shift, x.zero_point)
+            w_shift = result_shifts(weights, w_shift, lambda w: self._products(seen, w), pixels)
+        shift, w_shift = scales.fit(w_shift.tolist(), biases, x.shift, shift)
+        w = quantize_values(weights, np.array(w_shift), 0)
+        acc_shift = [x.shift + s for s in w_shift]
+        if len(x.q) >= scales.FEW:
+            inputs = x.q.sum(0, dtype=np.int64) - len(x.q) * x.zero_point
+            seen = self._products(inputs[None], w.astype(np.int64)).sum(0)
+            bias = dense.corrected(pixels, seen, acc_shift)
+        else:
+            bias = [q7.fixed(b, s) for b, s in zip(biases, acc_shift)]
+        draft = conv(self._geometry, w.T.tobytes(), bias, x.zero_point,
+                     dense.shifts_down(acc_shift, shift), zero, walk.exact)
+        walk.put(node, draft, shift, zero, behind)
 
-def by_group(weights, groups):
-    """[groups, elements of a window, outputs of a group] of weights [.., outputs]."""
-    return weights.reshape(-1, groups, weights.shape[-1] // groups).transpose(1, 0, 2)
+    def float_op(self, n):
+        weights = self.weights.reshape(self.window, -1).T.astype("<f4")
+        return float_conv(self._geometry, weights.tobytes(), self.bias.astype("<f4").tobytes())
+
+    def float32(self, x):
+        return _float32(self._windows, x, self._by_group(self.weights.astype(F)),
+                        self.bias.astype(F))
+
+    def gradients(self, x, y, g):
+        windows, weights = self._windows, self._by_group(self.weights).transpose(0, 2, 1)
+        found = np.empty((len(g), int(np.prod(self.image))))
+        for part in windows.chunks(len(g)):
+            found[part] = windows.back(self._pixels(g[part]) @ weights)
+        return [found]
+
+    def parameter_gradients(self, x, g):
+        """For each of `trained`, of the inputs x and the gradient g of the result."""
+        found = sum(columns.transpose(0, 2, 1) @ self._pixels(g[part])
+                    for part, columns in self._windows.columns(x[0], 0.0, self.groups))
+        return (found.transpose(1, 0, 2).reshape(self.weights.shape),
+                g.reshape(-1, len(self.bias)).sum(0))
+
+    def _pixels(self, y):
+        """[groups, pixels of all samples, outputs of a group] of results."""
+        each = len(self.bias) // self.groups
+        return y.reshape(-1, self.groups, each).transpose(1, 0, 2)
+
+    def stored_shifts(self):
+        """With which int8 hold the weights: what as_stored() takes."""
+        return weight_shifts(self.weights.reshape(self.window, -1))
+
+    def as_stored(self, shifts):
+        """The layer with its weights as int8 hold them, and for each of `trained` where a value is
+        within the range of int8."""
+        weights, inside = rounded(self.weights, shifts, 0)
+        return replace(self, weights=weights), (inside, True)
 
 
-def product(windows, x, outside, weights, bias):
-    """The result [samples, elements] in the numbers of the weights, by_group()'s."""
-    y = np.empty((len(x), int(np.prod(windows.y))), weights.dtype)
-    for part, columns in windows.columns(x.astype(weights.dtype), outside, len(weights)):
-        found = (columns @ weights).transpose(1, 0, 2).reshape(-1, len(bias)) + bias
-        y[part] = found.reshape(-1, y.shape[1])
+def _float32(windows, x, weights, bias):
+    """bias + column @ weights of each group, summed in the order of the column."""
+    groups, _, each = weights.shape
+    y = np.empty((len(x), int(np.prod(windows.y))), F)
+    for part, columns in windows.columns(x, F(0), groups):
+        found = [dense.in_order(c, w, b) for c, w, b in zip(
+            columns, weights, bias.reshape(groups, each))]
+        y[part] = np.stack(found, 1).reshape(-1, y.shape[1])
     return y
+
+
+def _ends(op, tensors):
+    return [tensors[op.inputs[0]]], [tensors[k] for k in op.outputs]
+
+
+def _windows(op, tensors):
+    f, (x, y) = op.fields, _ends(op, tensors)
+    return Windows(x[0].shape, y[0].shape, (f.kernel_rows, f.kernel_columns),
+                   (f.stride_rows, f.stride_columns), (f.top, f.left),
+                   (f.dilation_rows, f.dilation_columns), (f.spread_rows, f.spread_columns))
+
+
+def _sizes(op, tensors):
+    """Elements of a window, outputs of a group, pixels of the result."""
+    x, y = _ends(op, tensors)
+    rows, columns, n_out = y[0].shape
+    return scratch(op, x), n_out // op.fields.groups, rows * columns
+
+
+def _weights(buf, op, tensors):
+    """The uint8 weights of each group [elements of a window, outputs of a group]."""
+    f, (n, each, _) = op.fields, _sizes(op, tensors)
+    size = weights_size(n, each, f.interleave)
+    return [dense.stored_weights(buf, f, f.weights + g * size, n, each) for g in range(f.groups)]
+
+
+def int8(buf, op, tensors):
+    f, windows = op.fields, _windows(op, tensors)
+    w = np.stack(_weights(buf, op, tensors)).astype(np.float64) - f.weight_zero
+    if 128 * np.abs(w).sum(1).max() < 1 << 24:  # sums are exact in floats of 24 bits
+        w = w.astype(F)
+    n_out = windows.y[2]
+    finish = dense.finished(buf, f, n_out)
+
+    def run(q):
+        y = np.empty((len(q), int(np.prod(windows.y))), np.int8)
+        for part, columns in windows.columns(q, f.pad, f.groups):
+            sums = (columns.astype(w.dtype) @ w).transpose(1, 0, 2).reshape(-1, n_out)
+            y[part] = finish(sums).reshape(-1, y.shape[1])
+        return y
+
+    return run
+
+
+def float32(buf, op, tensors):
+    f, windows, (n, each, _) = op.fields, _windows(op, tensors), _sizes(op, tensors)
+    n_out = f.groups * each
+    w = buf[f.weights:f.weights + 4 * n * n_out].view(F).reshape(f.groups, each, n)
+    bias = buf[f.bias:f.bias + 4 * n_out].view(F)
+    return lambda x: _float32(windows, x, w.transpose(0, 2, 1), bias)
+
+
+def arranged(buf, op, tensors, width, group):
+    """As dense, group by group; groups with fewer outputs than the width stay in rows."""
+    if _sizes(op, tensors)[1] < width:
+        width, group = 1, 1
+    weights = [dense.interleave(w, width, group) for w in _weights(buf, op, tensors)]
+    return {"weights": b"".join(weights), "interleave": width, "group": group}
+
+
+def products(op, tensors):
+    n, each, pixels = _sizes(op, tensors)
+    return pixels * op.fields.groups * each * n
+
+
+def instructions(op, tensors, chip):
+    n, each, pixels = _sizes(op, tensors)
+    return pixels * op.fields.groups * (
+        n * chip.moved + dense.priced(n, each, op.fields.interleave, chip))
+
+
+def boundary(op):
+    return 0
+
+
+CLASSES = False

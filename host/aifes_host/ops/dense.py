@@ -95,7 +95,7 @@ class Dense(Layer):
             w_shift = weight_shifts(weights)
             if choice.weights == "results":
                 seen = np.ldexp(x.q - np.array(in_zero, float), -in_shift)
-                w_shift = result_shifts(weights, w_shift, seen, real)
+                w_shift = result_shifts(weights, w_shift, lambda w: seen @ w, real)
         else:
             shift, zero = walk.range(real.min(), real.max())
             common = q7.params(weights.min(), weights.max(), symmetric=True)[0]
@@ -108,12 +108,11 @@ class Dense(Layer):
         w = quantize_values(weights, np.array(w_shift), 0)
         acc_shift = [in_shift + s for s in w_shift]
         if walk.exact and len(x.q) >= scales.FEW:
-            bias = _corrected(x.q, real, w, np.array(in_zero), acc_shift)
+            inputs = x.q.sum(0, dtype=np.int64) - len(x.q) * np.array(in_zero)
+            bias = corrected(real, inputs @ w.astype(np.int64), acc_shift)
         else:
             bias = [q7.fixed(b, s) for b, s in zip(biases, acc_shift)]
-        down = [s - v for s, v in zip(acc_shift, np.broadcast_to(shift, len(bias)).tolist())]
-        down = down[0] if len(set(down)) == 1 else down
-        draft = dense(w.T.tobytes(), 0, bias, in_zero, down,
+        draft = dense(w.T.tobytes(), 0, bias, in_zero, shifts_down(acc_shift, shift),
                       zero if isinstance(zero, int) else zero.tolist(), walk.exact)
         walk.put(node, draft, shift if isinstance(shift, int) else np.array(shift), zero, behind)
 
@@ -122,7 +121,7 @@ class Dense(Layer):
                            self.bias.astype("<f4").tobytes(), by_output=True)
 
     def float32(self, x):
-        return _float32(x, self.weights.astype(F), self.bias.astype(F))
+        return in_order(x, self.weights.astype(F), self.bias.astype(F))
 
     def gradients(self, x, y, g):
         return [g @ self.weights.T]
@@ -142,17 +141,24 @@ class Dense(Layer):
         return replace(self, weights=weights), (inside, True)
 
 
-def _corrected(q, real, w, in_zero, acc_shift):
-    """The biases that make the mean of each result right."""
-    samples = len(q)
-    inputs = q.sum(0, dtype=np.int64) - samples * in_zero
+def corrected(real, seen, acc_shift):
+    """The biases that make the mean of each result right.
+
+    real: float results [.., outputs]; seen: the sum of what each gives without a bias.
+    """
     first = q7.params(float(real.min()), float(real.max()), min_shift=-32)[0]
     bits = first + scales.MEAN_BITS
-    return [scales.corrected_bias(r, bits, seen, s, samples) for r, seen, s in zip(
-        nearest(real, bits).sum(0).tolist(), (inputs @ w.astype(np.int64)).tolist(), acc_shift)]
+    return [scales.corrected_bias(r, bits, v, s, len(real)) for r, v, s in zip(
+        nearest(real, bits).sum(0).tolist(), seen.tolist(), acc_shift)]
 
 
-def _float32(x, w, bias):
+def shifts_down(acc_shift, shift):
+    """From accumulators to results: an int for all, or a list; shift: of the results, likewise."""
+    down = [s - v for s, v in zip(acc_shift, np.broadcast_to(shift, len(acc_shift)).tolist())]
+    return down[0] if len(set(down)) == 1 else down
+
+
+def in_order(x, w, bias):
     """bias + x @ w, one input after another: the order of the sums is fixed."""
     y = np.tile(bias, (len(x), 1))
     for first in range(0, len(x), CHUNK):
@@ -166,12 +172,10 @@ def _sizes(op, tensors):
     return [size(tensors[k].shape) for k in (op.inputs[0], op.outputs[0])]
 
 
-def stored_weights(buf, op, tensors):
-    """The uint8 weights [n_in, n_out] of an op of a buffer (array of uint8)."""
-    n_in, n_out = _sizes(op, tensors)
-    f = op.fields
+def stored_weights(buf, f, at, n_in, n_out):
+    """The uint8 weights [n_in, n_out] at an offset of a buffer (array of uint8); f: of the op."""
     blocks = -(-n_out // f.interleave)
-    w = buf[f.weights:f.weights + weights_size(n_in, n_out, f.interleave)].reshape(blocks, -1)
+    w = buf[at:at + weights_size(n_in, n_out, f.interleave)].reshape(blocks, -1)
     whole = n_in - n_in % f.group  # inputs in full groups; the rest forms a smaller one
     parts = [w[:, start * f.interleave:][:, :n * f.interleave].reshape(
         blocks, -1, f.interleave, wide).transpose(1, 3, 0, 2).reshape(n, -1)
@@ -179,10 +183,19 @@ def stored_weights(buf, op, tensors):
     return np.concatenate(parts)[:, :n_out]
 
 
+def _weights(buf, op, tensors):
+    return stored_weights(buf, op.fields, op.fields.weights, *_sizes(op, tensors))
+
+
 def int8(buf, op, tensors):
-    f, (_, n_out) = op.fields, _sizes(op, tensors)
-    w = stored_weights(buf, op, tensors).astype(np.float64)
-    w -= f.weight_zero  # products and sums stay below 2**53: exact in BLAS's float64
+    w = _weights(buf, op, tensors).astype(np.float64)
+    w -= op.fields.weight_zero  # products and sums stay below 2**53: exact in BLAS's float64
+    finish = finished(buf, op.fields, w.shape[1])
+    return lambda q: finish(q.astype(np.float64) @ w)
+
+
+def finished(buf, f, n_out):
+    """The function from sums of products [.., n_out] to int8 results; f: fields of the op."""
     bias = buf[f.bias:f.bias + 4 * n_out].view("<i4")
     shift = (buf[f.shifts:f.shifts + n_out].astype(np.int32) if f.shifts
              else np.int32(f.shift))
@@ -190,8 +203,8 @@ def int8(buf, op, tensors):
     multipliers = (buf[f.multipliers:f.multipliers + 4 * n_out].view("<i4").astype(np.int64)
                    if f.multipliers else None)
 
-    def run(q):
-        acc = (q.astype(np.float64) @ w).astype(np.int32) + bias
+    def run(sums):
+        acc = sums.astype(np.int32) + bias
         acc = acc >> shift if multipliers is None else _scaled(acc, multipliers, shift)
         y = np.clip(acc + f.zero_point, f.low, f.high)
         return y.astype(np.int8) if table is None else table[y + 128]
@@ -211,14 +224,14 @@ def float32(buf, op, tensors):
     w = buf[f.weights:f.weights + 4 * n_in * n_out].view(F)
     w = w.reshape(n_out, n_in).T if f.interleave == 1 else w.reshape(n_in, n_out)
     bias = buf[f.bias:f.bias + 4 * n_out].view(F)
-    return lambda x: _float32(x, w, bias)
+    return lambda x: in_order(x, w, bias)
 
 
 def arranged(buf, op, tensors, width, group):
     """The weights in blocks of `width` outputs, `group` inputs together; narrow layers in rows."""
     if _sizes(op, tensors)[1] < width:
         width, group = 1, 1
-    weights = interleave(stored_weights(buf, op, tensors), width, group)
+    weights = interleave(_weights(buf, op, tensors), width, group)
     return {"weights": weights, "interleave": width, "group": group}
 
 
@@ -239,9 +252,13 @@ def products(op, tensors):
 
 
 def instructions(op, tensors, chip):
-    n_in, n_out = _sizes(op, tensors)
-    outputs = -(-n_out // op.fields.interleave) * op.fields.interleave  # the last block is padded
-    product = chip.product if op.fields.interleave > 1 else chip.product_rows
+    return priced(*_sizes(op, tensors), op.fields.interleave, chip)
+
+
+def priced(n_in, n_out, interleave, chip):
+    """Instructions for the outputs of one vector of inputs."""
+    outputs = -(-n_out // interleave) * interleave  # the last block is padded
+    product = chip.product if interleave > 1 else chip.product_rows
     return outputs * (n_in * product + chip.output)
 
 

@@ -11,6 +11,7 @@ class Layer:
     elementwise: scales of the layer before may be chosen by what is left behind this one; it has
         behind() and start, for scales.best_scale, and seen().
     by_element: its inputs and results may have a scale for each element.
+    pixels: its input is an image, whose pixels it treats alike.
     linear: it has scaled(inputs, results), which puts factors into it.
     in_aifes, in_float32: whether AIfES has it, and float32 models.
     choices: fields of walk.Choice that its quantize() heeds.
@@ -21,7 +22,7 @@ class Layer:
         over the samples for targets t, and probabilities(y), minus t the gradient of its input.
     """
 
-    elementwise = by_element = linear = in_aifes = probable = classes = False
+    elementwise = by_element = pixels = linear = in_aifes = probable = classes = False
     in_float32 = True
     parameters = 0
     trained = choices = ()

@@ -2,9 +2,13 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from aifes.ops.pool import MAX_WINDOW
+from aifes.format import size
+from aifes.layers.pool import pool
+from aifes.ops.pool import AVERAGE, MAX_SUM, MAX_WINDOW, WHOLE
 
 from ..graph import ConversionError
+from ..scales import best_scale
+from .float32 import F
 from .layer import Layer
 from .windows import Windows, numbers, result_size, take_image
 
@@ -69,18 +73,110 @@ class Pool(Layer):
     def __call__(self, x):
         windows = self._windows
         if self.average:
-            return _sums(windows, x) / _counts(windows, self.whole)
-        found = windows.of(x, -np.inf).max((3, 4))
-        return found.reshape(len(x), -1)
+            return (windows.of(x, 0.0).sum((3, 4)) / _counts(windows, self.whole)).reshape(
+                len(x), -1)
+        return windows.of(x, -np.inf).max((3, 4)).reshape(len(x), -1)
 
+    def quantize(self, walk, node):
+        x = walk.values[node.inputs[0]]
+        scale = own = x.shift, x.zero_point
+        behind = None
+        if self.average:
+            behind, finer = walk.behind(node.output), walk.choice(node).finer
+            real = walk.real[node.output]
+            scale = best_scale(real, behind, finer)
+            most = min(16, (MAX_SUM // (255 * int(np.prod(self.kernel)))).bit_length() - 1)
+            shift = min(max(scale[0], x.shift), x.shift + most)  # what the op can
+            if shift != scale[0]:
+                scale = best_scale(real, behind, finer + shift - scale[0])
+        walk.put(node, self._draft(own, scale), *scale, behind)
 
-def _sums(windows, x, outside=0):
-    """Of each window [samples, elements]."""
-    return windows.of(x, outside).sum((3, 4)).reshape(len(x), -1)
+    def float_op(self, n):
+        return self._draft((0, 0), (0, 0))
+
+    def _draft(self, x_scale, y_scale):
+        return pool(self.image, self.shape(self.image), self.kernel, self.stride,
+                    self.padding[::2], self.average, self.whole, x_scale, y_scale)
+
+    def float32(self, x):
+        return _float32(self._windows, self.average, self.whole, x)
+
+    def gradients(self, x, y, g):
+        windows = self._windows
+        shape = len(g), *windows.y
+        if self.average:
+            g = g.reshape(shape) / _counts(windows, self.whole)
+            parts = np.broadcast_to(g[:, :, :, None], (*shape[:3], int(np.prod(self.kernel)),
+                                                       shape[3]))
+        else:  # to the first of the largest
+            seen = windows.of(x[0], -np.inf).reshape(*shape[:3], -1, shape[3])
+            parts = np.zeros(seen.shape)
+            np.put_along_axis(parts, seen.argmax(3)[:, :, :, None], g.reshape(shape)[:, :, :, None],
+                              3)
+        return [windows.back(parts[None])]
 
 
 def _counts(windows, whole):
-    """By how many elements each sum is divided: [elements], or of all windows one."""
+    """By how many elements each sum is divided: [rows, columns, 1], or one number."""
     if whole:
         return int(np.prod(windows.kernel))
-    return np.repeat(windows.count().ravel(), windows.y[2])
+    return windows.inside().sum((2, 3))[..., None]
+
+
+def _float32(windows, average, whole, x):
+    """One element of a window after another, of which the first starts."""
+    inside, seen = windows.inside(), windows.of(x, F(0))
+    y = np.zeros((len(x), *windows.y), F)
+    started = np.zeros(windows.y, bool)
+    for i, j in np.ndindex(*windows.kernel):
+        here = inside[:, :, i, j, None]
+        v = seen[:, :, :, i, j]
+        y = np.where(here & started, y + v if average else np.where(v > y, v, y),
+                     np.where(here, v, y))
+        started |= here
+    if average:
+        y /= np.asarray(_counts(windows, whole), F)
+    return y.reshape(len(x), -1)
+
+
+def _windows(op, tensors):
+    f = op.fields
+    return Windows(tensors[op.inputs[0]].shape, tensors[op.outputs[0]].shape,
+                   (f.kernel_rows, f.kernel_columns), (f.stride_rows, f.stride_columns),
+                   (f.top, f.left))
+
+
+def int8(buf, op, tensors):
+    f, windows = op.fields, _windows(op, tensors)
+    n = _counts(windows, op.flags & WHOLE)
+
+    def run(q):
+        if op.flags & AVERAGE:
+            total = (windows.of(q.astype(np.int32) - f.x_zero, 0)).sum((3, 4)).astype(np.int64)
+            y = np.clip((2 * (total << f.up) + n) // (2 * n) + f.zero_point, -128, 127)
+        else:
+            y = windows.of(q, -128).max((3, 4))
+        return y.astype(np.int8).reshape(len(q), -1)
+
+    return run
+
+
+def float32(buf, op, tensors):
+    windows = _windows(op, tensors)
+    return lambda x: _float32(windows, bool(op.flags & AVERAGE), bool(op.flags & WHOLE), x)
+
+
+def products(op, tensors):
+    return 0
+
+
+def instructions(op, tensors, chip):
+    f, y = op.fields, size(tensors[op.outputs[0]].shape)
+    return y * f.kernel_rows * f.kernel_columns * chip.moved + chip.start
+
+
+def boundary(op):
+    return 0
+
+
+CLASSES = False

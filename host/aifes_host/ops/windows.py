@@ -40,47 +40,32 @@ class Windows:
         image = np.full((len(x), *self._area, self.x[2]), outside, x.dtype)
         for inner, outer in self._places():
             image[outer] = x.reshape(-1, *self.x)[inner]
-        return self._view(image)
-
-    def count(self):
-        """How many elements of each window lie inside: [rows, columns] of the result."""
-        ones = np.ones((1, int(np.prod(self.x))), np.int64)
-        return self.of(ones, 0)[0, ..., 0].sum((2, 3))
+        reach = [d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel)]
+        found = np.lib.stride_tricks.sliding_window_view(image, reach, (1, 2))
+        found = found[:, ::self.stride[0], ::self.stride[1], :, ::self.dilation[0],
+                      ::self.dilation[1]]
+        return found.transpose(0, 1, 2, 4, 5, 3)
 
     def inside(self):
-        """[rows, columns of the result, rows, columns of the kernel] bool: which elements do."""
+        """[rows, columns of the result, rows, columns of the kernel]: which elements are in the
+        image (bool)."""
         return self.of(np.ones((1, int(np.prod(self.x))), bool), False)[0, ..., 0]
 
     def back(self, g):
-        """The gradient [samples, elements] of the image for that of what of() gives."""
+        """The gradient [samples, elements] of the image for that of columns(): [groups, windows,
+        elements of a window]."""
+        groups = len(g)
+        g = g.reshape(groups, -1, *self.y[:2], *self.kernel, self.x[2] // groups)
+        g = g.transpose(1, 2, 3, 4, 5, 0, 6).reshape(-1, *self.y[:2], *self.kernel, self.x[2])
         image = np.zeros((len(g), *self._area, self.x[2]))
-        for i in range(self.kernel[0]):
-            for j in range(self.kernel[1]):
-                rows, columns = (
-                    slice(k * d, k * d + s * (n - 1) + 1, s) for k, d, s, n in zip(
-                        (i, j), self.dilation, self.stride, self.y))
-                image[:, rows, columns] += g[:, :, :, i, j]
+        for i, j in np.ndindex(*self.kernel):
+            rows, columns = (slice(k * d, k * d + s * (n - 1) + 1, s) for k, d, s, n in zip(
+                (i, j), self.dilation, self.stride, self.y))
+            image[:, rows, columns] += g[:, :, :, i, j]
         x = np.zeros((len(g), *self.x))
         for inner, outer in self._places():
             x[inner] = image[outer]
         return x.reshape(len(g), -1)
-
-    @property
-    def _area(self):
-        """Rows and columns that windows reach."""
-        return tuple((n - 1) * s + d * (k - 1) + 1 for n, s, d, k in zip(
-            self.y, self.stride, self.dilation, self.kernel))
-
-    def _places(self):
-        """Where of the image [samples, ..] lies what of the area: a pair of indices, or none."""
-        inner, outer = [slice(None)], [slice(None)]
-        for n, area, spread, before in zip(self.x, self._area, self.spread, self.padding):
-            last = min(n - 1, (area - 1 - before) // spread)
-            if last < 0:
-                return []
-            inner.append(slice(last + 1))
-            outer.append(slice(before, before + last * spread + 1, spread))
-        return [(tuple(inner), tuple(outer))]
 
     def columns(self, x, outside, groups=1):
         """For each chunk of the samples its slice and [groups, windows, elements of a window]."""
@@ -90,12 +75,22 @@ class Windows:
             found = found.reshape(*found.shape[:5], groups, -1).transpose(5, 0, 1, 2, 3, 4, 6)
             yield part, found.reshape(groups, n, -1)
 
-    def _view(self, image):
-        reach = [d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel)]
-        found = np.lib.stride_tricks.sliding_window_view(image, reach, (1, 2))
-        found = found[:, ::self.stride[0], ::self.stride[1], :, ::self.dilation[0],
-                      ::self.dilation[1]]
-        return found.transpose(0, 1, 2, 4, 5, 3)
+    @property
+    def _area(self):
+        """Rows and columns that windows reach."""
+        return tuple((n - 1) * s + d * (k - 1) + 1 for n, s, d, k in zip(
+            self.y, self.stride, self.dilation, self.kernel))
+
+    def _places(self):
+        """[(indices of an image, of the area)]: where what of it lies; none if all is outside."""
+        inner, outer = [slice(None)], [slice(None)]
+        for n, area, spread, before in zip(self.x, self._area, self.spread, self.padding):
+            last = min(n - 1, (area - 1 - before) // spread)
+            if last < 0:
+                return []
+            inner.append(slice(last + 1))
+            outer.append(slice(before, before + last * spread + 1, spread))
+        return [(tuple(inner), tuple(outer))]
 
 
 def result_size(layer, x, kernel, stride, padding, dilation=(1, 1), spread=(1, 1)):
