@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Optional
 
 import numpy as np
 import typer
-from aifes.format import decode, size
+from aifes.format import decode
 from rich.progress import BarColumn, Progress, TextColumn
 
 from . import cli_outputs
@@ -31,10 +31,9 @@ from .cli_app import (
     write_outputs,
 )
 from .float32 import same
-from .graph import check_columns
 from .layout import arrange
 from .simulator import Simulator
-from .sources import read_data
+from .sources import board_rows, read_data
 
 Port = Annotated[str, typer.Option(
     envvar="AIFES_PORT", help="Serial port, folder of a CircuitPython drive, or auto: the only "
@@ -169,9 +168,7 @@ def run(model: Model,
         port: Port = "auto", to: Path_ = None, transport: Transport = "mpremote",
         json: Json = False):
     """Compute on the board and compare with the simulator, bit by bit; deploys what is missing."""
-    x = read_data(input)
-    check_columns(x.shape[1], sum(
-        size(t.shape) for t in Simulator(model.read_bytes()).inputs))
+    x = board_rows(read_data(input), Simulator(model.read_bytes()).inputs)
     with _open(port, transport, model, json) as board:
         _need_serial(board)
         plan, _, engine = _deploy(board, model, to, True)

@@ -242,6 +242,13 @@ class Graph:
         return ["x".join(map(str, self.inputs[0].shape)), *steps]
 
 
+def channels_first(name, shape):
+    """The Tensor of an image of this shape that may come with its channels first."""
+    rows, columns, channels = shape
+    places = np.arange(rows * columns * channels).reshape(shape).transpose(2, 0, 1)
+    return Tensor(name, shape, Trained(places.shape, places))
+
+
 def in_order(x, tensor):
     """Samples [samples, ...] of an input as [samples, elements] in the board's order.
 
