@@ -180,7 +180,7 @@ class Value:
         """What a layer makes of each element, which stays in its place."""
         step = self.builder.step(layer, self.step, *(v.step for v in others))
         step.image = self.step.image
-        return replace(self, step=step, own=shape)
+        return replace(self, step=step, own=shape, moved=None if shape is None else self.places)
 
     def _made(self, layer, shape, moved=None):
         """What a layer makes of all elements."""
