@@ -200,7 +200,8 @@ def rows_of(plan):
 
 
 def _shape(shape):
-    """1x2, of several tensors (1x2, 3)"""
+    """1x2, of several tensors (1x2, 3); of an image what its dimensions are."""
     if shape and isinstance(shape[0], tuple):
         return "({})".format(", ".join([_shape(s) for s in shape]))
-    return "x".join([str(d) for d in shape])
+    text = "x".join([str(d) for d in shape])
+    return text + " (rows x columns x channels)" if len(shape) == 3 else text

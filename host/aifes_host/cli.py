@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Optional
 
 import aifes
 import typer
-from aifes.format import FLOAT32, decode, size
+from aifes.format import FLOAT32, decode
 
 from . import aifes_tools, cli_outputs, memory_map, writers
 from .cli_app import (
@@ -23,10 +23,10 @@ from .cli_app import (
 )
 from .cli_quantize import Name, quantize  # noqa: F401  the first command of --help
 from .float32 import float_model
-from .graph import ConversionError, check_columns
+from .graph import ConversionError
 from .layout import TARGETS, arrange
 from .simulator import Simulator
-from .sources import read_data, read_network
+from .sources import board_rows, read_data, read_network
 
 
 @command
@@ -102,8 +102,7 @@ def simulate(
     """Run a model on the PC, bit for bit as on the board."""
     buffer = model.read_bytes()
     simulator = Simulator(buffer)
-    x = read_data(input)
-    check_columns(x.shape[1], sum(size(t.shape) for t in simulator.inputs))
+    x = board_rows(read_data(input), simulator.inputs)
     y = simulator(x)
     found = cli_outputs.describe(buffer, simulator.plan, y, labels)
     if output is not None:

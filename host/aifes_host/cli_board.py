@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Optional
 
 import numpy as np
 import typer
-from aifes.format import decode, size
+from aifes.format import decode
 from rich.progress import BarColumn, Progress, TextColumn
 
 from . import cli_outputs
@@ -32,10 +32,9 @@ from .cli_app import (
     write_outputs,
 )
 from .float32 import compared, same
-from .graph import check_columns
 from .layout import arrange
 from .simulator import Simulator
-from .sources import read_data
+from .sources import board_rows, read_data
 
 PATIENCE = 5  # seconds without a line, where no terminal shows a bar
 Port = Annotated[str, typer.Option(
@@ -200,9 +199,7 @@ def run(model: Model,
     Compared bit by bit; float32 results of the Python engine within 1e-4, as CircuitPython's floats
     have 30 bits.
     """
-    x = read_data(input)
-    check_columns(x.shape[1], sum(
-        size(t.shape) for t in Simulator(model.read_bytes()).inputs))
+    x = board_rows(read_data(input), Simulator(model.read_bytes()).inputs)
     with _open(port, transport, model, json) as board:
         _need_serial(board)
         plan, _, engine = _deploy(board, model, to, json)

@@ -16,12 +16,33 @@ class ConversionError(ValueError):
     """A network or data that cannot be converted: which layer, why, and the way out."""
 
 
+@dataclass(eq=False)
+class Trained:
+    """How a network was trained to take an input that the board takes in another order.
+
+    shape: without the samples; places: where on the board each of its elements lies.
+    """
+
+    shape: tuple
+    places: np.ndarray
+
+    def arranged(self, x):
+        """Samples [samples, elements] in the board's order."""
+        found = np.empty_like(x)
+        found[:, self.places.ravel()] = x
+        return found
+
+
 @dataclass
 class Tensor:
-    """shape: without the samples; [elements], or [rows, columns, channels]."""
+    """shape: without the samples; [elements], or [rows, columns, channels].
+
+    trained: of an input that was trained in another order, with the channels first.
+    """
 
     name: str
     shape: tuple
+    trained: Trained = None
 
     def __post_init__(self):
         self.shape = tuple(int(n) for n in np.atleast_1d(self.shape))
@@ -145,25 +166,25 @@ class Graph:
         return [node for node in self.nodes if name in node.inputs]
 
     def samples(self, x):
-        """x as float64 [samples, inputs]; raises ConversionError if it does not fit.
+        """x as float64 [samples, inputs] in the board's order; raises ConversionError if it does
+        not fit.
 
-        x: [samples, inputs], or a tuple of such arrays, one for each input.
+        x: [samples, inputs], or [samples, ...] in the shape of an image as the board has it or as
+        the network was trained; or a tuple of such arrays, one for each input.
         """
         if isinstance(x, tuple) and len(self.inputs) > 1 and len(x) == len(self.inputs):
-            parts = [np.asarray(v) for v in x]
+            parts = [_numbers(v) for v in x]
             if len({len(v) if v.ndim else 0 for v in parts}) > 1:
                 raise ConversionError("the data of the inputs have different numbers of samples")
-            x = np.concatenate([v.reshape(len(v), -1) for v in parts], 1)
-        try:
-            x = np.asarray(x)
-            if x.dtype.kind not in "biufO":
-                raise TypeError
-            x = x.astype(np.float64)
-        except (TypeError, ValueError, OverflowError):
-            raise ConversionError("the data are not numbers, or rows of different lengths")
-        if x.ndim < 2:
-            x = x.reshape(-1, self.n_in) if self.n_in == 1 or x.size == self.n_in \
-                else x.reshape(1, -1)
+            x = np.concatenate([in_order(v, t) if v.ndim > 1 else v.reshape(len(v), -1)
+                                for v, t in zip(parts, self.inputs)], 1)
+        else:
+            x = _numbers(x)
+            if x.ndim < 2:
+                x = x.reshape(-1, self.n_in) if self.n_in == 1 or x.size == self.n_in \
+                    else x.reshape(1, -1)
+            for t in self.inputs if x.size else ():
+                x = in_order(x, t) if len(self.inputs) == 1 else _side_by_side(x, t)
         if not x.size:
             raise ConversionError("the data have no rows or no columns")
         x = x.reshape(len(x), -1)
@@ -196,7 +217,11 @@ class Graph:
         return np.concatenate([results[n] for n in self.outputs], axis=1)
 
     def __call__(self, x):
-        return self.joined(self.results(self.samples(x)))
+        return self.computed(self.samples(x))
+
+    def computed(self, x):
+        """The outputs [samples, outputs] for what samples() gave."""
+        return self.joined(self.results(x))
 
     def __repr__(self):
         names = [str(v) for v in self.labels]
@@ -214,7 +239,65 @@ class Graph:
         steps = [str(node.layer.label) for node in self.nodes]
         if len(steps) > 16:
             steps[8:-8] = [f"({len(steps) - 16} more)"]
-        return [str(self.n_in), *steps]
+        return ["x".join(map(str, self.inputs[0].shape)), *steps]
+
+
+def channels_first(name, shape):
+    """The Tensor of an image of this shape that may come with its channels first."""
+    rows, columns, channels = shape
+    places = np.arange(rows * columns * channels).reshape(shape).transpose(2, 0, 1)
+    return Tensor(name, shape, Trained(places.shape, places))
+
+
+def in_order(x, tensor):
+    """Samples [samples, ...] of an input as [samples, elements] in the board's order.
+
+    ConversionError if their shape does not tell their order.
+    """
+    trained, dims, shape = tensor.trained, x.shape[1:], tensor.shape
+    rows = x.reshape(len(x), -1)
+    if trained is None:
+        if len(shape) > 1 and len(dims) > 1 and rows.shape[1] == tensor.size and \
+                not _alike(dims, shape):
+            raise ConversionError(f"the data are of shape {dims} a sample, the network takes "
+                                  f"{shape}, which is rows, columns, channels: transpose them")
+        return rows
+    if rows.shape[1] != tensor.size:
+        return rows  # check_columns() tells
+    ours, theirs = _alike(dims, shape), _alike(dims, trained.shape)
+    if ours and theirs:
+        raise ConversionError(f"data of shape {dims} a sample may have the channels first, as the "
+                              "network was trained, or last, as the board has them: let the "
+                              "network begin by moving them, as x.permute(0, 3, 1, 2) does in "
+                              "PyTorch, and give them last")
+    if not (ours or theirs):
+        raise ConversionError(f"data of shape {dims} a sample do not tell their order: give an "
+                              f"array (.npy) of {trained.shape} a sample, as the network was "
+                              f"trained, or of {shape}, which is rows, columns, channels, as on "
+                              "the board")
+    return rows if ours else trained.arranged(rows)
+
+
+def _alike(one, two):
+    return [d for d in one if d != 1] == [d for d in two if d != 1]
+
+
+def _side_by_side(x, tensor):
+    if tensor.trained is not None:
+        raise ConversionError(f"data side by side do not tell the order of the input "
+                              f"{tensor.name!r}, an image: give a tuple of arrays, one for each "
+                              "input")
+    return x
+
+
+def _numbers(x):
+    try:
+        x = np.asarray(x)
+        if x.dtype.kind not in "biufO":
+            raise TypeError
+        return x.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise ConversionError("the data are not numbers, or rows of different lengths")
 
 
 def sequential(shape, layers, name="network", labels=()):

@@ -65,7 +65,7 @@ class Quantized:
     def compare(self, x, labels=None):
         """Float against Q7 on data: a Comparison of errors and, with labels, accuracies."""
         x = self.graph.samples(x)
-        real, quantized = self.graph(x), Simulator(self.model)(x)
+        real, quantized = self.graph.computed(x), Simulator(self.model)(x)
         error = np.abs(real - quantized)
         found = Comparison(samples=len(x), mean_error=float(error.mean()),
                            max_error=float(error.max()), output_span=float(np.ptp(real)))
@@ -137,7 +137,7 @@ def collect(data):
 
 def error(result, x):
     """Mean squared error of the outputs, each relative to its own variance."""
-    real = result.graph(x)
+    real = result.graph.computed(x)
     return ((real - simulate(result.model, x)) ** 2 / (real.var(axis=0) + 1e-12)).mean()
 
 

@@ -64,8 +64,8 @@ def write_report(result, x, path, labels=None, model=None, tested=True):
     whether the samples are others than the calibration's. Returns its main figures, for JSON.
     """
     model = model or result.model
-    x = result.graph.samples(x)
     comparison = result.compare(x, labels)
+    x = result.graph.samples(x)
     found = stages(result, x)
     names, tables = matrices(result, outputs(found), labels)
     agreement = tables[-1].agreement if tables else None
@@ -101,7 +101,9 @@ def write_page(path, name, model, verdict, found, facts, names, tables, compared
     environment.filters["short"] = short
     environment.filters["whole"] = "{:,}".format
     environment.filters["percent"] = "{:.1%}".format
-    facts = [("model, bytes", f"{len(model):,}"), ("arena, bytes", f"{plan.arena:,}"), *facts]
+    facts = [("model, bytes", f"{len(model):,}"), ("arena, bytes", f"{plan.arena:,}"), *[
+        ("input: rows, columns, channels", " x ".join(map(str, t.shape)))
+        for t in simulator.inputs if len(t.shape) == 3], *facts]
     html = environment.get_template("report.html.j2").render(
         name=name, model=model, verdict=verdict, intro=intro, facts=facts, stages=found,
         ends=outputs(found),

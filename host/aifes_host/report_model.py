@@ -9,6 +9,7 @@ from .predictions import Outputs
 from .report import matrix, write_page
 from .scales import dequantize_values
 from .simulator import Simulator
+from .sources import board_rows
 from .stages import Stage, outputs
 from .verdict import judge_file
 from .walk import LayerReport
@@ -22,11 +23,9 @@ def describe(model, path, x=None, labels=None, name=None):
     simulator = Simulator(model)
     plan, noted = simulator.plan, metadata(model, simulator.plan)
     named = Outputs(model, plan)
-    n_in = sum(size(t.shape) for t in simulator.inputs)
     if x is not None and not np.isfinite(x).all():
         raise ConversionError("the data contain values that are not finite: remove those rows")
-    if x is not None and x.shape[1] != n_in:
-        raise ConversionError(f"the data have {x.shape[1]} columns, the network has {n_in} inputs")
+    x = None if x is None else board_rows(x, simulator.inputs)
     if labels is not None and x is None:
         raise ConversionError("labels are those of samples: give --data too")
     found = _stages(simulator, noted)

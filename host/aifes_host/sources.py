@@ -2,10 +2,19 @@
 from pathlib import Path
 
 import numpy as np
+from aifes.format import size
 
 from . import csv_files
 from .files import KINDS, NUMBERS, TEXT, check_file, read_array, read_json
-from .graph import LARGEST, ConversionError, Graph, fits_float32
+from .graph import (
+    LARGEST,
+    ConversionError,
+    Graph,
+    channels_first,
+    check_columns,
+    fits_float32,
+    in_order,
+)
 from .importers import SUFFIXES, from_file, from_model
 from .scripts import script
 
@@ -46,7 +55,8 @@ def read_network(source, name=None, output=None):
 def read_data(source):
     """float64 [samples, columns] of .npy, .npz (its only array, or x), .csv (header or not).
 
-    Or of FILE.py:NAME, an array or a function that returns one or yields samples.
+    Or of FILE.py:NAME, an array or a function that returns one or yields samples. Images keep
+    their shape, [samples, ...].
     """
     data = _read(source, csv_files.read_numbers, ".csv", "x")
     if data.dtype.kind not in "biuf":
@@ -55,15 +65,29 @@ def read_data(source):
     data = np.atleast_1d(data).astype(np.float64, copy=False)
     if not data.size:
         raise ConversionError(f"{source} holds no data")
-    data = data.reshape(len(data), -1)
+    data = data.reshape(len(data), -1) if data.ndim < 3 else data
     if fits_float32(data):
         return data
     # NaN and infinity are left: `simulate` shows what the board makes of them
-    large = np.flatnonzero((np.isfinite(data) & (np.abs(data) > LARGEST)).any(axis=1))
+    large = np.flatnonzero((np.isfinite(data) & (np.abs(data) > LARGEST)).reshape(
+        len(data), -1).any(axis=1))
     if len(large):
         raise ConversionError(f"{source}, row {large[0] + 1} holds a number beyond {LARGEST:.2g}, "
                               "the largest of float32")
     return data
+
+
+def board_rows(x, inputs):
+    """Samples that read_data() gave as [samples, elements] for a model with these inputs, its
+    Tensors; ConversionError if they do not fit.
+
+    Images come as the board has them, or with their channels first where the shape says so.
+    """
+    if x.ndim > 2 and len(inputs) == 1 and len(inputs[0].shape) == 3:
+        x = in_order(x, channels_first("input", inputs[0].shape))
+    x = x.reshape(len(x), -1)
+    check_columns(x.shape[1], sum(size(t.shape) for t in inputs))
+    return x
 
 
 def read_labels(source, samples=None):

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..graph import ConversionError, Graph, Node, Tensor, unique
-from ..ops import Add, Dense, activation
+from ..graph import ConversionError, Graph, Node, Tensor, Trained, unique
+from ..ops import Add, Conv, Dense, Pool, activation
+from . import order
 from .folding import MOST, Affine, Folding, Step
 
 MOST_INPUTS = 1 << 20  # far more than any board holds
@@ -26,8 +27,19 @@ class Source:
 
     name: str
     shape: tuple = None
+    order: np.ndarray = None  # where each element lies, if not one after another
 
     kind = "input"
+
+    @property
+    def places(self):
+        """The order in the shape of the input."""
+        return None if self.order is None else self.order.reshape(self.shape)
+
+    @property
+    def trained(self):
+        """What a Tensor says of it."""
+        return None if self.order is None else Trained(self.shape, self.order)
 
     def tell(self, shape):
         """Set the shape: a tuple of ints."""
@@ -39,8 +51,12 @@ class Source:
 
 @dataclass
 class Builder:
-    """The inputs and steps so far, in the order in which they were made."""
+    """The inputs and steps so far, in the order in which they were made.
 
+    orders: {number of a step: the place of each of its elements}, order.py.
+    """
+
+    orders: dict = field(default_factory=dict)
     sources: list = field(default_factory=list)
     steps: list = field(default_factory=list)
     weights: int = 0
@@ -51,27 +67,35 @@ class Builder:
         batch: the number of samples if the network is made for one number only; lead: how many
         dimensions stand before the shape, one for the batch.
         """
-        source = Source(name)
+        source = Source(name, order=self.orders.get(len(self.steps)))
         if shape is not None:
             source.tell(shape)
         self.sources.append(self.step(source))
-        return Value(self, self.sources[-1], source.shape, lead, batch, source)
+        return Value(self, self.sources[-1], None, lead, batch, source)
 
     def step(self, layer, *inputs):
         """A Step that reads others."""
-        self.steps.append(Step(layer, inputs))
+        self.steps.append(Step(layer, inputs, len(self.steps)))
         return self.steps[-1]
 
     def graph(self, outputs, name, labels=()):
         """The Graph of some values; outputs: {the name that the user knows: Value}."""
+        for key, value in outputs.items():
+            value.check_padding("the last step")
+            if value.places is not None:
+                raise ConversionError(
+                    f"the output {key!r} has the shape {value.shape} with its channels first, the "
+                    "board has them last: let the network end by moving them there, as "
+                    "x.permute(0, 2, 3, 1) does in PyTorch")
         ends = {key: value.step for key, value in outputs.items()}
         needed = set(ends.values())
         for step in reversed(self.steps):
             if step in needed:
                 needed.update(step.inputs)
         folding = Folding([s for s in self.steps if s in needed], ends)
-        if not any(made.layer.kind == "dense" for made in folding.made):
-            raise ConversionError(f"the network {name!r} has no dense (Linear, Gemm) layer")
+        if not any(made.layer.kind in ("dense", "conv") for made in folding.made):
+            raise ConversionError(f"the network {name!r} has no dense (Linear, Gemm) layer and no "
+                                  "convolution")
         sources = [s for s in self.sources if s in needed]
         names = {folding.found[s].made: s.layer.name for s in sources}
         for key, made in folding.ends.items():
@@ -85,7 +109,8 @@ class Builder:
                 names[made] = unique(made.layer.name or made.layer.kind, taken)
                 taken.add(names[made])
             nodes.append(Node(made.layer, [names[m] for m in made.inputs], [names[made]]))
-        inputs = [Tensor(s.layer.name, math.prod(s.layer.shape)) for s in sources]
+        inputs = [Tensor(s.layer.name, s.image or math.prod(s.layer.shape), s.layer.trained)
+                  for s in sources]
         return Graph(inputs, nodes, [names[made] for made in folding.ends.values()], name,
                      [str(v) for v in labels])
 
@@ -95,7 +120,9 @@ class Value:
     """What a step makes, seen in a shape; methods: what can be made of it.
 
     own: the shape without the batch, or None: that of the source, as far as it is known; lead: how
-    many dimensions stand before the shape; batch: see Builder.input().
+    many dimensions stand before the shape; batch: see Builder.input(). moved: where the elements
+    lie, if not one after another: order.py; -1: that is padding; padded: the layer that put it
+    there.
     """
 
     builder: Builder
@@ -104,6 +131,8 @@ class Value:
     lead: int
     batch: int
     source: Source
+    moved: np.ndarray = None
+    padded: str = ""
 
     @property
     def shape(self):
@@ -120,17 +149,43 @@ class Value:
         """Of the layer that made it; "affine", "input"."""
         return self.step.layer.kind
 
+    @property
+    def places(self):
+        """Where each element lies, an array of the shape; None: one after another."""
+        return self.source.places if self.own is None else self.moved
+
     def tell(self, shape):
         """Set the shape of a value of unknown shape."""
         self.source.tell(shape)
 
     def seen(self, shape, lead=None):
         """The same numbers in another shape."""
-        return replace(self, own=tuple(shape), lead=self.lead if lead is None else lead)
+        shape, places = tuple(shape), self.places
+        return replace(self, own=shape, lead=self.lead if lead is None else lead,
+                       moved=None if places is None else places.reshape(shape))
+
+    def transposed(self, axes):
+        """The same numbers with the dimensions of the shape in another order."""
+        places = order.of(self.places, self.shape).transpose(axes)
+        return replace(self, own=places.shape, moved=order.plain(places))
+
+    def check_padding(self, name):
+        """ConversionError if layer `name` would have to compute with padding."""
+        if self.padded:
+            raise ConversionError(f"layer {self.padded!r} pads what is no convolution's input but "
+                                  f"that of {name!r}: give that layer a padding of its own, or put "
+                                  "the padding in front of a convolution")
 
     def _then(self, layer, shape, *others):
+        """What a layer makes of each element, which stays in its place."""
         step = self.builder.step(layer, self.step, *(v.step for v in others))
-        return replace(self, step=step, own=shape)
+        step.image = self.step.image
+        return replace(self, step=step, own=shape, moved=None if shape is None else self.places)
+
+    def _made(self, layer, shape, moved=None):
+        """What a layer makes of all elements."""
+        return replace(self, step=self.builder.step(layer, self.step), own=tuple(shape),
+                       moved=moved)
 
     def dense(self, weights, bias, name):
         """x @ weights + bias; weights: [inputs, outputs]; bias: [outputs] or None."""
@@ -139,23 +194,121 @@ class Value:
             raise ConversionError(f"layer {name!r} has weights of shape {weights.shape}, not "
                                   "[inputs, outputs]")
         n_in, n_out = weights.shape
+        self._count(weights, name)
+        self.check_padding(name)
+        around = () if self.shape is None else self.shape[:-1]
+        if self.shape == ():
+            raise ConversionError(f"layer {name!r} gets values of shape (): put a Flatten before "
+                                  "it")
+        if self.shape is not None and self.shape[-1] != n_in:
+            raise ConversionError(f"layer {name!r} takes {n_in} inputs but gets {self.shape[-1]}")
+        bias = np.zeros(n_out) if bias is None else bias
+        if math.prod(around) != 1:  # for each pixel
+            rows = around[0] if len(around) == 1 else math.prod(around[:-1])
+            x = self.seen((rows, math.prod(around) // rows, n_in))
+            return x.conv(weights[None, None], bias, name).seen((*around, n_out))
+        if self.shape is None:
+            self.tell((n_in,))
+        if self.places is not None:
+            weights = _put(weights, self.places)
+        places = self.builder.orders.get(len(self.builder.steps))
+        if places is not None:
+            weights, bias = _put(weights.T, places).T, _put(np.asarray(bias), places)
+            places = places.reshape(*around, n_out)
+        return self._made(Dense(weights, bias, name), (*around, n_out), places)
+
+    def conv(self, weights, bias, name, **how):
+        """A convolution of an image; weights, bias, how: as Conv has them."""
+        weights = np.asarray(weights, np.float64)
+        if self._is_row:
+            padding = how.pop("padding", (0, 0, 0, 0))
+            how = {key: value if key == "groups" else value[::-1] for key, value in how.items()}
+            return self._turned().conv(weights.swapaxes(0, 1), bias, name, **how,
+                                       padding=(*padding[2:], *padding[:2]))._turned()
+        self._count(weights, name)
+        x, padding = self._image(name, how.get("padding", (0, 0, 0, 0)))
+        n_out = weights.shape[-1] if weights.ndim else 0
+        layer = Conv(weights, np.zeros(n_out) if bias is None else bias, name=name,
+                     **{**how, "padding": padding})
+        return x._pixels(layer)
+
+    def pool(self, kernel, stride, padding, name, average=False, whole=False):
+        """The largest or the mean of windows of an image; the rest as Pool has it."""
+        self.check_padding(name)
+        if self._is_row:
+            return self._turned().pool(kernel[::-1], stride[::-1], (*padding[2:], *padding[:2]),
+                                       name, average, whole)._turned()
+        x, _ = self._image(name)
+        # of one window it does not matter, and may be more than a Pool has
+        stride = [1 if n + before + after == k else s for n, before, after, k, s in zip(
+            x.shape, padding[::2], padding[1::2], kernel, stride)]
+        return x._pixels(Pool(kernel, stride, padding, average, whole and any(padding), name))
+
+    def pad(self, padding, name):
+        """An image with zeros above, below, left and right of it, of which a convolution comes."""
+        self.check_padding(name)
+        top, bottom, left, right = padding
+        rows, columns, channels = self.shape
+        shape = rows + top + bottom, columns + left + right, channels
+        _check_size(shape, name)
+        places = np.full(shape, -1)
+        places[top:top + rows, left:left + columns] = order.of(self.places, self.shape)
+        return replace(self, own=shape, moved=places, padded=name) if any(padding) else self
+
+    @property
+    def _is_row(self):
+        """Whether it is a signal, of one column, seen as one row."""
+        image = self.step.image
+        return image not in (None, self.shape) and len(self.shape) == 3 and (
+            image == (self.shape[1], self.shape[0], self.shape[2]) and 1 in image[:2])
+
+    def _turned(self):
+        return self.transposed((1, 0, 2))
+
+    def _image(self, name, padding=(0, 0, 0, 0)):
+        """Itself without padding, in order in memory, and that padding added to the given one."""
+        x = self
+        if self.padded:
+            inside = self.places >= 0
+            if inside.ndim != 3:
+                self.check_padding(name)
+            rows, columns, channels = (np.flatnonzero(inside.any(axes)) for axes in (
+                (1, 2), (0, 2), (0, 1)))
+            own = self.places[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
+            if len(channels) < inside.shape[2] or own.min() < 0:
+                self.check_padding(name)
+            more = (rows[0], len(inside) - 1 - rows[-1], columns[0],
+                    inside.shape[1] - 1 - columns[-1])
+            padding = tuple(int(a) + int(b) for a, b in zip(padding, more))
+            x = replace(self, own=own.shape, moved=order.plain(own), padded="")
+        if len(x.shape) != 3:
+            raise ConversionError(f"layer {name!r} gets values of shape {x.shape}: it takes images "
+                                  "of rows, columns and channels")
+        if x.places is not None:
+            order.move(x.step, x.places, order.of(None, x.shape), self.builder.orders)
+            raise ConversionError(f"layer {name!r} takes the dimensions of an image in another "
+                                  "order than the layers before it give them: do not transpose "
+                                  "between them")
+        order.tell_image(x.step, x.shape, name)
+        return x, padding
+
+    def _pixels(self, layer):
+        """What a convolution or a pooling makes."""
+        shape = layer.shape(self.shape)
+        _check_size(shape, layer.name)
+        y = self._made(layer, shape)
+        y.step.image = shape
+        return y
+
+    def _count(self, weights, name):
         self.builder.weights += weights.size
         if self.builder.weights > MOST:
             raise ConversionError(f"layer {name!r} is the one with which the network has more than "
                                   f"{MOST} weights: no board holds them")
-        around = () if self.shape is None else self.shape[:-1]
-        if self.shape == () or math.prod(around) != 1:
-            raise ConversionError(f"layer {name!r} gets values of shape {self.shape}: put a "
-                                  "Flatten before it")
-        if self.shape is not None and self.shape[-1] != n_in:
-            raise ConversionError(f"layer {name!r} takes {n_in} inputs but gets {self.shape[-1]}")
-        layer = Dense(weights, np.zeros(n_out) if bias is None else bias, name)
-        if self.shape is None:
-            self.tell((n_in,))
-        return self._then(layer, (*around, n_out))
 
     def affine(self, slope, offset, name):
         """slope * x + offset for each element; scalars or arrays that broadcast to the shape."""
+        self.check_padding(name)
         slope, offset = (np.asarray(v, np.float64) for v in (slope, offset))
         if not (np.isfinite(slope).all() and np.isfinite(offset).all()):
             raise ConversionError(f"layer {name!r} has parameters that are not finite")
@@ -164,6 +317,8 @@ class Value:
         if self.shape is not None:
             try:
                 slope, offset = (np.broadcast_to(v, self.shape).ravel() for v in (slope, offset))
+                if self.places is not None:
+                    slope, offset = (_put(v, self.places) for v in (slope, offset))
             except ValueError:
                 raise ConversionError(f"layer {name!r} has {slope.size} parameters for values of "
                                       f"shape {self.shape}")
@@ -171,6 +326,7 @@ class Value:
 
     def activation(self, kind, name, alpha=0.0, beta=0.0):
         """One of ops.KINDS, elementwise; softmax over the last axis."""
+        self.check_padding(name)
         if kind in ("softmax", "log_softmax") and self.shape is not None and len(self.shape) != 1:
             raise ConversionError(f"layer {name!r} is a softmax over one axis of {self.shape}: "
                                   "put a Flatten before it")
@@ -190,12 +346,25 @@ class Value:
         if (self.shape, self.lead) != (other.shape, other.lead):
             raise ConversionError(f"layer {name!r} adds values of shapes {self.shape} and "
                                   f"{other.shape}: they must be equal")
+        for value in (self, other):
+            value.check_padding(name)
+        one, two = self.places, other.places
+        if (one is None) != (two is None) or one is not None and (one != two).any():
+            one, two = order.of(one, self.shape), order.of(two, self.shape)
+            for value, has, wanted in ((other, two, one), (self, one, two)):
+                order.move(value.step, has, wanted, self.builder.orders)
+            raise ConversionError(f"layer {name!r} adds values whose elements are in different "
+                                  "orders: do not transpose one of them")
+        for a, b in ((self, other), (other, self)):
+            if a.step.image is None and b.step.image is not None:
+                order.tell_image(a.step, b.step.image, name)
         return self._then(Add(name), self.shape, other)
 
     def pick(self, index):
         """Some of the outputs of a dense layer; None if it is of another layer."""
-        step = self._picked(self.step, index)
-        return step and replace(self, step=step, own=(*self.shape[:-1], len(index)))
+        columns = index if self.places is None else self.places.ravel()[index]
+        step = self._picked(self.step, columns)
+        return step and replace(self, step=step, own=(*self.shape[:-1], len(index)), moved=None)
 
     def _picked(self, step, index):
         layer = step.layer
@@ -230,6 +399,19 @@ class Value:
 
     def flatten(self, name):
         return self.reshape((-1,), name)
+
+
+def _put(values, places):
+    """An array whose items along the first dimension come to lie at those places."""
+    found = np.empty_like(values)
+    found[places.ravel()] = values
+    return found
+
+
+def _check_size(shape, name):
+    if math.prod(shape) > MOST_INPUTS:
+        raise ConversionError(f"layer {name!r} makes an image of shape {tuple(shape)}: a board "
+                              f"holds up to {MOST_INPUTS} values")
 
 
 def batch_norm(gamma, beta, mean, variance, epsilon):

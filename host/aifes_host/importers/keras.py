@@ -13,6 +13,7 @@ from . import outputs
 from .builder import Builder
 from .keras_graph import Walk, layer_name, must_be_model
 from .keras_layers import foreign
+from .order import in_turns
 
 
 def convert(model, output=None):
@@ -82,10 +83,14 @@ def _model_class(model):
 
 
 def _graph(config, source, output):
-    walk = Walk(source, Builder())
-    made = walk.network(config, outputs.wanted(output))
-    if walk.taken_back:
+    def make(orders):
+        walk = Walk(source, Builder(orders))
+        made = walk.network(config, outputs.wanted(output))
+        return walk.builder.graph(made, layer_name(config)), walk.taken_back
+
+    graph, taken_back = in_turns(make)
+    if taken_back:
         warnings.warn("weights that Keras had rounded to int8 are taken as they are "
-                      f"({', '.join(walk.taken_back)}): better convert the model as it was before "
+                      f"({', '.join(taken_back)}): better convert the model as it was before "
                       "model.quantize()", stacklevel=4)
-    return walk.builder.graph(made, layer_name(config))
+    return graph

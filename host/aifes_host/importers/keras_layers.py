@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..graph import ConversionError
+from . import keras_images
 from .builder import batch_norm
 
 ROOTS = ("keras", "tf_keras", "tensorflow")
@@ -195,7 +196,13 @@ def _prelu(layer, x):
 
 
 def _flatten(layer, x):
-    return x.flatten(layer.name)
+    return keras_images.channels_last(layer, x).flatten(layer.name)
+
+
+def _with_activation(make):
+    """A layer of images with the activation that is its last part, if it has one."""
+    return lambda layer, x: _function(layer.config.get("activation"), layer, make(layer, x),
+                                      inside=True)
 
 
 def _reshape(layer, x):
@@ -296,6 +303,7 @@ LAYERS = {
     "LeakyReLU": _leaky_relu, "PReLU": _prelu, "ELU": _elu, "Softmax": _softmax,
     "Flatten": _flatten, "Reshape": _reshape, "Rescaling": _rescaling,
     "Normalization": _normalization, "BatchNormalization": _batch_normalization, "Add": _add,
+    **{name: _with_activation(make) for name, make in keras_images.LAYERS.items()},
     **dict.fromkeys(("Identity", "ActivityRegularization", "Dropout", "AlphaDropout",
                      "GaussianDropout", "GaussianNoise", "SpatialDropout1D", "SpatialDropout2D",
                      "SpatialDropout3D"), _nothing)}

@@ -8,6 +8,7 @@ from . import elementwise
 from .builder import Builder
 from .elementwise import FUNCTIONS, GRID
 from .folding import MOST
+from .order import in_turns
 
 LONGEST = 12  # operations by which exporters write one activation
 MOST_NODES = 2000  # that a network needs
@@ -67,38 +68,47 @@ def build(nodes, constants, starts, source, outputs, fold, apply, measure, allow
     used = [s for s in starts if s in wanted or s in ends]
     if not used:
         raise ConversionError("the network's output does not depend on its input")
-    values, builder = _Constants(constants, wanted, used), Builder()
-    flow = _Flow({s: source(builder, s) for s in used}, allowed)
-    with np.errstate(all="ignore"):
-        for node in nodes:
-            if node.name in values or node.name in flow:
-                raise ConversionError(f"the value {node.name!r} is made twice: export the network "
-                                      "again")
-            flowing = list(dict.fromkeys(r for r in node.refs() if r not in values))
-            lost = next((r for r in flowing if r not in flow), None)
-            if lost is not None:
-                raise ConversionError(f"layer {node.layer!r} ({node.called}) reads {str(lost)!r}, "
-                                      "which no operation before it makes: export the network "
-                                      "again")
-            asked = measure(node, flow.base(flowing[0])) if len(flowing) == 1 else None
-            if asked is not None:
-                values.add(node.name, asked, batch=True)
-            elif not flowing:
-                values.add(node.name, fold(replace(
-                    node, args=_resolved(node.args, values, None),
-                    options=_resolved(node.options, values, None))), values.of_batch(node),
-                    node.op in SELECTING)
-            else:
-                if values.of_batch(node) and node.op in FUNCTIONS:
-                    raise ConversionError(f"layer {node.layer!r} ({node.called}) computes with the "
-                                          "number of samples: use a constant")
-                flow.add(node, flowing, values, apply)
+
+    def make(orders):
+        values, builder = _Constants(constants, wanted, used), Builder(orders)
+        flow = _Flow({s: source(builder, s) for s in used}, allowed)
+        _run(nodes, values, flow, fold, apply, measure)
         for output in outputs:
             if output.value not in flow:
                 raise ConversionError(f"the output {output.name!r} does not depend on the "
                                       "network's input")
         found = {o.name: flow.make(o.value) for o in outputs}
-    return builder.graph(found, name, labels(list(found.values())))
+        return builder.graph(found, name, labels(list(found.values())))
+
+    with np.errstate(all="ignore"):
+        return in_turns(make)
+
+
+def _run(nodes, values, flow, fold, apply, measure):
+    """Add what the nodes make to the constants and to the flow."""
+    for node in nodes:
+        if node.name in values or node.name in flow:
+            raise ConversionError(f"the value {node.name!r} is made twice: export the network "
+                                  "again")
+        flowing = list(dict.fromkeys(r for r in node.refs() if r not in values))
+        lost = next((r for r in flowing if r not in flow), None)
+        if lost is not None:
+            raise ConversionError(f"layer {node.layer!r} ({node.called}) reads {str(lost)!r}, "
+                                  "which no operation before it makes: export the network "
+                                  "again")
+        asked = measure(node, flow.base(flowing[0])) if len(flowing) == 1 else None
+        if asked is not None:
+            values.add(node.name, asked, batch=True)
+        elif not flowing:
+            values.add(node.name, fold(replace(
+                node, args=_resolved(node.args, values, None),
+                options=_resolved(node.options, values, None))), values.of_batch(node),
+                node.op in SELECTING)
+        else:
+            if values.of_batch(node) and node.op in FUNCTIONS:
+                raise ConversionError(f"layer {node.layer!r} ({node.called}) computes with the "
+                                      "number of samples: use a constant")
+            flow.add(node, flowing, values, apply)
 
 
 def _resolved(value, values, flow):

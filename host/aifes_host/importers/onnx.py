@@ -7,18 +7,19 @@ import onnx
 from onnx.reference import ReferenceEvaluator
 
 from ..graph import ConversionError
-from . import classifiers, elementwise, outputs, shapes
+from . import classifiers, elementwise, onnx_images, outputs, shapes
 from .builder import Value, batch_norm
 from .folding import MOST
 from .nodes import Node, Ref, build, unknown
 from .onnx_tensors import Tensors, dimensions
 
 # operators that users may have in their files
-TAKEN = ("Gemm", "MatMul", "Add", "Sub", "Mul", "Div", "Neg", "BatchNormalization", "Relu",
-         "LeakyRelu", "PRelu", "Elu", "Celu", "Selu", "Gelu", "Swish", "Mish", "Sigmoid",
-         "HardSigmoid", "HardSwish", "Tanh", "Softsign", "Softplus", "Softmax", "LogSoftmax",
-         "Clip", "Min", "Max", "Sum", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity",
-         "Dropout", "Cast", "Scaler", "Normalizer", "LinearClassifier", "LinearRegressor", "ZipMap")
+TAKEN = (*onnx_images.OPERATORS, "Gemm", "MatMul", "Add", "Sub", "Mul", "Div", "Neg",
+         "BatchNormalization", "Relu", "LeakyRelu", "PRelu", "Elu", "Celu", "Selu", "Gelu",
+         "Swish", "Mish", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Softsign", "Softplus",
+         "Softmax", "LogSoftmax", "Clip", "Min", "Max", "Sum", "Flatten", "Reshape", "Squeeze",
+         "Unsqueeze", "Identity", "Dropout", "Cast", "Scaler", "Normalizer", "LinearClassifier",
+         "LinearRegressor", "ZipMap")
 ALLOWED = (*TAKEN, "each with constants, Add and Sum with others too")
 
 # ONNX's operator: that of elementwise.py, and after its inputs the attributes, (name, default)
@@ -248,6 +249,8 @@ def _apply(x, node):
         axes = args[1] if len(args) > 1 else a.get("axes")
         axes = None if axes is None else [int(v) for v in np.ravel(axes)]
         return (shapes.squeeze if op == "Squeeze" else shapes.unsqueeze)(x, axes, node.layer)
+    elif op in onnx_images.OPERATORS and args[0] is x:
+        return onnx_images.OPERATORS[op](x, node)
     elif op in ("Gather", "ArrayFeatureExtractor") and args[0] is x:
         axis = a.get("axis", 0) if op == "Gather" else -1
         return classifiers.pick(x, args[1], axis % rank if axis < 0 else axis, node)

@@ -5,7 +5,7 @@ import operator
 import numpy as np
 
 from ..graph import ConversionError
-from . import elementwise, outputs, shapes
+from . import elementwise, outputs, shapes, torch_images
 from .builder import Value, batch_norm
 from .folding import MOST
 from .nodes import Node, Ref, build, unknown
@@ -18,6 +18,9 @@ TAKEN = (
     "torch.nn.LogSigmoid", "torch.nn.Hardsigmoid", "torch.nn.Hardswish", "torch.nn.Hardtanh",
     "torch.nn.Tanh", "torch.nn.Softsign", "torch.nn.Softplus", "torch.nn.Softmax",
     "torch.nn.LogSoftmax", "torch.nn.Dropout", "torch.nn.Flatten", "torch.nn.Identity",
+    *(f"torch.nn.{name}{n}d" for name in (
+        "Conv", "ConvTranspose", "MaxPool", "AvgPool", "AdaptiveAvgPool", "AdaptiveMaxPool")
+      for n in (1, 2)), "torch.nn.BatchNorm2d", "torch.mean", "torch.permute",
     "torch.add", "torch.clamp", "torch.minimum", "torch.maximum", "torch.squeeze",
     "torch.unsqueeze", "torch.reshape")
 ALLOWED = (*(name.rpartition(".")[2] for name in TAKEN), "- * / with constants")
@@ -143,9 +146,14 @@ def _export(model, torch):
     if not isinstance(model, torch.nn.Module):
         raise ConversionError(f"a {type(model).__name__} cannot be converted: give a "
                               "torch.nn.Module or a torch.export.ExportedProgram")
-    n = next((m.in_features if isinstance(m, torch.nn.Linear) else m.num_features
-              for m in model.modules()
-              if isinstance(m, (torch.nn.Linear, torch.nn.BatchNorm1d))), None)
+    first = next((m for m in model.modules() if isinstance(m, (
+        torch.nn.Linear, torch.nn.BatchNorm1d, torch.nn.modules.conv._ConvNd))), None)
+    if isinstance(first, torch.nn.modules.conv._ConvNd):
+        size = "".join(f", {d}" for d in ("rows", "columns")[:len(first.kernel_size)])
+        raise ConversionError(
+            f"the {type(model).__name__} does not say how large its images are: give "
+            f"torch.export.export(model.eval(), (torch.zeros(1, {first.in_channels}{size}),))")
+    n = getattr(first, "in_features", getattr(first, "num_features", None))
     if n is None:
         raise ConversionError(f"the {type(model).__name__} has no Linear layer")
     was = model.training
@@ -266,6 +274,8 @@ def _apply(x, node):
         return shapes.squeeze(x, [dim] if isinstance(dim, int) else dim, node.layer)
     elif op == "unsqueeze":
         return shapes.unsqueeze(x, [o["dim"]], node.layer)
+    elif op in torch_images.OPERATIONS:
+        return torch_images.OPERATIONS[op](x, node)
     elif op == "select":
         return shapes.select(x, o["dim"], o["index"], node.layer)
     else:

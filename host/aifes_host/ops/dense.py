@@ -24,11 +24,13 @@ from .layer import Layer
 
 @dataclass
 class Dense(Layer):
-    """weights: [inputs, outputs], bias: [outputs], float."""
+    """weights: [inputs, outputs], bias: [outputs], float; image: the shape of a result that is read
+    as one."""
 
     weights: np.ndarray
     bias: np.ndarray
     name: str = ""
+    image: tuple = None
 
     kind = "dense"
     by_element = in_aifes = linear = True
@@ -63,7 +65,7 @@ class Dense(Layer):
         if n != len(self.weights):
             raise ConversionError(f"dense layer {self.name!r} takes {len(self.weights)} inputs "
                                   f"but gets {n}")
-        return self.weights.shape[1:]
+        return self.image or self.weights.shape[1:]
 
     def __call__(self, x):
         return x @ self.weights + self.bias
