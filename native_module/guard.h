@@ -63,8 +63,33 @@ AIFES_NOINLINE static uint32_t tensor(const aifes_memory *m, uint32_t number, ai
     return n;
 }
 
+#if AIFES_CNN
+/* Whether tensor `number`, of n elements, has rows, columns and channels: copied to dims */
+AIFES_NOINLINE static int image(const aifes_memory *m, uint32_t number, uint32_t n, uint32_t *dims)
+{
+    aifes_tensor t;
+    if (tensor(m, number, &t) != n || t.rank != 3) {
+        return 0;
+    }
+    copy(dims, t.dims, sizeof t.dims);
+    return 1;
+}
+
+/* a / b; 0 if there is a rest */
+AIFES_NOINLINE static uint32_t quotient(uint32_t a, uint32_t b)
+{
+    uint32_t n = 0, at = 0;
+    for (; b && at < a; at += b) {
+        n++;
+    }
+    return at == a ? n : 0;
+}
+#endif
+
 #if AIFES_FLOAT
 #include "f32_math.h"
+
+typedef f32 aifes_element;
 
 /* The address of n float32 that are numbers; NULL if it is absent, or they are not */
 AIFES_NOINLINE static const f32 *finite_floats(const aifes_memory *m, uint32_t at, uint32_t n)
@@ -77,6 +102,17 @@ AIFES_NOINLINE static const f32 *finite_floats(const aifes_memory *m, uint32_t a
     }
     return p;
 }
+#else
+typedef int8_t aifes_element;
+#endif
+
+/* multiply-accumulates after which a run returns for a moment: tens of milliseconds */
+#ifndef AIFES_WORK
+#if !AIFES_FLOAT
+#define AIFES_WORK (1 << 20)
+#else
+#define AIFES_WORK (F32_SOFT ? 1 << 15 : 1 << 19)
+#endif
 #endif
 
 #endif

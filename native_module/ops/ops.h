@@ -18,10 +18,16 @@
 #include "map.h"
 #include "softmax.h"
 #define AIFES_OPS_ONE(OP) OP(dense, DENSE) OP(map, MAP) OP(softmax, SOFTMAX)
+#define AIFES_OPS_SEVERAL(OP) AIFES_OPS_ONE(OP) OP(add, ADD)
 
-#if AIFES_SEVERAL
+#if AIFES_CNN
 #include "add.h"
-#define AIFES_OPS(OP) AIFES_OPS_ONE(OP) OP(add, ADD)
+#include "conv.h"
+#include "pool.h"
+#define AIFES_OPS(OP) AIFES_OPS_SEVERAL(OP) OP(conv, CONV) OP(pool, POOL)
+#elif AIFES_SEVERAL
+#include "add.h"
+#define AIFES_OPS AIFES_OPS_SEVERAL
 #else
 #define AIFES_OPS AIFES_OPS_ONE
 #endif
