@@ -63,15 +63,28 @@ AIFES_NOINLINE static uint32_t tensor(const aifes_memory *m, uint32_t number, ai
     return n;
 }
 
+#if defined(__ARM_FEATURE_IDIV) || defined(__riscv_div) || defined(__x86_64__)                     \
+    || defined(__XTENSA_WINDOWED_ABI__) /* ESP32 and newer */
+#define AIFES_DIVIDES 1
+#else
+#define AIFES_DIVIDES 0
+#endif
+
 #if AIFES_CNN
-/* Whether tensor `number`, of n elements, has rows, columns and channels: copied to dims */
-AIFES_NOINLINE static int image(const aifes_memory *m, uint32_t number, uint32_t n, uint32_t *dims)
+/* What ops on images keep of their record, 16 bytes, and the dims of its first two tensors, which
+ * have n_x and n_y elements and must be [rows, columns, channels]. They follow the 16 bytes. */
+AIFES_NOINLINE static int geometry(const aifes_memory *m, void *to, const void *from,
+    const uint16_t *tensors, uint32_t n_x, uint32_t n_y)
 {
-    aifes_tensor t;
-    if (tensor(m, number, &t) != n || t.rank != 3) {
-        return 0;
+    uint32_t *dims = (uint32_t *)to + 4;
+    copy(to, from, 16);
+    for (int i = 0; i < 2; i++, dims += 3, n_x = n_y) {
+        aifes_tensor t;
+        if (tensor(m, tensors[i], &t) != n_x || t.rank != 3) {
+            return 0;
+        }
+        copy(dims, t.dims, 12);
     }
-    copy(dims, t.dims, sizeof t.dims);
     return 1;
 }
 

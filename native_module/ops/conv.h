@@ -52,24 +52,22 @@ enum {
 /* Kernels: that of dense for a pixel, in the bits that dense has for it; or no dense at all */
 enum { CONV_KERNEL = 3 << 6, CONV_DEPTHWISE = CONV | 3 << 6 };
 
-static int conv_load(const aifes_memory *m, conv_step *s, const conv_record *r,
+AIFES_NOINLINE static int conv_load(const aifes_memory *m, conv_step *s, const conv_record *r,
     const aifes_place *x)
 {
     dense_record d;
     aifes_tensor t;
     uint32_t n, n_column, padded = 0;
     const uint32_t n_y = s->dense.step.n_out;
-    copy(&s->kernel_rows, &r->kernel_rows, 16);
     copy(&d.zero_point, &r->zero_point, 8);
     copy(&d.weights, &r->weights, 20);
+    if (!geometry(m, &s->kernel_rows, &r->kernel_rows, r->tensors, x->n, n_y) || s->ways) {
+        return 0;
+    }
     for (int i = 0; i < 8; i++) {
         if (!(&s->kernel_rows)[i]) {
             return 0;
         }
-    }
-    if (s->ways || !image(m, r->tensors[0], x->n, &s->rows)
-        || !image(m, r->tensors[1], n_y, &s->y_rows)) {
-        return 0;
     }
     s->per = quotient(s->channels, s->groups);
     s->each = quotient(s->n_out, s->groups);
@@ -118,7 +116,7 @@ static int conv_load(const aifes_memory *m, conv_step *s, const conv_record *r,
             }
         }
 #if !AIFES_FLOAT
-        if (s->per == 1 && s->dense.interleave == 1 && s->groups > 1 && !AIFES_SMALL) {
+        if (s->per == 1 && s->each == 1 && !AIFES_SMALL && !((uintptr_t)s->dense.bias & 3)) {
             s->dense.step.kernel = CONV_DEPTHWISE;
         }
 #endif
@@ -131,13 +129,16 @@ static int conv_load(const aifes_memory *m, conv_step *s, const conv_record *r,
  * no two places of a padded row are the same. */
 static uint32_t conv_place(uint32_t at, uint32_t spread, uint32_t n)
 {
-    uint32_t q = 0;
     if (spread == 1) {
         return at;
     }
     if (at >= n * spread) {
         return n;
     }
+#if AIFES_DIVIDES
+    return at % spread ? n : at / spread;
+#else
+    uint32_t q = 0;
     for (int bits = 24; bits >= 0; bits--) {
         if (at >> bits >= spread) {
             at -= spread << bits;
@@ -145,6 +146,7 @@ static uint32_t conv_place(uint32_t at, uint32_t spread, uint32_t n)
         }
     }
     return at ? n : q;
+#endif
 }
 
 /* n elements, one after another or (step 0) always the same; returns where they end */
@@ -168,7 +170,7 @@ AIFES_FAST static aifes_element *conv_put(aifes_element *to, const aifes_element
 
 /* The window of a group whose first pixel would lie at (top, left): where it lies in x, or in the
  * scratch. x: the group's first channel */
-AIFES_FAST static const aifes_element *conv_window(const conv_step *s, const aifes_element *x,
+AIFES_NOINLINE static const aifes_element *conv_window(const conv_step *s, const aifes_element *x,
     uint32_t top, uint32_t left)
 {
     const uint32_t rows = s->rows, columns = s->columns, channels = s->channels, per = s->per;
@@ -181,155 +183,137 @@ AIFES_FAST static const aifes_element *conv_window(const conv_step *s, const aif
     }
     for (uint32_t i = 0; i < kernel_rows; i++, top += s->dilation_rows) {
         const uint32_t row = conv_place(top, s->spread_rows, rows);
-        const aifes_element *p;
         uint32_t at = left, n;
-        if (row >= rows) {
-            to = conv_put(to, &pad, kernel_columns * per, 0);
-            continue;
-        }
-        p = x + row * columns * channels;
         for (uint32_t j = 0; j < kernel_columns; j += n, at += n * s->dilation_columns) {
             const uint32_t column = conv_place(at, s->spread_columns, columns);
-            const int inside = column < columns;
+            const int inside = row < rows && column < columns;
             n = 1;
             if (s->ways & CONV_MERGED) {
-                n = inside ? columns - column : 0u - at;
+                n = column < columns ? columns - column : 0u - at;
                 if (n > kernel_columns - j) {
                     n = kernel_columns - j;
                 }
             }
-            to = conv_put(to, inside ? p + column * channels : &pad, n * per, inside);
+            to = conv_put(to, inside ? x + (row * columns + column) * channels : &pad, n * per,
+                inside);
         }
     }
     return s->column;
 }
 
 #if !AIFES_FLOAT
-/* The pixels [*first, *end) of n, `dilation` apart from `at` on, that lie in the image of `size` */
-static void conv_inside(uint32_t at, uint32_t n, uint32_t dilation, uint32_t size, uint32_t *first,
-    uint32_t *end)
+/* acc[k] += x[k] * w[k], of n channels; x: from one to the next `step` (0: it is the pad), w: `next` */
+AIFES_FAST static void conv_tap(int32_t *acc, uint32_t n, const int8_t *x, uint32_t step,
+    const uint8_t *w, uint32_t next, int32_t weight_zero)
 {
-    uint32_t k = 0;
-    for (; k < n && at >= size; k++) {
-        at += dilation;
-    }
-    *first = k;
-    for (; k < n && at < size; k++) {
-        at += dilation;
-    }
-    *end = k;
+    do {
+        *acc++ += *x * (*w - weight_zero);
+        x += step;
+        w += next;
+    } while (--n);
 }
 
-/* A pixel of channels that are groups of their own, of one or more outputs each; weights in rows */
-AIFES_FAST static void conv_depthwise(const conv_step *s, uint32_t top, uint32_t left, int8_t *y)
+/* The same of three pixels, `step` apart */
+AIFES_FAST static void conv_taps(int32_t *acc, uint32_t n, const int8_t *x, uint32_t step,
+    const uint8_t *w, uint32_t next, int32_t weight_zero)
 {
-    const uint32_t channels = s->channels, kernel_columns = s->kernel_columns, each = s->each;
-    const uint8_t *w = s->dense.weights, *shifts = s->dense.shifts, *table = s->dense.table;
-    const int32_t *bias = (const int32_t *)s->dense.bias;
-    const int32_t low = s->dense.low, offset = s->dense.zero_point - low, pad = s->pad;
-    const int32_t weight_zero = s->dense.weight_zero;
-    const uint32_t span = s->dense.high - low, own = s->dense.step.own;
-    const uint32_t step = s->dilation_columns * channels;
-    const uint32_t next = s->dilation_rows * s->columns * channels;
-    uint32_t first_row, end_row, first, end;
-    conv_inside(top, s->kernel_rows, s->dilation_rows, s->rows, &first_row, &end_row);
-    conv_inside(left, kernel_columns, s->dilation_columns, s->columns, &first, &end);
-    const int8_t *x = s->dense.step.x;
-    if (first_row == end_row || first == end) {
-        first_row = end_row = 0;
-    } else {
-        x += ((top + first_row * s->dilation_rows) * s->columns + left
-                 + first * s->dilation_columns) * channels;
-    }
-    const int three = kernel_columns == 3 && end - first == 3;
-    for (const int8_t *x_end = x + channels; x != x_end; x++) {
-        for (uint32_t k = each; k; k--) {
-            const int8_t *p = x;
-            int32_t acc = 0, outside = 0;
-            uint32_t i = 0, n = 0, v;
-            for (; i < first_row; i++) {
-                for (uint32_t j = kernel_columns; j; j--) {
-                    outside += *w++;
-                    n++;
-                }
-            }
-            for (; i < end_row; i++) {
-                const int8_t *q = p;
-                uint32_t j = 0;
+    const int8_t *end = x + n, *x1 = x + step, *x2 = x1 + step;
+    do {
+        *acc++ += *x++ * (w[0] - weight_zero) + *x1++ * (w[1] - weight_zero)
+            + *x2++ * (w[2] - weight_zero);
+        w += next;
+    } while (x != end);
+}
+
+/* A pixel of d, whose channels are groups of their own, weights in rows: no columns, but sums of
+ * some channels, one pixel of the window after another. */
+AIFES_NOINLINE static void conv_depthwise(const conv_step *s, const dense_step *d, uint32_t top,
+    uint32_t left)
+{
+    const uint32_t channels = s->channels, columns = s->columns, dilation = s->dilation_columns;
+    const uint32_t kernel_columns = s->kernel_columns, n = s->dense.step.n_in;
+    const int three = kernel_columns == 3 && left < columns && left + 2 * dilation < columns;
+    int32_t acc[AIFES_BLOCK];
+    for (uint32_t first = 0; first < channels; first += AIFES_BLOCK) {
+        const uint32_t m = channels - first < AIFES_BLOCK ? channels - first : AIFES_BLOCK;
+        const uint8_t *w = d->weights + first * n, *end = w + n;
+        uint32_t row = top;
+        for (uint32_t k = 0; k < m; k++) {
+            ((volatile int32_t *)acc)[k] = 0; /* volatile: no memset */
+        }
+        for (; w != end; row += s->dilation_rows) {
+            const int8_t *x = s->dense.step.x + first;
+            uint32_t at = left;
+            if (row < s->rows) {
+                x += row * columns * channels;
                 if (three) {
-                    acc += q[0] * (w[0] - weight_zero);
-                    acc += q[step] * (w[1] - weight_zero);
-                    acc += q[2 * step] * (w[2] - weight_zero);
+                    conv_taps(acc, m, x + left * channels, dilation * channels, w, n,
+                        d->weight_zero);
                     w += 3;
-                    p += next;
                     continue;
                 }
-                for (; j < first; j++, n++) {
-                    outside += *w++;
-                }
-                for (; j < end; j++, q += step) {
-                    acc += *q * (*w++ - weight_zero);
-                }
-                for (; j < kernel_columns; j++, n++) {
-                    outside += *w++;
-                }
-                p += next;
             }
-            for (; i < s->kernel_rows; i++) {
-                for (uint32_t j = kernel_columns; j; j--) {
-                    outside += *w++;
-                    n++;
-                }
+            for (uint32_t j = kernel_columns; j; j--, at += dilation) {
+                const int inside = row < s->rows && at < columns;
+                conv_tap(acc, m, inside ? x + at * channels : &s->pad, inside, w++, n,
+                    d->weight_zero);
             }
-            acc += pad * (outside - (int32_t)n * weight_zero);
-            v = clamp(plus(*bias++, acc), *shifts, offset, span);
-            shifts += own;
-            *y++ = table ? table[v] : v + low;
         }
+        finish(d, acc, first, m);
     }
 }
 #endif
 
-/* Rows of pixels, until all are done or for a while */
-AIFES_FAST static void conv(conv_step *s)
+/* A pixel of a group */
+AIFES_INLINE void conv_pixel(const dense_step *d, uint32_t kernel)
 {
-    const uint32_t groups = s->groups, each = s->each, pixel = s->n_out;
+#if AIFES_FLOAT
+    (void)kernel;
+    dense(d);
+#else
+    if (kernel == CONV || AIFES_SMALL) {
+        dense_any(d);
+    } else {
+        dense_blocks(d);
+    }
+#endif
+}
+
+/* Rows of pixels, until all are done or for a while */
+AIFES_NOINLINE static void conv(conv_step *s)
+{
+    const uint32_t each = s->each, pixel = s->n_out, kernel = s->dense.step.kernel;
     const uint32_t products = product(s->dense.step.n_in, s->y_columns * pixel);
     uint32_t row = s->dense.step.again ? s->row : 0, top = row * s->stride_rows - s->top;
     int32_t work = AIFES_WORK;
-    aifes_element *y = (aifes_element *)s->dense.step.y + row * s->y_columns * pixel;
     dense_step d;
     copy(&d, &s->dense, sizeof d);
-    d.step.kernel -= CONV - DENSE;
     d.step.n_out = each;
+    d.step.y += row * s->y_columns * pixel * AIFES_ITEM;
     do {
         uint32_t left = 0u - s->left;
         for (uint32_t c = s->y_columns; c; c--, left += s->stride_columns) {
+            const aifes_element *x = (const aifes_element *)s->dense.step.x;
 #if !AIFES_FLOAT
-            if (!AIFES_SMALL && s->dense.step.kernel == CONV_DEPTHWISE) {
-                conv_depthwise(s, top, left, y);
-                y += pixel;
+            if (kernel == CONV_DEPTHWISE && !AIFES_SMALL) {
+                conv_depthwise(s, &d, top, left);
+                d.step.y += pixel;
                 continue;
             }
+            d.shifts = s->dense.shifts;
 #endif
-            const aifes_element *x = (const aifes_element *)s->dense.step.x;
-            for (uint32_t g = 0; g < groups; g++, x += s->per, y += each) {
+            d.weights = s->dense.weights;
+            d.bias = s->dense.bias;
+            for (uint32_t g = s->groups; g; g--, x += s->per) {
                 d.step.x = (int8_t *)conv_window(s, x, top, left);
-                d.step.y = (int8_t *)y;
-                dense_run(&d);
+                conv_pixel(&d, kernel);
+                d.step.y += each * AIFES_ITEM;
                 d.weights += s->size;
-#if AIFES_FLOAT
-                d.bias += each;
-#else
-                d.bias += 4 * each;
+                d.bias += AIFES_FLOAT ? each : 4 * each;
+#if !AIFES_FLOAT
                 d.shifts += d.step.own ? each : 0;
 #endif
             }
-            d.weights = s->dense.weights;
-            d.bias = s->dense.bias;
-#if !AIFES_FLOAT
-            d.shifts = s->dense.shifts;
-#endif
         }
         row++;
         top += s->stride_rows;

@@ -30,16 +30,17 @@ typedef struct {
 
 enum { POOL_AVERAGE = 1, POOL_WHOLE = 2 }; /* flags */
 
-static int pool_load(const aifes_memory *m, pool_step *s, const pool_record *r,
+AIFES_NOINLINE static int pool_load(const aifes_memory *m, pool_step *s, const pool_record *r,
     const aifes_place *x)
 {
     const uint32_t flags = s->step.flags;
-    copy(&s->zero_point, &r->zero_point, 16);
+    if (!geometry(m, &s->zero_point, &r->zero_point, &r->record.x, x->n, s->step.n_out)) {
+        return 0;
+    }
     s->step.n_in = s->kernel_rows * (uint32_t)s->kernel_columns;
     if (s->step.n_in - 1 >= 1 << 20 || !s->stride_rows || !s->stride_columns || s->reserved
         || s->reserved2 || flags > (POOL_AVERAGE | POOL_WHOLE) || flags == POOL_WHOLE
-        || !image(m, r->record.x, x->n, &s->rows)
-        || !image(m, r->record.y, s->step.n_out, &s->y_rows) || s->channels != s->n_out) {
+        || s->channels != s->n_out) {
         return 0;
     }
     if (AIFES_FLOAT || !flags) {
@@ -60,20 +61,19 @@ static int pool_load(const aifes_memory *m, pool_step *s, const pool_record *r,
 AIFES_INLINE int32_t pool_window(const pool_step *s, const int8_t *x, uint32_t rows,
     uint32_t columns, uint32_t channels, uint32_t next)
 {
-    int32_t total = 0, n = rows * columns;
-    if (!(s->step.flags & POOL_AVERAGE)) {
-        total = *x;
-        for (; rows; rows--, x += next) {
-            for (uint32_t j = columns; j; j--, x += channels) {
-                total = *x > total ? *x : total;
-            }
-        }
-        return total;
-    }
+    const uint32_t average = s->step.flags & POOL_AVERAGE;
+    int32_t total = average ? 0 : -128, n = rows * columns;
     for (; rows; rows--, x += next) {
         for (uint32_t j = columns; j; j--, x += channels) {
-            total += *x;
+            if (average) {
+                total += *x;
+            } else if (*x > total) {
+                total = *x;
+            }
         }
+    }
+    if (!average) {
+        return total;
     }
     total = 2 * ((total - n * s->x_zero) * (1 << s->up));
     if (s->step.flags & POOL_WHOLE) {
@@ -120,7 +120,7 @@ AIFES_INLINE f32 pool_window(const pool_step *s, const f32 *x, uint32_t rows, ui
 
 #endif
 
-AIFES_FAST static void pool(const pool_step *s)
+AIFES_NOINLINE static void pool(const pool_step *s)
 {
     const uint32_t columns = s->columns, channels = s->channels, y_columns = s->y_columns;
     aifes_element *y = (aifes_element *)s->step.y;
