@@ -125,7 +125,7 @@ def ends_are_inside(buf):
     """Scales of inputs and outputs lie in the buffer."""
     for i in range(buf[24] + buf[25]):
         scales, *dims = struct.unpack_from("<4I", buf, HEADER_SIZE + TENSOR_SIZE * i + 8)
-        if scales + 3 * dims[0] * dims[1] * dims[2] > len(buf):
+        if scales and scales + 3 * dims[0] * dims[1] * dims[2] > len(buf):
             return False
     return True
 
