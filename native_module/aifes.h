@@ -4,6 +4,7 @@
  * One source for several families of ops: a file defines
  *   AIFES_FLOAT     1: float32 models, 0: int8
  *   AIFES_SEVERAL   1: nets with several inputs and outputs, and ops that only those have
+ *   AIFES_CNN       1: conv and pool; if it is not defined, as AIFES_SEVERAL
  * and includes engine.h.
  *
  * No libc, no float in int8, no division by hardware: a loadable module can link none of them. */
@@ -12,6 +13,10 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+#ifndef AIFES_CNN
+#define AIFES_CNN AIFES_SEVERAL
+#endif
 
 #define AIFES_MAX_ARENA (1u << 24)
 #define AIFES_MAX_OPS 1024
@@ -64,8 +69,8 @@ typedef struct {
     uint8_t kernel; /* the function that runs it: its opcode, or another that its file names */
     uint8_t flags;
     uint8_t own; /* its file's */
-    uint8_t unused;
-    uint32_t n_in, n_out;
+    uint8_t again; /* AIFES_CNN: the op is not done, it is to be called once more */
+    uint32_t n_in, n_out; /* their product: the multiply-accumulates */
     int8_t *x, *y;
 } aifes_step;
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # build.sh [ARCH ..]: the loadable modules for these architectures, default all, as _aifes.mpy,
-# _aifes_cnn.mpy and _aifes_f32.mpy in ../host/aifes_host/native/ARCH_6.3/. MPY_DIR: MicroPython's source tree, else it is fetched.
-# CIRCUITPY_DIR: CircuitPython's instead, whose files go to native/circuitpython/ARCH_6.3/.
+# _aifes_cnn.mpy, _aifes_f32.mpy and _aifes_cnn_f32.mpy in ../host/aifes_host/native/ARCH_6.3/.
+# MPY_DIR: MicroPython's source tree, else it is fetched. CIRCUITPY_DIR: CircuitPython's instead,
+# whose files go to native/circuitpython/ARCH_6.3/.
 set -euo pipefail
 cd "$(dirname "$0")"
 cache=${AIFES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/aifes}
@@ -33,7 +34,7 @@ for arch in "$@"; do
     fi
     out=host/aifes_host/native/${CIRCUITPY_DIR:+circuitpython/}${arch}_$mpy
     mkdir -p "../$out"
-    for family in "" cnn f32; do
+    for family in "" cnn f32 cnn_f32; do
         name=_aifes${family:+_$family}.mpy
         # a short relative BUILD: the linker writes it into the file
         make -s ARCH="$arch" FAMILY="$family" MPY_DIR="$MPY_DIR" PYTHON="${PYTHON:-python3}" \

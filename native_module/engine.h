@@ -9,15 +9,6 @@
 #include "ends.h"
 #include "load.h"
 
-/* multiply-accumulates after which a run returns for a moment: tens of milliseconds */
-#ifndef AIFES_WORK
-#if !AIFES_FLOAT
-#define AIFES_WORK (1 << 20)
-#else
-#define AIFES_WORK (F32_SOFT ? 1 << 15 : 1 << 19)
-#endif
-#endif
-
 #if AIFES_SEVERAL
 /* The samples of inputs and outputs beyond the first ones: at .. end - 1 of both */
 AIFES_NOINLINE static void others(const aifes_net *net, const aifes_buffer *b, uint32_t at,
@@ -35,13 +26,17 @@ AIFES_NOINLINE static void others(const aifes_net *net, const aifes_buffer *b, u
 #define others(net, b, at, end)
 #endif
 
+/* in `at`: the op there goes on where it was */
+#define AIFES_MIDDLE (AIFES_CNN ? 1u << 29 : 0u)
+
 /* Run the ops at .. end - 1 of one sample. b: data of the net's inputs, read before op 0, and of its
  * outputs, written after the last one; NULL: they lie in the arena. Returns 0 when done, else what
- * to call again with: between two layers, so that a caller can look for Ctrl-C. */
+ * to call again with: between two layers or in the middle of a long one, so that a caller can look
+ * for Ctrl-C. */
 AIFES_FAST static uint32_t run(const aifes_net *net, const aifes_buffer *b, uint32_t at,
     uint32_t end)
 {
-    const any_step *s = steps_of(net) + at;
+    any_step *s = steps_of(net) + (at & ~AIFES_MIDDLE);
     int32_t work = AIFES_WORK;
     if (b && at == 0) {
         put(net->ends, b);
@@ -49,10 +44,21 @@ AIFES_FAST static uint32_t run(const aifes_net *net, const aifes_buffer *b, uint
             others(net, b, 1, N_INPUTS(net));
         }
     }
+#if AIFES_CNN
+    if (!(at & AIFES_MIDDLE)) {
+        s->step.again = 0;
+    }
+    at &= ~AIFES_MIDDLE;
+#endif
     for (;; s++) {
 #define RUN(name, NAME) name##_run(&s->name) ||
         (void)(AIFES_OPS(RUN) 0);
 #undef RUN
+#if AIFES_CNN
+        if (s->step.again) {
+            return at | AIFES_MIDDLE;
+        }
+#endif
         if (++at == end) {
             break;
         }
@@ -60,6 +66,9 @@ AIFES_FAST static uint32_t run(const aifes_net *net, const aifes_buffer *b, uint
         if (work < 0) {
             return at;
         }
+#if AIFES_CNN
+        s[1].step.again = 0;
+#endif
     }
     if (b) {
         get(net->ends + N_INPUTS(net), b + N_INPUTS(net));
@@ -75,6 +84,8 @@ AIFES_FAST static uint32_t run(const aifes_net *net, const aifes_buffer *b, uint
 static int32_t run_samples(const aifes_net *net, aifes_buffer *b, uint32_t at)
 {
     uint32_t samples = 0, work = 0, first = 0, n = 0; /* first: op of the sample */
+    uint32_t middle = at & AIFES_MIDDLE;
+    at &= ~AIFES_MIDDLE;
     for (; n < b->n; n += net->ends->place.n) {
         samples++;
     }
@@ -91,7 +102,8 @@ static int32_t run_samples(const aifes_net *net, aifes_buffer *b, uint32_t at)
             if (work > AIFES_WORK) {
                 return first;
             }
-            n = run(net, b, at > first ? at - first : 0, net->counts.n_ops);
+            n = run(net, b, (at > first ? at - first : 0) | middle, net->counts.n_ops);
+            middle = 0;
             if (n) {
                 return first + n;
             }

@@ -63,8 +63,46 @@ AIFES_NOINLINE static uint32_t tensor(const aifes_memory *m, uint32_t number, ai
     return n;
 }
 
+#if defined(__ARM_FEATURE_IDIV) || defined(__riscv_div) || defined(__x86_64__)                     \
+    || defined(__XTENSA_WINDOWED_ABI__) /* ESP32 and newer */
+#define AIFES_DIVIDES 1
+#else
+#define AIFES_DIVIDES 0
+#endif
+
+#if AIFES_CNN
+/* What ops on images keep of their record, 16 bytes, and the dims of its first two tensors, which
+ * have n_x and n_y elements and must be [rows, columns, channels]. They follow the 16 bytes. */
+AIFES_NOINLINE static int geometry(const aifes_memory *m, void *to, const void *from,
+    const uint16_t *tensors, uint32_t n_x, uint32_t n_y)
+{
+    uint32_t *dims = (uint32_t *)to + 4;
+    copy(to, from, 16);
+    for (int i = 0; i < 2; i++, dims += 3, n_x = n_y) {
+        aifes_tensor t;
+        if (tensor(m, tensors[i], &t) != n_x || t.rank != 3) {
+            return 0;
+        }
+        copy(dims, t.dims, 12);
+    }
+    return 1;
+}
+
+/* a / b; 0 if there is a rest */
+AIFES_NOINLINE static uint32_t quotient(uint32_t a, uint32_t b)
+{
+    uint32_t n = 0, at = 0;
+    for (; b && at < a; at += b) {
+        n++;
+    }
+    return at == a ? n : 0;
+}
+#endif
+
 #if AIFES_FLOAT
 #include "f32_math.h"
+
+typedef f32 aifes_element;
 
 /* The address of n float32 that are numbers; NULL if it is absent, or they are not */
 AIFES_NOINLINE static const f32 *finite_floats(const aifes_memory *m, uint32_t at, uint32_t n)
@@ -77,6 +115,17 @@ AIFES_NOINLINE static const f32 *finite_floats(const aifes_memory *m, uint32_t a
     }
     return p;
 }
+#else
+typedef int8_t aifes_element;
+#endif
+
+/* multiply-accumulates after which a run returns for a moment: tens of milliseconds */
+#ifndef AIFES_WORK
+#if !AIFES_FLOAT
+#define AIFES_WORK (1 << 20)
+#else
+#define AIFES_WORK (F32_SOFT ? 1 << 15 : 1 << 19)
+#endif
 #endif
 
 #endif

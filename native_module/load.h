@@ -91,6 +91,9 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *s, uin
     n = 4 * r.head.words;
     s->step.kernel = r.head.opcode;
     s->step.flags = r.head.flags;
+#if AIFES_CNN
+    s->step.again = 0;
+#endif
     s->step.n_out = tensor(m, r.halves[AIFES_SEVERAL ? 2 + (r.head.ends & 3) : 3], &y);
     s->step.y = (int8_t *)m->arena.buf + y.offset;
     if (!s->step.n_out) {

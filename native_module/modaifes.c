@@ -1,5 +1,6 @@
 /* The Python module _aifes: int8 models. Firmware has all ops of int8 in it; loadable files are
- * _aifes_cnn.mpy, alike, and _aifes.mpy for nets of one input and one output: AIFES_SEVERAL=0. */
+ * _aifes_cnn.mpy, alike, and _aifes.mpy for dense nets of one input and one output:
+ * AIFES_SEVERAL=0. */
 #include "micropython.h"
 
 #define AIFES_FLOAT 0

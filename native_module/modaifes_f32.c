@@ -1,5 +1,6 @@
 /* The Python module _aifes_f32: float32 models. x and y are float32; model and arena begin at a
- * multiple of 4, else ValueError. */
+ * multiple of 4, else ValueError. Firmware has all ops of float32 in it; loadable files are
+ * _aifes_cnn_f32.mpy, alike, and _aifes_f32.mpy without conv and pool: AIFES_CNN=0. */
 #include "micropython.h"
 
 #define AIFES_FLOAT 1

@@ -3,7 +3,7 @@
  *   net = _aifes.load(head, model, arena)   checks the model; ValueError if it is refused
  *   at = net(x, y, 0)         runs all samples of x into y; 0: done
  *   at = net(0)               runs one sample that lies in the arena
- *   at = net(first, end)      float32: runs its ops first .. end - 1
+ *   at = net(first, end)      float32: runs its ops first .. end - 1; with conv to the end
  *   at = net(x, y, at), ..    goes on, if at > 0; x and y do not fit the model, if at < 0
  *
  * head: header, tensors and records; of a model of format 2 the model itself. x and y: buffers; a
@@ -133,7 +133,9 @@ static mp_obj_t net_call(mp_obj_t self_in, size_t n_args, size_t n_kw, const mp_
             end = last < end ? last : end;
         }
 #endif
-        at = (mp_uint_t)at < end ? run(net, NULL, at, end) : 0;
+        do {
+            at = ((mp_uint_t)at & ~(mp_uint_t)AIFES_MIDDLE) < end ? run(net, NULL, at, end) : 0;
+        } while (AIFES_CNN && at && n_args == 2);
     } else if (get_buffers(args[0], N_INPUTS(net), MP_BUFFER_READ, b)
         && get_buffers(args[1], N_OUTPUTS(net), MP_BUFFER_WRITE, b + N_INPUTS(net))) {
         at = run_samples(net, b, at);

@@ -6,13 +6,15 @@ import numpy as np
 from aifes.format import FLOAT32, INT8, Op, Tensor, frame, size
 from aifes.layers.assemble import assemble
 from aifes.ops import add as add_op
+from aifes.ops import conv as conv_op
 from aifes.ops import dense as dense_op
 from aifes.ops import map as map_op
+from aifes.ops import pool as pool_op
 from aifes.ops import room
 from aifes.ops import softmax as softmax_op
 from aifes.python.dense import weight_offset
 
-DENSE, MAP, SOFTMAX, ADD = 1, 2, 3, 4
+DENSE, MAP, SOFTMAX, ADD, CONV, POOL = 1, 2, 3, 4, 5, 6
 
 
 def model(rng, branches=False, most=40):
@@ -42,6 +44,146 @@ def model(rng, branches=False, most=40):
         sizes.append(m)
     return put_together(rng, nodes, sizes, n_inputs,
                         some_outputs(rng, n_inputs, len(sizes), branches))
+
+
+def images(rng, dtype=INT8, most=600):
+    """A chain of one to four random ops on an image or a series, mostly conv and pool: any
+    geometry, sometimes with another op, and one between two of them that is an output, too.
+
+    most: elements of a tensor.
+    """
+    shapes, nodes, outputs = [image_shape(rng)], [], []
+    for _ in range(rng.integers(1, 5)):
+        x = shapes[-1]
+        kind = rng.choice(["conv", "conv", "conv", "pool", "other"])
+        if kind == "conv":
+            flags, fields, y, scratch = conv(rng, x, dtype, most)
+            nodes.append((CONV, flags, (len(shapes) - 1,), fields, y, scratch))
+        elif kind == "pool":
+            flags, fields, y = pool(rng, x, dtype, most)
+            nodes.append((POOL, flags, (len(shapes) - 1,), fields, y, 0))
+        elif dtype == FLOAT32:
+            y = x
+            nodes.append((MAP, 0, (len(shapes) - 1,), map_op.Fields(None), y, 0))
+        elif rng.integers(2):
+            y = x
+            nodes.append((MAP, 0, (len(shapes) - 1,), map_op.Fields(rng.bytes(256)), y, 0))
+        else:
+            y = (int(rng.integers(1, 20)), 1, 1)
+            nodes.append((DENSE, int(rng.integers(2)), (len(shapes) - 1,),
+                          dense(rng, size(x), y[0]), y, 0))
+        shapes.append(y)
+        if not rng.integers(4):
+            outputs.append(len(shapes) - 1)
+    if len(shapes) - 1 not in outputs:
+        outputs.append(len(shapes) - 1)
+    return put_shapes_together(rng, nodes, shapes, outputs, dtype)
+
+
+def image_shape(rng):
+    """[rows, columns, channels], sometimes one column or one pixel."""
+    kind = rng.integers(6)
+    rows = 1 if kind == 0 else int(rng.integers(1, 12))
+    columns = 1 if kind < 3 else int(rng.integers(1, 12))
+    return rows, columns, int(rng.choice([1, 2, 3, 4, 8, rng.integers(1, 18)]))
+
+
+def _axis(rng, n):
+    """(kernel, stride, dilation, spread, padding before, places) along an axis of n."""
+    while True:
+        kernel = int(rng.choice([1, 2, 3, 3, 5, rng.integers(1, 14), n]))
+        stride = int(rng.choice([1, 1, 2, 3, rng.integers(1, 9)]))
+        dilation = int(rng.choice([1, 1, 1, 2, rng.integers(1, 5)]))
+        spread = int(rng.choice([1, 1, 1, 1, 2, 3]))
+        before, after = rng.integers(0, rng.choice([1, 2, kernel + 2]), 2).tolist()
+        free = (n - 1) * spread + 1 + before + after - dilation * (kernel - 1) - 1
+        if free >= 0:
+            return kernel, stride, dilation, spread, before, free // stride + 1
+
+
+def conv(rng, x, dtype=INT8, most=600):
+    """(flags, fields with bytes, output's shape, elements of scratch) of a conv on shape x."""
+    channels = x[2]
+    while True:
+        ways = [_axis(rng, n) for n in x[:2]]
+        groups = int(rng.choice([1, 1, channels, rng.choice(
+            [g for g in range(1, channels + 1) if channels % g == 0])]))
+        each = int(rng.choice([1, 1, 2, 4, 8, rng.integers(1, 18)]))
+        n_out = groups * each
+        y = ways[0][5], ways[1][5], n_out
+        n = ways[0][0] * ways[1][0] * (channels // groups)
+        if size(y) <= most and n <= most and n * n_out <= 8000:
+            break
+    kernel, stride, dilation, spread, padding, _ = [list(pair) for pair in zip(*ways)]
+    numbers = kernel + stride + dilation + spread + padding
+    if dtype == FLOAT32:
+        weights = rng.normal(size=n * n_out) * 2.0 ** rng.integers(-3, 4)
+        fields = (0, 0, 0, 0, 0, 1, 1, *numbers, 0, 0, groups, weights.astype("<f4").tobytes(),
+                  rng.normal(size=n_out).astype("<f4").tobytes(), None, None, None)
+        return 0, conv_op.Fields(*fields), y, n
+    f = dense(rng, n, n_out)
+    block, group = [(1, 1), (4, 4), (8, 1), (each, 1), (3, 4), (5, 1)][rng.integers(6)]
+    block = min(block, each)
+    w = rng.integers(0, 256, (n, n_out)) if rng.integers(4) else rng.choice([0, 255], (n, n_out))
+    weights = b"".join(ordered(w[:, g * each:(g + 1) * each], block, group)
+                       for g in range(groups))
+    fields = (*f[:5], group, block, *numbers, int(rng.integers(-128, 128)), 0, groups, weights,
+              *f[8:])
+    return int(rng.integers(2)), conv_op.Fields(*fields), y, n
+
+
+def pool(rng, x, dtype=INT8, most=600):
+    """(flags, fields, output's shape) of a pool on shape x."""
+    rows, columns, channels = x
+    while True:
+        ways = []
+        for n in (rows, columns):
+            kernel = int(rng.choice([1, 2, 2, 3, n, rng.integers(1, 14)]))
+            stride = int(rng.choice([1, 2, 2, kernel, rng.integers(1, 9)]))
+            before = int(rng.integers(0, kernel)) * int(rng.integers(2))
+            places = int(rng.integers(1, (n + before - 1) // stride + 2))
+            ways.append((kernel, stride, before, places))
+        kernel, stride, padding, places = zip(*ways)
+        y = places[0], places[1], channels
+        if size(y) <= most:
+            break
+    flags = int(rng.choice([0, pool_op.AVERAGE, pool_op.AVERAGE | pool_op.WHOLE]))
+    zero_point = x_zero = up = 0
+    if flags and dtype == INT8:
+        zero_point, x_zero = rng.integers(-128, 128, 2).tolist()
+        up = int(rng.choice([0, 1, 2, rng.integers(0, 17)]))
+        while kernel[0] * kernel[1] * 255 << up > pool_op.MAX_SUM:
+            up -= 1
+    return flags, pool_op.Fields(zero_point, x_zero, up, 0, *kernel, *padding, *stride, 0), y
+
+
+def put_shapes_together(rng, nodes, shapes, outputs, dtype):
+    """The buffer of a chain of nodes (opcode, flags, inputs, fields with bytes, shape of the
+    result, elements of scratch): put_together() for ops that heed shapes and have scratch."""
+    unit = 4 if dtype == FLOAT32 else 1
+    order = [0, *outputs, *[k for k in range(1, len(shapes)) if k not in outputs]]
+    number = {k: i for i, k in enumerate(order)}
+    offsets, end = [], 0
+    for shape in shapes:  # side by side, nothing is overwritten
+        offsets.append(end)
+        end += size(shape) + int(rng.integers(0, 3))
+    tensors = []
+    for i, k in enumerate(order):
+        scale = rng.integers(-32, 33), rng.integers(-128, 128)
+        shift, zero = map(int, scale) if dtype == INT8 and i <= len(outputs) else (0, 0)
+        tensors.append(Tensor(dtype, shift, zero, unit * offsets[k], None, shapes[k]))
+    ops, arena = [], end
+    for i, (opcode, flags, x, fields, _, scratch) in enumerate(nodes):
+        y = (number[i + 1],)
+        if scratch:
+            n = scratch + int(rng.integers(0, 3))
+            y = *y, len(tensors)
+            at = end + int(rng.integers(0, 3))
+            tensors.append(Tensor(dtype, 0, 0, unit * at, None, (n,)))
+            arena = max(arena, at + n)
+        ops.append(Op(opcode, flags, tuple(number[k] for k in x), y, fields))
+    return bytes(assemble(ops, tensors, 1, len(outputs), unit * arena,
+                          rng.bytes(int(rng.integers(0, 9)))))
 
 
 def some_outputs(rng, n_inputs, n_tensors, several):

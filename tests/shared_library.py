@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 SOURCE = Path(__file__).with_name("engine.c")
+MIDDLE = 1 << 29  # native_module/engine.h
 SANITIZE = ["-fsanitize=undefined", "-fno-sanitize-recover", "-g"]
-# the families of ops: -D options of native_module/engine.h
-FAMILIES = {"": (0, 0), "cnn": (0, 1), "f32": (1, 1)}
+# the families of ops: AIFES_FLOAT, AIFES_SEVERAL and AIFES_CNN of native_module/aifes.h
+FAMILIES = {"": (0, 0, 0), "cnn": (0, 1, 1), "f32": (1, 1, 0), "cnn_f32": (1, 1, 1)}
 
 
 class Piece(ctypes.Structure):
@@ -27,10 +28,10 @@ class Buffer(ctypes.Structure):
 def build(folder, family="cnn", options=()):
     """Compile the library of a family, with a sanitizer of undefined behaviour."""
     path = Path(folder) / f"aifes{family}.so"
-    is_float, several = FAMILIES[family]
+    is_float, several, cnn = FAMILIES[family]
     subprocess.run(["gcc", "-O2", "-std=c99", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
                     "-ffp-contract=off", f"-DAIFES_FLOAT={is_float}", f"-DAIFES_SEVERAL={several}",
-                    *options, *SANITIZE, SOURCE, "-o", path], check=True)
+                    f"-DAIFES_CNN={cnn}", *options, *SANITIZE, SOURCE, "-o", path], check=True)
     return ctypes.CDLL(str(path))
 
 
@@ -80,9 +81,11 @@ class Net:
 
     def __call__(self, x, y=None, at=None):
         if at is None:
-            return self._library.aifes_run(
-                self._net, None, x, self._n_ops if y is None else min(y, self._n_ops)
-            ) if x < self._n_ops and (y is None or x < y) else 0
+            end = self._n_ops if y is None else min(y, self._n_ops)
+            while True:
+                x = self._library.aifes_run(self._net, None, x, end) if x & ~MIDDLE < end else 0
+                if not x or y is None:
+                    return x
         ends = []
         for given, n, writable in zip((x, y), self._ends, (False, True)):
             if n > 1 and (type(given) is not tuple or len(given) != n):

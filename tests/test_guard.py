@@ -1,4 +1,5 @@
 """What format.decode refuses for the sake of memory or arithmetic the guard in C refuses too."""
+import itertools
 import struct
 
 import aifes
@@ -77,16 +78,19 @@ def other_constants(model):
     for op in plan.ops:
         f, n_out = op.fields, format.size(plan.tensors[op.outputs[0]].shape)
         n_in = format.size(plan.tensors[op.inputs[0]].shape)
+        if op.opcode == 5:
+            n_out = plan.tensors[op.outputs[0]].shape[2]
+            n_in = ops.conv.scratch(op, [plan.tensors[op.inputs[0]]])
         limit, changes = (1 << 30) - (n_in << 16), []
         if plan.tensors[0].dtype == format.FLOAT32:
             bits = [0x7F7FFFFF, 0x7F800000, 0xFF800000, 0x7FC00000, 0xFFFFFFFF, 0x80000001]
-            if op.opcode == 1:
+            if op.opcode in (1, 5):
                 changes = [(at, "I", v) for v in bits for at in
                            (f.weights, f.weights + 4 * (n_in * n_out - 1), f.bias,
                             f.bias + 4 * n_out - 4)]
             elif op.opcode == 2 and f.table:
                 changes = [(f.table, "I", v) for v in bits]
-        elif op.opcode == 1:
+        elif op.opcode in (1, 5):
             changes = [(f.bias + 4 * j, "i", sign * (limit + d)) for j in (0, n_out - 1)
                        for sign in (1, -1) for d in (-2, -1, 0, 1, 1000)]
             changes += [(f.shifts + j, "B", v) for j in (0, n_out - 1) for v in (31, 32, 255)
@@ -104,8 +108,8 @@ def overlapping(model):
     item = 4 if model[HEADER_SIZE] == format.FLOAT32 else 1
     plan = format.decode(model)
     for i, op in enumerate(plan.ops):
-        n_out = format.size(plan.tensors[op.outputs[0]].shape)
-        for k in op.inputs:
+        for k, number in itertools.product(op.inputs, op.outputs):
+            n_out = format.size(plan.tensors[number].shape)
             x = plan.tensors[k].offset
             n_in = format.size(plan.tensors[k].shape)
             for y in range(x - (n_out + 1) * item, x + (n_in + 1) * item + 1, item):
@@ -113,7 +117,7 @@ def overlapping(model):
                     continue
                 buf = bytearray(model)
                 struct.pack_into("<I", buf, 16, 4096)
-                struct.pack_into("<I", buf, HEADER_SIZE + TENSOR_SIZE * op.outputs[0] + 4, y)
+                struct.pack_into("<I", buf, HEADER_SIZE + TENSOR_SIZE * number + 4, y)
                 yield f"layer {i} from {x} to {y}", repaired(buf)
 
 
@@ -121,7 +125,7 @@ def ends_are_inside(buf):
     """Scales of inputs and outputs lie in the buffer."""
     for i in range(buf[24] + buf[25]):
         scales, *dims = struct.unpack_from("<4I", buf, HEADER_SIZE + TENSOR_SIZE * i + 8)
-        if scales + 3 * dims[0] * dims[1] * dims[2] > len(buf):
+        if scales and scales + 3 * dims[0] * dims[1] * dims[2] > len(buf):
             return False
     return True
 
@@ -193,6 +197,21 @@ def test_float32(tmp_path, anywhere):
     assert refused > 1000 and overlaps > 100 and values > 100
 
 
+@pytest.mark.parametrize("dtype", [format.INT8, format.FLOAT32], ids=["int8", "float32"])
+def test_images(dtype, library, tmp_path, anywhere):
+    if dtype == format.FLOAT32:
+        library = shared_library.build(tmp_path, "cnn_f32")
+    load = shared_library.module(library).load
+    rng = np.random.default_rng(10)
+    refused = overlaps = values = 0
+    for _ in range(12):
+        model = random_models.images(rng, dtype, 60)
+        refused += compare(load, changed(model))
+        values += compare(load, other_constants(model))
+        overlaps += compare(load, overlapping(model))
+    assert refused > 1000 and overlaps > 100 and values > 100
+
+
 @pytest.mark.parametrize("x, y", [(0, 1), (1, 0)])
 def test_softmax_over_a_part_of_itself(library, x, y):
     """Its second input, overwritten by its first result, would index before the table."""
@@ -207,7 +226,7 @@ def test_softmax_over_a_part_of_itself(library, x, y):
         shared_library.module(library).load(buf, buf, bytearray(3))
 
 
-@pytest.mark.parametrize("module", ["_aifes", "_aifes_cnn", "_aifes_f32"])
+@pytest.mark.parametrize("module", ["_aifes", "_aifes_cnn", "_aifes_f32", "_aifes_cnn_f32"])
 def test_the_module_keeps_its_type(native_x64, tmp_path, module):
     """Its globals hold the head of the block of heap that has all of the module's data: on a board
     whose code lies outside the heap the garbage collector sees nothing else of it."""

@@ -207,7 +207,7 @@ def test_another_model_takes_nothing_away():
     assert larger == (int8 | {"_aifes_cnn", "several"}) - {"_aifes"}
     assert needed(info(), kinds["int8"], larger) == larger
     everything = stems(runtime.runtime_files(info(), runtime.choose_engine(info())))
-    assert everything == ALL | {"_aifes_cnn", "_aifes_f32"}
+    assert everything == ALL | {"_aifes_cnn", "_aifes_cnn_f32"}
     assert needed(info(), kinds["int8"], everything) == everything
     # by another firmware another engine: what the others there need comes along
     old = info(mpy=(6, 2))
@@ -227,7 +227,12 @@ def test_smallest_family():
     scaled = runtime.Kind(False, frozenset(("dense",)), False, True)
     assert kind_of("int8").family() == "_aifes.mpy"
     assert branched.family() == several.family() == "_aifes_cnn.mpy"
-    assert runtime.Kind(True, frozenset(("add",)), True).family() == runtime.FLOAT32
+    assert runtime.Kind(False, frozenset(("conv",)), False).family() == "_aifes_cnn.mpy"
+    assert runtime.Kind(True, frozenset(("add",)), True).family() == "_aifes_f32.mpy"
+    images = runtime.Kind(True, frozenset(("dense", "pool")), False)
+    assert images.family() == "_aifes_cnn_f32.mpy"
+    both = needed(info(), kind_of("float32"), needed(info(), images))
+    assert "_aifes_cnn_f32" in both and "_aifes_f32" not in both
     assert scaled.family() is None
     choice = runtime.choose_engine(info(), scaled)
     assert choice.engine == "viper" and "multipliers" in choice.why

@@ -21,7 +21,7 @@ LISTS = {  # file: what becomes a line longer
     "native_module/ops/ops.h": (
         r'(#include "add.h")((?:.|\n)*OP\(add, ADD\))',
         r'\1\n#include "reverse.h"\2 OP(reverse, REVERSE)'),
-    "host/aifes_host/boards/runtime.py": (r'("softmax", "add")\)', r'\1, "reverse")'),
+    "host/aifes_host/boards/runtime.py": (r'(SEVERAL = .*"add")\)', r'\1, "reverse")'),
 }
 PROGRAM = """
 import sys

@@ -137,7 +137,7 @@ def _native(is_float):
 
     def make(buf, plan, arena):
         refused = "bad"
-        for name in ("_aifes_f32",) if is_float else ("_aifes", "_aifes_cnn"):
+        for name in ("_aifes_f32", "_aifes_cnn_f32") if is_float else ("_aifes", "_aifes_cnn"):
             module = _module(name)
             try:
                 if module:

@@ -17,17 +17,43 @@ static void check(int ok)
     }
 }
 
+/* The elements of a checked op's input; of a conv also whether its scratch is its own */
+static uint32_t inputs(const aifes_net *net, const any_step *s)
+{
+#if AIFES_CNN
+    if ((s->step.kernel & 63) == CONV) {
+        const conv_step *c = &s->conv;
+        const int8_t *x = c->dense.step.x, *column = (const int8_t *)c->column;
+        const uint32_t n = c->rows * c->columns * c->channels;
+        check(column >= net->arena);
+        check(column + AIFES_ITEM * c->dense.step.n_in <= net->arena + net->arena_size);
+        check(column >= x + AIFES_ITEM * n || column + AIFES_ITEM * c->dense.step.n_in <= x);
+        check(c->y_rows * c->y_columns * c->n_out == c->dense.step.n_out);
+        check(c->per * c->groups == c->channels && c->each * c->groups == c->n_out);
+        return n;
+    }
+    if (s->step.kernel == POOL) {
+        const pool_step *p = &s->pool;
+        check(p->y_rows * p->y_columns * p->n_out == p->step.n_out);
+        return p->rows * p->columns * p->channels;
+    }
+#endif
+    (void)net;
+    return s->step.n_in;
+}
+
 /* What every kernel relies on, and what not every overlap shows */
 static void check_steps(const aifes_net *net)
 {
     const any_step *s = steps_of(net);
     const int8_t *end = net->arena + net->arena_size;
     for (uint32_t i = 0; i < net->counts.n_ops; i++, s++) {
-        const int8_t *x = s->step.x, *x_end = x + AIFES_ITEM * s->step.n_in;
+        const int8_t *x = s->step.x, *x_end = x + AIFES_ITEM * inputs(net, s);
         const int8_t *y = s->step.y, *y_end = y + AIFES_ITEM * s->step.n_out;
         check(s->step.n_in && s->step.n_out && x >= net->arena && y >= net->arena);
         check(x_end <= end && y_end <= end);
-        check(x_end <= y || y_end <= x || (x == y && x_end == y_end && s->step.kernel > DENSE));
+        check(x_end <= y || y_end <= x || (x == y && x_end == y_end
+            && (s->step.kernel & 63) > DENSE && (s->step.kernel & 63) < 5));
     }
     for (uint32_t i = 0; i < N_ENDS(net); i++) {
         const aifes_place *p = &net->ends[i].place;
@@ -88,7 +114,8 @@ static int32_t run_copy(const aifes_net *net, const aifes_buffer *b, uint32_t at
 
 static void run_net(const aifes_net *net, uint32_t choices)
 {
-    const uint32_t samples = 1 + (choices >> 3 & 1), at = choices >> 8 & 15, ends = N_ENDS(net);
+    const uint32_t samples = 1 + (choices >> 3 & 1), ends = N_ENDS(net);
+    const uint32_t at = (choices >> 8 & 15) | (choices >> 27 & 1) * AIFES_MIDDLE;
     const int8_t *end = net->arena + net->arena_size;
     aifes_buffer b[MAX_ENDS];
     for (uint32_t i = 0; i < ends; i++) {
@@ -100,7 +127,7 @@ static void run_net(const aifes_net *net, uint32_t choices)
         check(next > 0);
         next = run_copy(net, b, next);
     }
-    if (at < net->counts.n_ops) {
+    if ((at & ~AIFES_MIDDLE) < net->counts.n_ops) {
         run(net, NULL, at, net->counts.n_ops);
     }
     b[ends - 1].n++;

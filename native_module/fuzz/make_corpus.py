@@ -8,6 +8,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1] / "tests"))
 import float_models  # noqa: E402
 import random_models  # noqa: E402
+from aifes.format import FLOAT32, INT8  # noqa: E402
 from hostile_models import MODELS  # noqa: E402
 
 
@@ -28,6 +29,13 @@ def main():
         if len(model) < 2500:
             models[f"float {number}"] = model
             number += 1
+    for dtype, kind in ((INT8, "image"), (FLOAT32, "float image")):
+        number = 0
+        while number < 25:
+            model = random_models.images(rng, dtype, 100)
+            if len(model) < 2500:
+                models[f"{kind} {number}"] = model
+                number += 1
     for i, (name, model) in enumerate(models.items()):
         # fields are tried with the length repaired, floats in and out; every other one with an op
         # whose x and y are neighbours or overlap, and with x and y in the arena

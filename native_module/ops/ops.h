@@ -21,7 +21,15 @@
 
 #if AIFES_SEVERAL
 #include "add.h"
-#define AIFES_OPS(OP) AIFES_OPS_ONE(OP) OP(add, ADD)
+#define AIFES_OPS_SEVERAL(OP) AIFES_OPS_ONE(OP) OP(add, ADD)
+#endif
+
+#if AIFES_CNN
+#include "conv.h"
+#include "pool.h"
+#define AIFES_OPS(OP) AIFES_OPS_SEVERAL(OP) OP(conv, CONV) OP(pool, POOL)
+#elif AIFES_SEVERAL
+#define AIFES_OPS AIFES_OPS_SEVERAL
 #else
 #define AIFES_OPS AIFES_OPS_ONE
 #endif

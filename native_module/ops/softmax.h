@@ -29,8 +29,7 @@ static int softmax_load(const aifes_memory *m, softmax_step *s, const softmax_re
         && s->step.n_in == s->step.n_out;
 }
 
-#if defined(__ARM_FEATURE_IDIV) || defined(__riscv_div) || defined(__x86_64__)                     \
-    || defined(__XTENSA_WINDOWED_ABI__) /* ESP32 and newer */
+#if AIFES_DIVIDES
 #define DIVIDE(n, d) ((n) / (d))
 #else
 #define DIVIDE divide

@@ -22,11 +22,14 @@ TARGETS = {"armv6m": "cortex-m0", "armv7em": "cortex-m4", "armv7emsp": "cortex-m
 ARM = ("armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp")
 # The modules of every model: load, run, print, predict, save, fall back to the previous one
 ALWAYS = ("__init__", "model", "format", "summary", "seldom")
-# The native files for int8, the smallest first, and what they have: ops, and whether several inputs
-# and outputs; native_module/ops/ops.h
-FAMILIES = {"_aifes.mpy": (("dense", "map", "softmax"), False),
-            "_aifes_cnn.mpy": (("dense", "map", "softmax", "add"), True)}
-FLOAT32 = "_aifes_f32.mpy"  # that for float32, with all of this
+# The native files for int8 and for float32, the smallest first, and what they have: ops, and whether
+# several inputs and outputs; native_module/ops/ops.h
+ONE = ("dense", "map", "softmax")
+SEVERAL = (*ONE, "add")
+CNN = (*SEVERAL, "conv", "pool")
+INT8 = {"_aifes.mpy": (ONE, False), "_aifes_cnn.mpy": (CNN, True)}
+FLOAT32 = {"_aifes_f32.mpy": (SEVERAL, True), "_aifes_cnn_f32.mpy": (CNN, True)}
+FAMILIES = INT8 | FLOAT32
 # What programs reach by `import aifes` too: where it is not, a file says what to do
 NAMED = ("layers", "quantizer")
 
@@ -63,9 +66,8 @@ class Kind:
 
     def family(self):
         """The smallest native file that covers the model, None if there is none."""
-        if self.is_float:
-            return FLOAT32
-        return next((name for name, (ops, several) in FAMILIES.items()
+        families = FLOAT32 if self.is_float else INT8
+        return next((name for name, (ops, several) in families.items()
                      if self.ops <= set(ops) and several >= self.several and not self.scaled), None)
 
 
@@ -177,7 +179,7 @@ def runtime_files(info, choice):
                  not name.startswith("viper/"))
     if choice.native:
         found.update({name: (choice.native.parent / name).read_bytes()
-                      for name in (list(FAMILIES)[-1], FLOAT32)})
+                      for name in (list(INT8)[-1], list(FLOAT32)[-1])})
     return found
 
 
@@ -188,7 +190,7 @@ def needed_files(info, kind, present=(), engines=()):
     still be possible. engines: those wanted besides the fastest one.
     """
     known = set(all_modules())
-    if set(present) - known - {name.removesuffix(".mpy") for name in (*FAMILIES, FLOAT32)}:
+    if set(present) - known - {name.removesuffix(".mpy") for name in FAMILIES}:
         return runtime_files(info, choose_engine(info))  # of another release: all that it could do
     names = {n for n in known.intersection(present) if info.viper or not n.startswith("viper/")}
     native = {}
@@ -200,8 +202,9 @@ def needed_files(info, kind, present=(), engines=()):
                 names |= modules(engine, needed)
         if choice.native:
             native[choice.native.name] = choice.native
-    for smaller in [name for name in FAMILIES if name in native][:-1]:
-        del native[smaller]  # the larger one runs its models, too
+    for families in (INT8, FLOAT32):
+        for smaller in [name for name in families if name in native][:-1]:
+            del native[smaller]  # the larger one runs its models, too
     names = closure(names)
     found = dict(_contents(info, name) for name in sorted(names))
     found.update({f"{name}.py": missing(name) for name in NAMED if f"{name}/__init__" not in names})
@@ -211,14 +214,12 @@ def needed_files(info, kind, present=(), engines=()):
 
 def _kinds(present):
     """The Kinds of models that a board with these files was there for."""
-    found = [Kind(False, frozenset(ops), several) for name, (ops, several) in FAMILIES.items()
-             if name.removesuffix(".mpy") in present]
+    found = [Kind(name in FLOAT32, frozenset(ops), several and name in INT8)
+             for name, (ops, several) in FAMILIES.items() if name.removesuffix(".mpy") in present]
     ops = frozenset(name for name in NAMES if f"ops/{name}" in present)
     for is_float, number in ((False, "int8"), (True, "float32")):
         if {f"python/{number}", f"viper/{number}"}.intersection(present):
             found.append(Kind(is_float, ops, False))
-    if FLOAT32.removesuffix(".mpy") in present:
-        found.append(Kind(True, frozenset(NAMES[1:]), False))
     return found
 
 

@@ -2,7 +2,7 @@
 from ..ops.reverse import Fields
 from .assemble import Draft
 
-OPCODE = 5
+OPCODE = 7
 
 
 def reverse(n):

@@ -1,0 +1,335 @@
+/* conv: each window of an image is a vector, of which dense makes a pixel. device/aifes/ops/conv.py
+ *
+ * A window that lies in the image in one piece is read there, any other is gathered in the scratch. */
+#ifndef AIFES_CONV_H
+#define AIFES_CONV_H
+
+#include "dense.h"
+
+#define CONV 5
+#define CONV_RECORD AIFES_RECORD(CONV, 0x21, 14)
+#define CONV_IN_PLACE 0
+
+typedef struct {
+    uint8_t opcode, flags, ends, words;
+    uint16_t tensors[4]; /* input, output, scratch, nothing */
+    int8_t zero_point;
+    uint8_t weight_zero;
+    int8_t low, high;
+    uint8_t shift, group;
+    uint16_t interleave;
+    uint8_t kernel_rows, kernel_columns, stride_rows, stride_columns;
+    uint8_t dilation_rows, dilation_columns, spread_rows, spread_columns;
+    uint16_t top, left;
+    int8_t pad;
+    uint8_t reserved;
+    uint16_t groups;
+    uint32_t weights, bias, shifts, table, multipliers;
+} conv_record;
+
+/* dense: that of all outputs from a window, with x and y of the op and n_out of all of its pixels;
+ * from kernel_rows on, 16 bytes as in the record */
+typedef struct {
+    dense_step dense;
+    uint8_t kernel_rows, kernel_columns, stride_rows, stride_columns;
+    uint8_t dilation_rows, dilation_columns, spread_rows, spread_columns;
+    uint16_t top, left;
+    int8_t pad;
+    uint8_t ways; /* bits: how windows may be read */
+    uint16_t groups;
+    uint32_t rows, columns, channels, y_rows, y_columns, n_out;
+    uint32_t per, each; /* inputs and outputs of a group */
+    uint32_t size;      /* weights of a group, bytes or floats */
+    aifes_element *column;
+    uint32_t row; /* where to go on */
+} conv_step;
+
+enum {
+    CONV_MERGED = 1, /* the pixels of a row of the kernel lie side by side */
+    CONV_WHOLE = 2,  /* so does all of a window that lies inside of the image */
+};
+
+/* Kernels: that of dense for a pixel, in the bits that dense has for it; or no dense at all */
+enum { CONV_KERNEL = 3 << 6, CONV_DEPTHWISE = CONV | 3 << 6 };
+
+AIFES_NOINLINE static int conv_load(const aifes_memory *m, conv_step *s, const conv_record *r,
+    const aifes_place *x)
+{
+    dense_record d;
+    aifes_tensor t;
+    uint32_t n, n_column, padded = 0;
+    const uint32_t n_y = s->dense.step.n_out;
+    copy(&d.zero_point, &r->zero_point, 8);
+    copy(&d.weights, &r->weights, 20);
+    if (!geometry(m, &s->kernel_rows, &r->kernel_rows, r->tensors, x->n, n_y) || s->ways) {
+        return 0;
+    }
+    for (int i = 0; i < 8; i++) {
+        if (!(&s->kernel_rows)[i]) {
+            return 0;
+        }
+    }
+    s->per = quotient(s->channels, s->groups);
+    s->each = quotient(s->n_out, s->groups);
+    n = product(s->kernel_rows * s->kernel_columns, s->per);
+    n_column = tensor(m, r->tensors[2], &t);
+    if (!s->each || n - 1 >= 1 << 13 || n_column < n) {
+        return 0;
+    }
+    s->column = (aifes_element *)((int8_t *)m->arena.buf + t.offset);
+    if (s->column < (aifes_element *)x->data + x->n
+        && (aifes_element *)x->data < s->column + n_column) {
+        return 0;
+    }
+    s->dense.step.n_in = n;
+    s->dense.step.n_out = s->n_out;
+    if (!dense_load(m, &s->dense, &d, NULL)) {
+        return 0;
+    }
+#if AIFES_FLOAT
+    (void)padded;
+    s->size = n * s->each;
+    s->dense.step.kernel = CONV;
+    if (r->pad || r->interleave != 1) {
+        return 0;
+    }
+#else
+    while (padded < s->each) {
+        padded += s->dense.interleave;
+    }
+    s->size = product(padded, n);
+    if (s->dense.interleave > s->each || !constant(m, r->weights, product(s->size, s->groups))) {
+        return 0;
+    }
+    s->dense.step.n_out = s->each;
+    s->dense.step.kernel = CONV | (dense_kernel(&s->dense) & CONV_KERNEL);
+    if (s->groups > 1 && s->dense.interleave > 1 && s->size & 3) {
+        s->dense.step.kernel = CONV; /* not all weights begin at a multiple of 4 */
+    }
+#endif
+    if (s->spread_rows == 1 && s->spread_columns == 1) {
+        if (s->groups == 1 && (s->kernel_columns == 1 || s->dilation_columns == 1)) {
+            s->ways = CONV_MERGED;
+            if (s->kernel_rows == 1
+                || (s->dilation_rows == 1 && s->kernel_columns == s->columns)) {
+                s->ways |= CONV_WHOLE;
+            }
+        }
+#if !AIFES_FLOAT
+        if (s->per == 1 && s->each == 1 && !AIFES_SMALL && !((uintptr_t)s->dense.bias & 3)) {
+            s->dense.step.kernel = CONV_DEPTHWISE;
+        }
+#endif
+    }
+    s->dense.step.n_out = n_y;
+    return 1;
+}
+
+/* Which of n pixels lies at `at` of a spread row; some number >= n: none does. at: modulo 2^32, where
+ * no two places of a padded row are the same. */
+static uint32_t conv_place(uint32_t at, uint32_t spread, uint32_t n)
+{
+    if (spread == 1) {
+        return at;
+    }
+    if (at >= n * spread) {
+        return n;
+    }
+#if AIFES_DIVIDES
+    return at % spread ? n : at / spread;
+#else
+    uint32_t q = 0;
+    for (int bits = 24; bits >= 0; bits--) {
+        if (at >> bits >= spread) {
+            at -= spread << bits;
+            q |= 1u << bits;
+        }
+    }
+    return at ? n : q;
+#endif
+}
+
+/* n elements, one after another or (step 0) always the same; returns where they end */
+AIFES_FAST static aifes_element *conv_put(aifes_element *to, const aifes_element *from, uint32_t n,
+    uint32_t step)
+{
+    volatile aifes_element *y = to; /* volatile: else compilers call memcpy, which is not there */
+    if (step) {
+        for (; n >= 4; n -= 4, y += 4, from += 4) {
+            y[0] = from[0];
+            y[1] = from[1];
+            y[2] = from[2];
+            y[3] = from[3];
+        }
+    }
+    for (; n; n--, from += step) {
+        *y++ = *from;
+    }
+    return (aifes_element *)y;
+}
+
+/* The window of a group whose first pixel would lie at (top, left): where it lies in x, or in the
+ * scratch. x: the group's first channel */
+AIFES_NOINLINE static const aifes_element *conv_window(const conv_step *s, const aifes_element *x,
+    uint32_t top, uint32_t left)
+{
+    const uint32_t rows = s->rows, columns = s->columns, channels = s->channels, per = s->per;
+    const uint32_t kernel_rows = s->kernel_rows, kernel_columns = s->kernel_columns;
+    const aifes_element pad = AIFES_FLOAT ? 0 : s->pad;
+    aifes_element *to = s->column;
+    if (s->ways & CONV_WHOLE && top < rows && kernel_rows <= rows - top && left < columns
+        && kernel_columns <= columns - left) {
+        return x + (top * columns + left) * channels;
+    }
+    for (uint32_t i = 0; i < kernel_rows; i++, top += s->dilation_rows) {
+        const uint32_t row = conv_place(top, s->spread_rows, rows);
+        uint32_t at = left, n;
+        for (uint32_t j = 0; j < kernel_columns; j += n, at += n * s->dilation_columns) {
+            const uint32_t column = conv_place(at, s->spread_columns, columns);
+            const int inside = row < rows && column < columns;
+            n = 1;
+            if (s->ways & CONV_MERGED) {
+                n = column < columns ? columns - column : 0u - at;
+                if (n > kernel_columns - j) {
+                    n = kernel_columns - j;
+                }
+            }
+            to = conv_put(to, inside ? x + (row * columns + column) * channels : &pad, n * per,
+                inside);
+        }
+    }
+    return s->column;
+}
+
+#if !AIFES_FLOAT
+/* acc[k] += x[k] * w[k], of n channels; x: from one to the next `step` (0: it is the pad), w: `next` */
+AIFES_FAST static void conv_tap(int32_t *acc, uint32_t n, const int8_t *x, uint32_t step,
+    const uint8_t *w, uint32_t next, int32_t weight_zero)
+{
+    do {
+        *acc++ += *x * (*w - weight_zero);
+        x += step;
+        w += next;
+    } while (--n);
+}
+
+/* The same of three pixels, `step` apart */
+AIFES_FAST static void conv_taps(int32_t *acc, uint32_t n, const int8_t *x, uint32_t step,
+    const uint8_t *w, uint32_t next, int32_t weight_zero)
+{
+    const int8_t *end = x + n, *x1 = x + step, *x2 = x1 + step;
+    do {
+        *acc++ += *x++ * (w[0] - weight_zero) + *x1++ * (w[1] - weight_zero)
+            + *x2++ * (w[2] - weight_zero);
+        w += next;
+    } while (x != end);
+}
+
+/* A pixel of d, whose channels are groups of their own, weights in rows: no columns, but sums of
+ * some channels, one pixel of the window after another. */
+AIFES_NOINLINE static void conv_depthwise(const conv_step *s, const dense_step *d, uint32_t top,
+    uint32_t left)
+{
+    const uint32_t channels = s->channels, columns = s->columns, dilation = s->dilation_columns;
+    const uint32_t kernel_columns = s->kernel_columns, n = s->dense.step.n_in;
+    const int three = kernel_columns == 3 && left < columns && left + 2 * dilation < columns;
+    int32_t acc[AIFES_BLOCK];
+    for (uint32_t first = 0; first < channels; first += AIFES_BLOCK) {
+        const uint32_t m = channels - first < AIFES_BLOCK ? channels - first : AIFES_BLOCK;
+        const uint8_t *w = d->weights + first * n, *end = w + n;
+        uint32_t row = top;
+        for (uint32_t k = 0; k < m; k++) {
+            ((volatile int32_t *)acc)[k] = 0; /* volatile: no memset */
+        }
+        for (; w != end; row += s->dilation_rows) {
+            const int8_t *x = s->dense.step.x + first;
+            uint32_t at = left;
+            if (row < s->rows) {
+                x += row * columns * channels;
+                if (three) {
+                    conv_taps(acc, m, x + left * channels, dilation * channels, w, n,
+                        d->weight_zero);
+                    w += 3;
+                    continue;
+                }
+            }
+            for (uint32_t j = kernel_columns; j; j--, at += dilation) {
+                const int inside = row < s->rows && at < columns;
+                conv_tap(acc, m, inside ? x + at * channels : &s->pad, inside, w++, n,
+                    d->weight_zero);
+            }
+        }
+        finish(d, acc, first, m);
+    }
+}
+#endif
+
+/* A pixel of a group */
+AIFES_INLINE void conv_pixel(const dense_step *d, uint32_t kernel)
+{
+#if AIFES_FLOAT
+    (void)kernel;
+    dense(d);
+#else
+    if (kernel == CONV || AIFES_SMALL) {
+        dense_any(d);
+    } else {
+        dense_blocks(d);
+    }
+#endif
+}
+
+/* Rows of pixels, until all are done or for a while */
+AIFES_NOINLINE static void conv(conv_step *s)
+{
+    const uint32_t each = s->each, pixel = s->n_out, kernel = s->dense.step.kernel;
+    const uint32_t products = product(s->dense.step.n_in, s->y_columns * pixel);
+    uint32_t row = s->dense.step.again ? s->row : 0, top = row * s->stride_rows - s->top;
+    int32_t work = AIFES_WORK;
+    dense_step d;
+    copy(&d, &s->dense, sizeof d);
+    d.step.n_out = each;
+    d.step.y += row * s->y_columns * pixel * AIFES_ITEM;
+    do {
+        uint32_t left = 0u - s->left;
+        for (uint32_t c = s->y_columns; c; c--, left += s->stride_columns) {
+            const aifes_element *x = (const aifes_element *)s->dense.step.x;
+#if !AIFES_FLOAT
+            if (kernel == CONV_DEPTHWISE && !AIFES_SMALL) {
+                conv_depthwise(s, &d, top, left);
+                d.step.y += pixel;
+                continue;
+            }
+            d.shifts = s->dense.shifts;
+#endif
+            d.weights = s->dense.weights;
+            d.bias = s->dense.bias;
+            for (uint32_t g = s->groups; g; g--, x += s->per) {
+                d.step.x = (int8_t *)conv_window(s, x, top, left);
+                conv_pixel(&d, kernel);
+                d.step.y += each * AIFES_ITEM;
+                d.weights += s->size;
+                d.bias += AIFES_FLOAT ? each : 4 * each;
+#if !AIFES_FLOAT
+                d.shifts += d.step.own ? each : 0;
+#endif
+            }
+        }
+        row++;
+        top += s->stride_rows;
+        work -= products;
+    } while (row < s->y_rows && work > 0);
+    s->row = row;
+    s->dense.step.again = row < s->y_rows;
+}
+
+AIFES_INLINE int conv_run(conv_step *s)
+{
+    if ((s->dense.step.kernel & ~CONV_KERNEL) != CONV) {
+        return 0;
+    }
+    conv(s);
+    return 1;
+}
+
+#endif

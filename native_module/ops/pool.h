@@ -1,0 +1,157 @@
+/* pool: the largest or the mean of each window of a channel. device/aifes/ops/pool.py */
+#ifndef AIFES_POOL_H
+#define AIFES_POOL_H
+
+#include "softmax.h" /* DIVIDE */
+
+#define POOL 6
+#define POOL_RECORD AIFES_RECORD(POOL, 0x11, 6)
+#define POOL_IN_PLACE 0
+
+typedef struct {
+    aifes_record record;
+    int8_t zero_point, x_zero;
+    uint8_t up, reserved;
+    uint16_t kernel_rows, kernel_columns, top, left;
+    uint8_t stride_rows, stride_columns;
+    uint16_t reserved2;
+} pool_record;
+
+/* from zero_point on, 16 bytes as in the record; step.n_in: elements of a window */
+typedef struct {
+    aifes_step step;
+    int8_t zero_point, x_zero;
+    uint8_t up, reserved;
+    uint16_t kernel_rows, kernel_columns, top, left;
+    uint8_t stride_rows, stride_columns;
+    uint16_t reserved2;
+    uint32_t rows, columns, channels, y_rows, y_columns, n_out;
+} pool_step;
+
+enum { POOL_AVERAGE = 1, POOL_WHOLE = 2 }; /* flags */
+
+AIFES_NOINLINE static int pool_load(const aifes_memory *m, pool_step *s, const pool_record *r,
+    const aifes_place *x)
+{
+    const uint32_t flags = s->step.flags;
+    if (!geometry(m, &s->zero_point, &r->zero_point, &r->record.x, x->n, s->step.n_out)) {
+        return 0;
+    }
+    s->step.n_in = s->kernel_rows * (uint32_t)s->kernel_columns;
+    if (s->step.n_in - 1 >= 1 << 20 || !s->stride_rows || !s->stride_columns || s->reserved
+        || s->reserved2 || flags > (POOL_AVERAGE | POOL_WHOLE) || flags == POOL_WHOLE
+        || s->channels != s->n_out) {
+        return 0;
+    }
+    if (AIFES_FLOAT || !flags) {
+        if (s->zero_point | s->x_zero | s->up) {
+            return 0;
+        }
+    } else if (s->up > 16 || 255 * s->step.n_in > (1u << 29) >> s->up) {
+        return 0;
+    }
+    return s->top < s->kernel_rows && s->left < s->kernel_columns /* no window lies outside */
+        && (s->y_rows - 1) * s->stride_rows < s->rows + s->top
+        && (s->y_columns - 1) * s->stride_columns < s->columns + s->left;
+}
+
+#if !AIFES_FLOAT
+
+/* The largest of a window, or the mean; channels: from one pixel to the next, next: to the next row */
+AIFES_INLINE int32_t pool_window(const pool_step *s, const int8_t *x, uint32_t rows,
+    uint32_t columns, uint32_t channels, uint32_t next)
+{
+    const uint32_t average = s->step.flags & POOL_AVERAGE;
+    int32_t total = average ? 0 : -128, n = rows * columns;
+    for (; rows; rows--, x += next) {
+        for (uint32_t j = columns; j; j--, x += channels) {
+            if (average) {
+                total += *x;
+            } else if (*x > total) {
+                total = *x;
+            }
+        }
+    }
+    if (!average) {
+        return total;
+    }
+    total = 2 * ((total - n * s->x_zero) * (1 << s->up));
+    if (s->step.flags & POOL_WHOLE) {
+        n = s->step.n_in;
+    }
+    total += 513 * n; /* a quotient of 256 more, so that it is not below 0 */
+    n *= 2;
+    total = total < 0 ? 0 : total < n << 9 ? total : (n << 9) - 1;
+    total = (int32_t)DIVIDE((uint32_t)total, (uint32_t)n) - 256 + s->zero_point;
+    return total < -128 ? -128 : total > 127 ? 127 : total;
+}
+
+#else
+
+/* The same; a sum begins with the first element */
+AIFES_INLINE f32 pool_window(const pool_step *s, const f32 *x, uint32_t rows, uint32_t columns,
+    uint32_t channels, uint32_t next)
+{
+    uint32_t n = rows * columns, exponent = 150;
+    const f32 *first = x;
+    f32 v = *x;
+    for (; rows; rows--, x += next) {
+        for (uint32_t j = columns; j; j--, x += channels) {
+            if (!(s->step.flags & POOL_AVERAGE)) {
+                if (f32_greater(*x, v) && (f32_bits(*x) | f32_bits(v)) << 1) { /* -0.0 equals 0.0 */
+                    v = *x;
+                }
+            } else if (x != first) {
+                v = f32_add(v, *x);
+            }
+        }
+    }
+    if (s->step.flags & POOL_AVERAGE) {
+        if (s->step.flags & POOL_WHOLE) {
+            n = s->step.n_in;
+        }
+        for (; !(n >> 23); n <<= 1) {
+            exponent--;
+        }
+        v = f32_div(v, f32_from((exponent << 23) + (n & 0x7FFFFF)));
+    }
+    return v;
+}
+
+#endif
+
+AIFES_NOINLINE static void pool(const pool_step *s)
+{
+    const uint32_t columns = s->columns, channels = s->channels, y_columns = s->y_columns;
+    aifes_element *y = (aifes_element *)s->step.y;
+    uint32_t top = 0, row = 0, end = s->kernel_rows - s->top; /* the window's, in the image */
+    for (uint32_t r = s->y_rows; r; r--) {
+        uint32_t left = 0, column = 0, right = s->kernel_columns - s->left;
+        const uint32_t rows = (end < s->rows ? end : s->rows) - top;
+        for (uint32_t c = y_columns; c; c--) {
+            const uint32_t n = (right < columns ? right : columns) - left;
+            const aifes_element *x = (const aifes_element *)s->step.x
+                + (top * columns + left) * channels;
+            for (const aifes_element *x_end = x + channels; x != x_end; x++) {
+                *y++ = pool_window(s, x, rows, n, channels, (columns - n) * channels);
+            }
+            column += s->stride_columns;
+            right += s->stride_columns;
+            left = column > s->left ? column - s->left : 0;
+        }
+        row += s->stride_rows;
+        end += s->stride_rows;
+        top = row > s->top ? row - s->top : 0;
+    }
+}
+
+AIFES_INLINE int pool_run(const pool_step *s)
+{
+    if (s->step.kernel != POOL) {
+        return 0;
+    }
+    pool(s);
+    return 1;
+}
+
+#endif
