@@ -1,4 +1,4 @@
-"""`make test-board` on emulated boards that have files of their own: they are the same afterwards."""
+"""`make test-board` on emulated boards: files that were on them are the same afterwards."""
 import os
 import pty
 import re
