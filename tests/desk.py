@@ -93,10 +93,11 @@ def bench(board):
             yield f"{name}, {'plain Python' if other == 'float' else other}", text
 
 
-def ask(port, what, meanwhile=None):
+def ask(port, what, board=None, meanwhile=None):
     """Whether somebody at the terminal pulled the cable, as asked, and put it in again.
 
-    meanwhile() is called until then; a BoardError of it is the pulled cable.
+    meanwhile() is called until then, with this board, which is closed; a BoardError of it is the
+    pulled cable.
     """
     print(f"\n>>> {what}, or press Enter to leave this out.", flush=True)
     end = time.monotonic() + PATIENCE
@@ -109,6 +110,8 @@ def ask(port, what, meanwhile=None):
                 return False
             if meanwhile:
                 meanwhile()
+    if board:
+        board.close()  # else its port would come back by another name
     print("... and plug it in again.", flush=True)
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
@@ -145,7 +148,7 @@ def power_cut(port):
 
     try:
         write()
-        if not ask(port, "Unplug it, while it is being written to", write):
+        if not ask(port, "Unplug it, while it is being written to", board, write):
             return "left out"
     finally:
         board.close()
