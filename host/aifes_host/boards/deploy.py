@@ -20,7 +20,7 @@ from .transport import BoardError, understood
 
 RUNTIME = "lib/aifes"  # in the board's root folder
 # Heap of import + load besides model, arena and plan, measured on RP2040. C and Python: the least
-# that has to be free, 6,000 of it for what is given back after load; viper: what is kept, and a tenth
+# that has to be free, some of which is given back after load; viper: what is kept, and a tenth
 HEAP = {"native": 23000, "viper": 21000, "python": 25000}
 SOURCES = 7500  # besides, where the board compiles the package itself
 OP_HEAP = 260  # a layer's part of the plan and of an engine
