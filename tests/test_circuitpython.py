@@ -184,13 +184,12 @@ class Mount:
 
 
 @pytest.mark.xdist_group("pico_drive")
+@pytest.mark.parametrize("drive", ["9.2.1"], indirect=True)
 def test_board_whose_files_the_computer_holds(pico, drive, tmp_path):
     """What its drive got runs by its serial port; what is to be written is refused with a way out.
 
-    The board is MicroPython with a module `storage` like CircuitPython's.
+    The board is MicroPython with a module `storage` like CircuitPython's; its version gets sources.
     """
-    if taken(drive) == ".mpy":
-        pytest.skip("MicroPython takes .mpy files with its own first byte only")
     model = tmp_path / "line.aifes"
     model.write_bytes(tutorial())
     np.save(tmp_path / "x.npy", np.eye(3, dtype=np.float32))

@@ -12,8 +12,8 @@ from bench.instructions import network  # noqa: E402
 # (network, floats or int8, engine): (cycles of run(), bytes of heap of import and load) to stay
 # within; A: 3-3-2, B: 16-32-16-4, C: 64-128-64-10
 REACH = {("A", "f", "native"): (4000, 20480), ("C", "b", "native"): (95000, 40960),
-         ("A", "f", "viper"): (65000, 24576), ("A", "f", "python"): (215000, 20480),
-         ("B", "b", "viper"): (120000, 24576), ("B", "b", "python"): (1900000, 22528)}
+         ("A", "f", "viper"): (65000, 24576), ("A", "f", "python"): (200000, 20480),
+         ("B", "b", "viper"): (120000, 24576), ("B", "b", "python"): (1500000, 22528)}
 CODE = """
 import gc
 gc.collect()
