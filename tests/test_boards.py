@@ -34,5 +34,5 @@ def test_golden(board, data):
     engines = BOARDS.get(board.name, board.engines)
     for contents, results in golden_models.files(data, board.arch, engines, board.room()):
         board.put({board.GOLDEN: contents})
-        out = board.run(f"import golden_file\ngolden_file.run_file({board.GOLDEN!r})", 60)
+        out = board.run(f"import golden_file\ngolden_file.run_file({board.GOLDEN!r})", 300)
         assert "wrong" not in out and f"\n{results} results\n" in "\n" + out, out
