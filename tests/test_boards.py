@@ -47,7 +47,7 @@ def test_golden(board, data, record_property):
     engines, right = BOARDS.get(board.name, board.engines), 0
     for contents, results in golden_models.files(data, board.arch, engines, board.room()):
         board.put({board.golden: contents})
-        out = board.run(f"import golden_file\ngolden_file.run_file({board.golden!r})", 60)
+        out = board.run(f"import golden_file\ngolden_file.run_file({board.golden!r})", 300)
         assert "wrong" not in out and f"\n{results} results\n" in "\n" + out, out
         right += results
     record_property("ran", (board.name, board.title, "golden", right))
