@@ -400,6 +400,30 @@ def test_float32_is_the_network():
     assert np.array_equal(np.float32(net.predict(x[0].tolist())), np.float32(got[0]))
 
 
+@pytest.mark.parametrize("samples", [20, 40])
+def test_the_board_quantizes_alike(samples):
+    """With and without corrected means: each op has the same numbers."""
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        graph = no_clamp(residual(rng))
+        if seed == 2:  # a transposed convolution, a mean with padding, its scale at the end
+            w = rng.normal(size=(3, 2, 2, 6))
+            graph = sequential((4, 3, 4), [
+                Conv(w, rng.normal(size=6), (1, 2), (1, 2, 0, 1), (1, 2), 2, (2, 1)),
+                Activation("elu", 1.0), Pool((2, 2), (1, 1), (1, 0, 1, 1), True, True),
+                Activation("relu"), Pool((2, 1), (2, 1)), Activation("relu")])
+        x = rng.normal(size=(samples, graph.n_in)).astype(np.float32)
+        model = aifes.load(float_model(graph))
+        quantizer = aifes.Quantizer(model)
+        board = quantizer.run(x.tolist(), None, None)
+        assert board.len <= quantizer.parameter_memory_size()
+        ours, theirs = Simulator(quantize(graph, x).model), Simulator(bytes(board._buf))
+        assert (ours.run(ours.quantized(x)) == theirs.run(theirs.quantized(x))).all()
+        kinds = sorted(op.opcode for op in ours.plan.ops)
+        assert kinds == sorted(op.opcode for op in theirs.plan.ops)
+        assert [t[2:4] for t in ours.outputs] == [t[2:4] for t in theirs.outputs]
+
+
 @pytest.fixture(scope="module")
 def digits():
     """(graph, images, their digits) of a CNN that PyTorch trained for the digits of scikit-learn:
@@ -508,9 +532,12 @@ def test_one_layer_for_images_of_two_sizes():
                                    Pool((2, 2), (2, 2)), Pool((2, 2), (2, 2), average=True)])
 def test_aifes_rule_has_none(layer):
     graph = sequential((4, 4, 1), [layer])
+    x = np.random.default_rng(0).normal(size=(40, 16))
     with pytest.raises(ConversionError, match=re.escape(f"AIfES has no {layer.kind}; use method "
                                                         "'mse'")):
-        quantize(graph, np.random.default_rng(0).normal(size=(40, 16)), "aifes")
+        quantize(graph, x, "aifes")
+    with pytest.raises(aifes.ModelError, match="in int8; use method 'mse'"):
+        aifes.quantize(aifes.load(float_model(graph)), x.tolist(), method="aifes")
 
 
 CASES = json.loads((GOLDEN / "cnn_inference.json").read_text())
