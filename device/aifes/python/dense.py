@@ -16,46 +16,72 @@ def int32(buf, at):
 
 def int8(buf, op, x, y, mask):
     y = y[0]
-    f = op.fields
-    outputs(buf, f, x[0], y, 0, len(y), 0, f.weights, mask)
+    outputs(buf, op.fields, x[0], y, 0, len(y), 0, op.fields.weights, mask)
 
 
 def outputs(buf, f, x, y, at, n, first, weights, mask):
     """y[at] .. y[at + n - 1]: acc = bias + sum(x[n_in] * (w - weight_zero)).
 
     first: which of all outputs the first one is; weights: where theirs are, unsigned, in their
-    order.
+    order. Four outputs share a loop over the inputs.
     """
-    zero, low, high, shift, group, interleave = (
-        f.zero_point, f.low, f.high, f.shift, f.group, f.interleave)
-    bias, shifts, table, multipliers = f.bias, f.shifts, f.table, f.multipliers
+    a = v = w = b = c = d = left = 0  # MicroPython is faster with the first 16 names
+    interleave = f.interleave
+    group = f.group
+    zero = f.zero_point
+    low = f.low
+    high = f.high
+    shift = f.shift
+    shifts = f.shifts
+    table = f.table
+    multipliers = f.multipliers
     n_in = len(x)
-    correction = 0
+    at_b = n_in if interleave == 1 else 1  # from an output's weights to the next one's
+    at_c = at_b + at_b
+    at_d = at_c + at_b
+    start = 0
     for v in x:
-        correction -= v
-    correction *= f.weight_zero
+        start -= v
+    start *= f.weight_zero
     for j in range(n):
-        acc = int32(buf, bias + 4 * (first + j)) + correction
-        w = weights + (j - j % interleave) * n_in + j % interleave
-        if group == 1:
-            for v in x:
-                acc += v * buf[w]
-                w += interleave
+        if left:
+            left -= 1
+            a = b
+            b = c
+            c = d
         else:
-            for k in range(n_in):
-                acc += x[k] * buf[weights + weight_offset(j, k, n_in, interleave, group)]
+            a = start
+            w = weights + (j - j % interleave) * n_in + j % interleave
+            if group > 1 or interleave > 1 and interleave & 3:
+                for k in range(n_in):
+                    a += x[k] * buf[weights + weight_offset(j, k, n_in, interleave, group)]
+            elif j + 4 <= n:
+                left = 3
+                b = c = d = start
+                for v in x:
+                    a += v * buf[w]
+                    b += v * buf[w + at_b]
+                    c += v * buf[w + at_c]
+                    d += v * buf[w + at_d]
+                    w += interleave
+            else:
+                for v in x:
+                    a += v * buf[w]
+                    w += interleave
+        k = first + j
+        a += int32(buf, f.bias + 4 * k)
         if multipliers:
-            acc = scaled(acc, int32(buf, multipliers + 4 * (first + j)), buf[shifts + first + j])
+            a = scaled(a, int32(buf, multipliers + 4 * k), buf[shifts + k])
         else:
-            acc >>= buf[shifts + first + j] if shifts else shift
-        acc += zero
-        if acc < low:
-            acc = low
-        elif acc > high:
-            acc = high
+            a >>= buf[shifts + k] if shifts else shift
+        a += zero
+        if a < low:
+            a = low
+        elif a > high:
+            a = high
         if table:
-            acc = (buf[table + 128 + acc] ^ 128) - 128
-        y[at + j] = acc & mask
+            a = (buf[table + 128 + a] ^ 128) - 128
+        y[at + j] = a & mask
 
 
 def scaled(acc, multiplier, shift):
