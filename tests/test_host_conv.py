@@ -37,6 +37,7 @@ from aifes_host.float32 import float_model
 from aifes_host.layout import TARGETS, arrange
 from aifes_host.memory_map import blocks, lower_bound
 from aifes_host.stages import stages
+from aifes_host.support import SUPPORT
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -422,6 +423,14 @@ def test_the_board_quantizes_alike(samples):
         kinds = sorted(op.opcode for op in ours.plan.ops)
         assert kinds == sorted(op.opcode for op in theirs.plan.ops)
         assert [t[2:4] for t in ours.outputs] == [t[2:4] for t in theirs.outputs]
+
+
+def test_support_is_as_stated():
+    """All of it was made above."""
+    kinds = {node.layer.kind for node in residual(np.random.default_rng(0)).nodes}
+    for kind in ("conv", "max_pool", "average_pool"):
+        assert kind in kinds
+        assert SUPPORT[kind].int8 is SUPPORT[kind].float32 is SUPPORT[kind].on_board is True
 
 
 @pytest.fixture(scope="module")
