@@ -31,7 +31,7 @@ def _layers(graph):
         if not found.in_float32 or takes is None:
             raise ConversionError(
                 f"layer {layer.name!r}: float32 models have no {layer.kind}"
-                + (" but between dense layers" if found.in_float32 else "")
+                + (" but between dense layers or convolutions" if found.in_float32 else "")
                 + "; make an int8 model with `aifes quantize`, which has it")
         layers[node.output] = found
         for name, factors in takes:

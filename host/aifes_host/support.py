@@ -18,6 +18,9 @@ INT8 = True, False, False
 FOLDED = True, "between", "between"  # the board quantizes what it was folded into
 SUPPORT = {
     "dense": Support("dense", *ALL),
+    "conv": Support("convolution, also depthwise, in groups, dilated, transposed", *ALL),
+    "max_pool": Support("max pooling", *ALL),
+    "average_pool": Support("average pooling", *ALL),
     "relu": Support("ReLU", *ALL),
     "leaky_relu": Support("Leaky ReLU, PReLU with one parameter", *ALL),
     "elu": Support("ELU", *ALL),

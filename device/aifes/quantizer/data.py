@@ -154,7 +154,7 @@ class Data:
 
 
 class Seen:
-    """What op i, a dense layer or a sum, computes with the samples: counted and summed.
+    """What op i, which has a range of its own, computes with the samples: counted and summed.
 
     model: the Q7 network up to the op's input, None if that is the network's; scale: of this
     input. pages: [counts, what the bins should give] of PAGE bins each, from low_bin on
@@ -188,8 +188,9 @@ class Seen:
                     self.real[j] += q7.fixed(v, self.first + scales.MEAN_BITS)
                     j += 1
 
-    def best_scale(self, kind, alpha):
-        """(shift, zero point) that loses least behind the activation that follows, if any."""
+    def best_scale(self, kind, alpha, finer=0):
+        """(shift, zero point) that loses least behind the activation that follows, if any; finer:
+        added to the shift."""
         value = scales.behind(kind, alpha, self.first + scales.UNIT)
         start = 0 if kind == "relu" else None
         centre = (self.low_bin << scales.BIN) + (1 << scales.BIN - 1)
@@ -221,7 +222,7 @@ class Seen:
             return total
 
         return scales.best_scale(self.first, self.centred, self.low_bin, self.high_bin, kind,
-                                 start, loss)
+                                 start, loss, finer)
 
 
 def _floor(value, bits):

@@ -80,7 +80,7 @@ class Work:
         t, y = op.inputs[0], op.outputs[0]
         tensors = self.plan.tensors
         return self.behind(t)[0] and tensors[t].offset == tensors[y].offset and any(
-            [r.RANGE for o, r in zip(self.plan.ops, self.rooms) if t in o.outputs])
+            [hasattr(o.fields, "low") for o in self.plan.ops if t in o.outputs])
 
     def _is_output(self, t):
         return 0 <= t - self.plan.n_inputs < self.plan.n_outputs
@@ -91,7 +91,7 @@ class Work:
     def put(self, i, draft, scale):
         """The Draft that computes op i, and the (shift, zero point) of its result."""
         op = self.plan.ops[i]
-        self._ops.append([draft, op.inputs, op.outputs[0]])
+        self._ops.append([draft, op.inputs, op.outputs])
         self.scales[op.outputs[0]] = scale
 
     def fuse(self, i, change, scale):
@@ -99,12 +99,12 @@ class Work:
         op = self.plan.ops[i]
         t, y = op.inputs[0], op.outputs[0]
         tensors = self.plan.tensors
-        before = [o for o in self._ops if o[2] == t and len(self._readers(t)) == 1
+        before = [o for o in self._ops if o[2][0] == t and len(self._readers(t)) == 1
                   and not self._is_output(t) and tensors[t].offset == tensors[y].offset]
         drafts = [o[0] for o in before]
         change(drafts)
         if len(drafts) == 1 and before:
-            before[0][0], before[0][2] = drafts[0], y
+            before[0][0], before[0][2] = drafts[0], (y,) + before[0][2][1:]
             self.scales[y] = scale
         else:
             self.put(i, drafts[-1], scale)
@@ -138,18 +138,18 @@ class Work:
         """The buffer of the ops so far. Where a float32 tensor lies, there lies its int8 one."""
         plan, n = self.plan, self.plan.n_inputs
         order = list(range(n)) + list(outputs)
-        order += [y for _, _, y in self._ops if y not in outputs]
+        order += [y for _, _, ys in self._ops for y in ys if y not in outputs]
         tensors = []
         for t in order:
-            shift, zero = self.scales[t]
+            shift, zero = self.scales.get(t, (0, 0))  # none of scratch
             own = None if isinstance(shift, int) else (shift, zero)
             end = t < n or t in outputs
             tensors.append(Tensor(
                 INT8, 0 if own or not end else shift, 0 if own or not end else zero,
                 plan.tensors[t].offset // 4, own, plan.tensors[t].shape))
         number = {t: k for k, t in enumerate(order)}
-        ops = [Op(draft.opcode, draft.flags, tuple([number[t] for t in x]), (number[y],),
-                  draft.fields) for draft, x, y in self._ops]
+        ops = [Op(draft.opcode, draft.flags, tuple([number[t] for t in x]),
+                  tuple([number[t] for t in y]), draft.fields) for draft, x, y in self._ops]
         return assemble(ops, tensors, n, len(outputs), plan.arena // 4, meta, self._memory)
 
     def _may_differ(self):

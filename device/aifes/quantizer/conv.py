@@ -1,0 +1,112 @@
+"""How a convolution is quantized: as a dense layer is, of which each pixel is a sample."""
+import struct
+from array import array
+
+import aifes.layers.q7 as q7
+
+from ..format import ModelError
+from ..layers.conv import Geometry, conv
+from ..ops.conv import scratch
+from . import scales
+from .data import Seen
+
+BY_ELEMENT = False
+RANGE = True
+
+
+def most(work, i):
+    n, n_out = _sizes(work, i)
+    return n * n_out + 5 * n_out + 8
+
+
+def buffer(work, i):
+    """For the weights."""
+    n, n_out = _sizes(work, i)
+    return n * n_out
+
+
+def _ends(work, i):
+    op = work.plan.ops[i]
+    return [work.plan.tensors[k[0]].shape for k in (op.inputs, op.outputs)]
+
+
+def _sizes(work, i):
+    """Elements of a window, outputs of a pixel."""
+    op = work.plan.ops[i]
+    return scratch(op, [work.plan.tensors[op.inputs[0]]]), _ends(work, i)[1][2]
+
+
+def quantize(work, i):
+    if not work.exact:
+        raise ModelError(f"layer {i}: AIfES has no convolution in int8; use method 'mse'")
+    op, data = work.plan.ops[i], work.data
+    f = op.fields
+    x, y = _ends(work, i)
+    n, n_out = _sizes(work, i)
+    each, pixels = n_out // f.groups, y[0] * y[1]
+    in_shift, in_zero = scale = work.scales[op.inputs[0]]
+    correct = data.count >= scales.FEW
+    seen = Seen(data, i, work.model(op.inputs[0]) if correct else None, scale, correct)
+    shift, zero = seen.best_scale(*work.behind(op.outputs[0]))
+    w_shifts = [scales.weight_shift(_weights(work, f, j, n)) for j in range(n_out)]
+    biases = struct.unpack_from("<%df" % n_out, work.buf, f.bias)
+    shift, w_shifts = scales.fit(w_shifts, biases, in_shift, shift)
+    inputs = _of_windows(seen.inputs, f, x, y) if correct else None
+    weights, at = work.buffers[i], 0
+    bias, down = [], []
+    for j in range(n_out):
+        data.show("output", j, n_out)
+        total, k = 0, j // each * n
+        for v in _weights(work, f, j, n):
+            q = q7.saturate(q7.fixed(v, w_shifts[j]))
+            weights[at] = q & 255
+            if correct:
+                total += q * inputs[k]
+                k += 1
+            at += 1
+        bits = in_shift + w_shifts[j]
+        bias.append(scales.corrected_bias(
+            sum([seen.real[p * n_out + j] for p in range(pixels)]), seen.first + scales.MEAN_BITS,
+            total, bits, data.count * pixels) if correct else q7.fixed(biases[j], bits))
+        down.append(bits - shift)
+    if down == down[:1] * n_out:
+        down = down[0]
+    geometry = Geometry(
+        x, y, (f.kernel_rows, f.kernel_columns), (f.stride_rows, f.stride_columns),
+        (f.top, f.left), (f.dilation_rows, f.dilation_columns), (f.spread_rows, f.spread_columns),
+        f.groups)
+    work.put(i, conv(geometry, weights, bias, in_zero, down, zero, True), (shift, zero))
+
+
+def _weights(work, f, j, n):
+    """array('f') of the weights of output j."""
+    at = f.weights + 4 * j * n
+    return array("f", bytes(work.buf[at:at + 4 * n]))
+
+
+def _of_windows(sums, f, x, y):
+    """Of each element of a window, group after group, the sum over all pixels of the result."""
+    rows, columns, channels = x
+    per, found = channels // f.groups, []
+    for g in range(f.groups):
+        for i in range(f.kernel_rows):
+            here = _places(y[0], f.stride_rows, i * f.dilation_rows - f.top, f.spread_rows, rows)
+            for j in range(f.kernel_columns):
+                there = _places(y[1], f.stride_columns, j * f.dilation_columns - f.left,
+                                f.spread_columns, columns)
+                for k in range(g * per, (g + 1) * per):
+                    total = 0
+                    for r in here:
+                        for c in there:
+                            total += sums[(r * columns + c) * channels + k]
+                    found.append(total)
+    return found
+
+
+def _places(n, stride, first, spread, size):
+    """Which rows, or columns, of the input a row of a kernel meets."""
+    found = []
+    for at in range(first, first + n * stride, stride):
+        if at >= 0 and not at % spread and at // spread < size:
+            found.append(at // spread)
+    return found
