@@ -26,12 +26,16 @@ class Placement:
 
 @dataclass
 class _Block:
-    """Tensors that share their bytes, from the first op that needs them to the last."""
+    """Tensors that share their bytes, from the first op that needs them to the last.
+
+    unread: an output that nothing reads: what an op works in.
+    """
 
     size: int
     first: int
     last: int
     tensors: list
+    unread: bool = False
 
 
 def plan(n_bytes, ops, n_inputs, outputs):
@@ -132,7 +136,7 @@ def _live(n_bytes, ops, order, n_inputs, outputs, last_first):
                 block.last = max(block.last, until.get(t, step))
                 block.tensors.append(t)
             else:
-                where[t] = _Block(n_bytes[t], step, until.get(t, step), [t])
+                where[t] = _Block(n_bytes[t], step, until.get(t, step), [t], t not in until)
                 blocks.append(where[t])
     return blocks
 
@@ -219,6 +223,5 @@ def _from_both_ends(blocks, beside, size):
         if not gaps:
             return None
         placed[k] = gaps[-1][1] - n if top else gaps[0][0]
-        if blocks[k].first < blocks[k].last:  # no scratch, which is gone with its op
-            top = not top
+        top = top if blocks[k].unread else not top
     return placed
