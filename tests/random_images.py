@@ -203,8 +203,9 @@ def of_onnx(seed):
         else:
             s, p = pick(rng, 1, 2), pads()
             how["pads"], size = p, after(k, s, d, p)
-        made = add("Conv", x, random(n_out, n // groups, *[k] * rank), *[constant(rng.normal(size=n_out))][
-            :rng.integers(2)], strides=[s] * rank, **how, **({"auto_pad": auto} if auto else {}))
+        bias = [random(n_out)] if rng.random() < 0.7 else []
+        made = add("Conv", x, random(n_out, n // groups, *[k] * rank), *bias, strides=[s] * rank,
+                   **how, **({"auto_pad": auto} if auto else {}))
         n = n_out
         return made
 

@@ -242,3 +242,87 @@ def test_500_damaged_files_of_pytorch(pt2, tmp_path, part):
             data if part is None else packed(dict(pt2, **{name: data})))
     read, refused, _ = outcomes(tmp_path)
     assert refused and read + refused == 500
+
+
+def images(onnx, nodes, constants, shape=(2, 6, 5)):
+    made = model(onnx, nodes, constants)
+    dims = made.graph.input[0].type.tensor_type.shape.dim
+    dims[1].dim_value = shape[0]
+    for d in shape[1:]:
+        dims.add().dim_value = d
+    return made
+
+
+KERNEL = np.ones((4, 2, 3, 3), "f")
+
+
+@pytest.mark.parametrize("node, constants, words", [
+    (("Conv", "x w", "y", {"strides": [0, 1]}), {}, "strides.*from 1"),
+    (("Conv", "x w", "y", {"strides": [1, 1, 1]}), {}, "give 2 whole"),
+    (("Conv", "x w", "y", {"dilations": [-1, 1]}), {}, "dilations.*from 1"),
+    (("Conv", "x w", "y", {"dilations": [255, 255]}), {}, "larger images"),
+    (("Conv", "x w", "y", {"dilations": [9999, 1]}), {}, "from 1 to 255"),
+    (("Conv", "x w", "y", {"pads": [-1, 0, 0, 0]}), {}, "pads.*from 0"),
+    (("Conv", "x w", "y", {"pads": [60000] * 4}), {}, "a board holds"),
+    (("Conv", "x w", "y", {"pads": [1 << 40] * 4}), {}, "pads.*from 0 to 65535"),
+    (("Conv", "x w", "y", {"pads": [1]}), {}, "padding that is not known"),
+    (("Conv", "x w", "y", {"auto_pad": "SAME"}), {}, "padding that is not known"),
+    (("Conv", "x w", "y", {"group": 0}), {}, "channels"),
+    (("Conv", "x w", "y", {"group": -2}), {}, "channels"),
+    (("Conv", "x w", "y", {"group": 3}), {}, "channels"),
+    (("Conv", "x w", "y", {"kernel_shape": [5, 5]}), {}, "kernel"),
+    (("Conv", "x w", "y", {}), {"w": np.ones((4, 3, 3, 3), "f")}, "channels"),
+    (("Conv", "x w", "y", {}), {"w": np.ones((4, 2), "f")}, "kernel"),
+    (("Conv", "x w", "y", {}), {"w": np.ones((4, 2, 0, 3), "f")}, "one of each|larger|finite"),
+    (("Conv", "x w", "y", {}), {"w": KERNEL * np.nan}, "finite"),
+    (("Conv", "x w", "y", {}), {"w": np.ones((1, 2, 300, 3), "f")}, "255 rows"),
+    (("Conv", "x w b", "y", {}), {"b": np.ones(3, "f")}, "bias"),
+    (("Conv", "x x", "y", {}), {}, "not float constants|several"),
+    (("ConvTranspose", "x t", "y", {"strides": [200, 200]}), {}, "a board holds"),
+    (("ConvTranspose", "x t", "y", {"strides": [300, 1]}), {}, "from 1 to 255"),
+    (("ConvTranspose", "x t", "y", {"group": 0}), {}, "channels"),
+    (("ConvTranspose", "x t", "y", {"output_padding": [1 << 40, 0]}), {}, "output_padding"),
+    (("ConvTranspose", "x t", "y", {"output_shape": [3, 3]}), {}, "output_shape"),
+    (("Pad", "x p", "y", {}), {"p": np.array([0, 0, 1 << 40, 0] * 2)}, "pads"),
+    (("Pad", "x p", "y", {}), {"p": np.array([0, 0, 60000, 60000] * 2)}, "a board holds"),
+    (("Pad", "x p", "y", {}), {"p": np.array([1, 0, 0, 0] * 2)}, "otherwise than with zeros"),
+    (("Pad", "x p", "y", {"mode": "wrap"}), {"p": np.array([0, 0, 1, 1] * 2)}, "otherwise"),
+    (("Transpose", "x", "y", {"perm": [1, 0, 2, 3]}), {}, "samples"),
+    (("Transpose", "x", "y", {"perm": [0, 1, 1, 7]}), {}, "samples"),
+])
+def test_images_that_cannot_be(onnx, node, constants, words):
+    made = images(onnx, [node], {"w": KERNEL, "t": np.ones((2, 4, 3, 3), "f"), **constants})
+    with pytest.raises(ConversionError, match=words):
+        from_model(made)
+
+
+@pytest.mark.parametrize("node, words", [
+    (("MaxPool", "x", "h", {"kernel_shape": [0, 2]}), "kernel_shape.*from 1"),
+    (("MaxPool", "x", "h", {"kernel_shape": [1 << 40, 2]}), "kernel_shape.*from 1"),
+    (("MaxPool", "x", "h", {"kernel_shape": [9, 9]}), "larger images"),
+    (("MaxPool", "x", "h", {"kernel_shape": [2, 2], "strides": [0, 0]}), "strides.*from 1"),
+    (("MaxPool", "x", "h", {"kernel_shape": [2, 2], "pads": [2, 2, 2, 2]}), "nothing but its"),
+    (("MaxPool", "x", "h", {}), "damaged"),
+    (("ReduceMean", "x a", "h", {}), "all rows and columns"),
+])
+def test_pooling_that_cannot_be(onnx, node, words):
+    made = images(onnx, [node, ("Conv", "h w", "y", {})], {
+        "w": np.ones((4, 2, 1, 1), "f"), "a": np.array([1])})
+    with pytest.raises(ConversionError, match=words):
+        from_model(made)
+
+
+def test_500_damaged_files_of_images(onnx, tmp_path):
+    whole = images(onnx, [
+        ("Pad", "x p", "q", {}), ("Conv", "q w b", "a", {"strides": [2, 1], "group": 1}),
+        ("MaxPool", "a", "m", {"kernel_shape": [2, 2], "pads": [1, 0, 0, 1]}),
+        ("ConvTranspose", "m t", "c", {"strides": [2, 2], "pads": [1, 1, 1, 1]}),
+        ("AveragePool", "c", "d", {"kernel_shape": [2, 2], "count_include_pad": 1}),
+        ("Transpose", "d", "e", {"perm": [0, 2, 3, 1]}), ("Flatten", "e", "f", {}),
+        ("Gemm", "f v", "y", {})],
+        {"p": np.array([0, 0, 1, 0, 0, 0, 0, 1]), "w": KERNEL, "b": np.ones(4, "f"),
+         "t": np.ones((4, 2, 3, 3), "f"), "v": np.ones((48, 2), "f")}).SerializeToString()
+    for i, data in enumerate(mutations(whole, 500)):
+        (tmp_path / f"{i}.onnx").write_bytes(data)
+    read, refused, _ = outcomes(tmp_path)
+    assert read and refused and read + refused == 500

@@ -19,11 +19,6 @@ def agree(graph, x, wanted):
     assert np.abs(found - wanted).max() < 1e-5 * np.ptp(wanted)
 
 
-def loaded(model, x, path, save):
-    save(path)
-    return read_network(str(path))
-
-
 @pytest.mark.parametrize("seed", range(40))
 def test_keras(tmp_path, seed):
     need("keras")
@@ -62,3 +57,206 @@ def test_onnx(seed):
     model, x = random_images.of_onnx(seed)
     wanted = runtime.InferenceSession(model.SerializeToString()).run(None, {"x": x})[0]
     agree(from_model(model), x, wanted)
+
+
+def exported(torch, model, *shape):
+    return torch.export.export(model.eval(), (torch.zeros(2, *shape),))
+
+
+def test_data_with_channels_first_and_last():
+    """PyTorch's samples are taken as they are and as the board has them, others are asked about."""
+    torch = need("torch")
+    nn = torch.nn
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 4 * 3, 2))
+    graph = from_model(exported(torch, model, 3, 6, 5))
+    x = np.random.default_rng(0).normal(size=(40, 3, 6, 5)).astype("f")
+    with torch.no_grad():
+        wanted = model(torch.tensor(x)).numpy()
+    last = x.transpose(0, 2, 3, 1)
+    assert graph.inputs[0].shape == (6, 5, 3)
+    agree(graph, x, wanted)
+    agree(graph, last, wanted)
+    assert (graph.samples(x) == last.reshape(40, -1)).all()
+    for wrong in (x.reshape(40, -1), x.transpose(0, 3, 1, 2), x.reshape(40, 3, 30)):
+        with pytest.raises(ConversionError, match=r"not tell their order.*\(3, 6, 5\).*\(6, 5, 3"):
+            graph(wrong)
+    with pytest.raises(ConversionError, match="45 columns, the network has 90"):
+        graph(x[:, :, :3].reshape(40, -1))
+
+
+def test_data_that_may_be_both():
+    torch = need("torch")
+    nn = torch.nn
+
+    class Last(nn.Sequential):
+        def forward(self, x):
+            return super().forward(x.permute(0, 3, 1, 2))
+
+    layers = nn.Conv2d(3, 4, 2), nn.Flatten(), nn.Linear(16, 2)
+    x = np.random.default_rng(0).normal(size=(9, 3, 3, 3)).astype("f")
+    with pytest.raises(ConversionError, match=r"may have the channels first.*permute\(0, 3, 1, 2"):
+        from_model(exported(torch, nn.Sequential(*layers), 3, 3, 3))(x)
+    model = Last(*layers)
+    graph = from_model(exported(torch, model, 3, 3, 3))  # the way out
+    with torch.no_grad():
+        wanted = model(torch.tensor(x)).numpy()
+    agree(graph, x, wanted)
+    agree(graph, x.reshape(9, -1), wanted)
+
+
+def test_data_of_one_channel_have_one_order():
+    torch = need("torch")
+    graph = from_model(exported(torch, torch.nn.Conv2d(1, 1, 3), 1, 5, 5))
+    x = np.random.default_rng(0).normal(size=(4, 1, 5, 5))
+    assert (graph(x) == graph(x.reshape(4, 25))).all()
+
+
+def test_outputs_with_channels_first():
+    """The board's order is another one: it is not taken for PyTorch's."""
+    torch = need("torch")
+    nn = torch.nn
+
+    class Ends(nn.Conv2d):
+        def forward(self, x):
+            return super().forward(x).permute(0, 2, 3, 1)
+
+    with pytest.raises(ConversionError, match=r"channels first.*permute\(0, 2, 3, 1\)"):
+        from_model(exported(torch, nn.Conv2d(2, 3, 2), 2, 6, 5))
+    model = Ends(2, 3, 2)
+    x = torch.randn(4, 2, 6, 5)
+    agree(from_model(exported(torch, model, 2, 6, 5)), x.numpy(), model(x).detach().numpy())
+
+
+def test_images_of_a_dense_layer():
+    """Its outputs are laid as the convolution behind it reads them."""
+    torch = need("torch")
+    nn = torch.nn
+    model = nn.Sequential(nn.Linear(5, 24), nn.ReLU(), nn.Unflatten(1, (4, 3, 2)),
+                          nn.ConvTranspose2d(4, 3, 2, 2), nn.Flatten(), nn.Linear(72, 3)).eval()
+    x = torch.randn(6, 5)
+    agree(from_model(exported(torch, model, 5)), x.numpy(), model(x).detach().numpy())
+
+
+def test_average_pooling_of_keras_does_not_count_padding():
+    """As Keras computes it on TensorFlow and JAX; on PyTorch it does where sides differ."""
+    keras = need("keras")
+    layers = keras.layers
+    model = keras.Sequential([keras.Input((4, 1)), layers.AveragePooling1D(3, 2, "same"),
+                              layers.Conv1D(1, 1, use_bias=False)])
+    model.set_weights([np.ones((1, 1, 1))])
+    assert from_model(model)(np.array([[1.0, 2, 6, 10]])).tolist() == [[3, 8]]
+
+
+def test_batch_normalization_in_front_of_padding():
+    """It is no part of the convolution: what is padded with is not normalized."""
+    keras = need("keras")
+    layers = keras.layers
+    for padding, kinds in (("same", ["conv", "conv"]), ("valid", ["conv"])):
+        model = keras.Sequential([keras.Input((5, 6, 2)), layers.BatchNormalization(
+            beta_initializer="ones"), layers.Conv2D(3, 3, padding=padding)])
+        graph = from_model(model)
+        assert [layer.kind for layer in graph.layers] == kinds
+        x = np.random.default_rng(0).normal(size=(4, 5, 6, 2)).astype("f")
+        agree(graph, x, model(x).detach().numpy())
+
+
+def test_keras_with_channels_first():
+    keras = need("keras")
+    layers = keras.layers
+    how = {"data_format": "channels_first"}
+    model = keras.Sequential([keras.Input((3, 7, 6)), layers.Conv2D(4, 3, **how),
+                              layers.BatchNormalization(axis=1), layers.MaxPooling2D(2, **how),
+                              layers.Flatten(**how), layers.Dense(2)])
+    x = np.random.default_rng(0).normal(size=(4, 3, 7, 6)).astype("f")
+    agree(from_model(model), x, model(x).detach().numpy())
+
+
+@pytest.mark.parametrize("make, words", [
+    (lambda k: [k.MaxPooling2D(2)], "no dense"),
+    (lambda k: [k.ZeroPadding2D(1), k.MaxPooling2D(2), k.Conv2D(2, 1)],
+     r"'pad' pads what is no convolution's input but that of 'max_pooling2d.*of its own"),
+    (lambda k: [k.Conv2D(2, 3), k.ZeroPadding2D(1)], "'pad' pads what is no convolution's"),
+    (lambda k: [k.Conv2D(2, 3), k.UpSampling2D(2)], r"'up_sampling2d' is a UpSampling2D.*use"),
+    (lambda k: [k.Conv2D(2, 3), k.Softmax()], "softmax over one axis"),
+    (lambda k: [k.Conv2D(2, 3), k.Reshape((2, 12)), k.Conv1D(2, 1)], "keep the shape as it is"),
+    (lambda k: [k.Conv2D(2, 3), k.Normalization(axis=(1, 2, 3), mean=np.arange(24).reshape(
+        3, 4, 2), variance=1 + np.zeros((3, 4, 2))), k.ReLU()], "scale whole channels"),
+])
+def test_keras_refuses_by_name(make, words):
+    keras = need("keras")
+    layers = keras.layers
+    parts = make(layers)
+    for part in parts:
+        if isinstance(part, layers.ZeroPadding2D):
+            part.name = "pad"
+    with pytest.raises(ConversionError, match=words):
+        from_model(keras.Sequential([keras.Input((5, 6, 2)), *parts]))
+
+
+def test_keras_refuses_concatenations_by_name():
+    keras = need("keras")
+    x = keras.Input((5, 6, 2))
+    y = keras.layers.Concatenate(name="joined")([keras.layers.Conv2D(2, 1)(x), x])
+    with pytest.raises(ConversionError, match="'joined' is a Concatenate, which cannot be"):
+        from_model(keras.Model(x, y))
+
+
+@pytest.mark.parametrize("make, words", [
+    (lambda nn, f: nn.Upsample(scale_factor=2), "cannot be converted: use"),
+    (lambda nn, f: nn.AdaptiveAvgPool2d(4), "windows differ"),
+    (lambda nn, f: nn.MaxPool2d(2, dilation=2), "dilation=1"),
+    (lambda nn, f: nn.AvgPool2d(3, 2, 1, ceil_mode=True), "ceil_mode=False"),
+    (lambda nn, f: nn.ReflectionPad2d(1), "cannot be converted|pads otherwise"),
+    (lambda nn, f: f(lambda x: x.transpose(2, 3)), "do not transpose"),
+    (lambda nn, f: f(lambda x: x + x.flip(3)), "cannot be converted"),
+    (lambda nn, f: f(lambda x: x.mean(2, keepdim=True)), "all rows and columns"),
+    (lambda nn, f: nn.ConvTranspose2d(4, 4, 2, padding=2), "less padding"),
+])
+def test_torch_refuses(make, words):
+    torch = need("torch")
+    nn = torch.nn
+
+    class Call(nn.Module):
+        def __init__(self, call):
+            super().__init__()
+            self.call = call
+
+        def forward(self, x):
+            return self.call(x)
+
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), make(nn, Call), nn.Conv2d(4, 2, 1), nn.Flatten())
+    with pytest.raises(ConversionError, match=words):
+        from_model(exported(torch, model, 3, 6, 5))
+
+
+def test_live_module_needs_an_example():
+    torch = need("torch")
+    with pytest.raises(ConversionError, match=r"torch.zeros\(1, 3, rows, columns\)"):
+        from_model(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1)))
+
+
+def test_by_hand():
+    rng = np.random.default_rng(0)
+    w, v = rng.normal(size=(2, 2, 1, 2)), rng.normal(size=(2 * 2 * 2, 3))
+    graph = from_model({"input": [5, 5, 1], "layers": [
+        ("conv", w, np.zeros(2)), "relu", ("average_pool", (2, 2)), ("dense", v, np.ones(3))]})
+    x = rng.normal(size=(5, 5))
+    y = np.array([[[(w[:, :, 0, o] * x[r:r + 2, c:c + 2]).sum() for o in range(2)]
+                   for c in range(4)] for r in range(4)])
+    y = np.maximum(y, 0).reshape(2, 2, 2, 2, 2).mean((1, 3))
+    assert np.allclose(graph(x[None]), y.ravel() @ v + 1)
+
+
+@pytest.mark.parametrize("changes, words", [
+    ({"input": None}, "needs their shape"), ({"input": [5, 5]}, "rows, columns, channels"),
+    ({"input": [5, 5, -1]}, "rows, columns, channels"),
+    ({"layers": [("max_pool", 2)]}, "whole numbers"),
+    ({"layers": [("max_pool", (2, 2), {"size": 3})]}, "stride, padding"),
+    ({"layers": [("conv", [[1]])]}, "weights, bias"),
+    ({"layers": [("conv", np.ones((9, 9, 1, 1)), [0])]}, "larger images"),
+    ({"layers": [("conv", np.ones((1, 1, 1, 1)), [0], {"stride": (0, 0)})]}, "from 1 to 255"),
+])
+def test_by_hand_refuses(changes, words):
+    with pytest.raises(ConversionError, match=words):
+        from_model({"input": [5, 5, 1], "layers": [], **changes} if "layers" in changes else {
+            "layers": [("max_pool", (2, 2)), ("dense", [[1]], [0])], **changes})

@@ -51,6 +51,23 @@ def flatten(x, start, end, name):
     return x.seen(x.shape[:start] + (math.prod(inner),) + x.shape[end + 1:])
 
 
+def unflatten(x, axis, sizes, name):
+    """The dimension `axis` as several; -1 among their sizes: what is left."""
+    if x.shape is None:
+        return x
+    i = _axis(axis, x.lead + len(x.shape), name) - x.lead
+    if i < 0:
+        raise ConversionError(f"layer {name!r} mixes the samples of a batch: keep the first "
+                              "dimension")
+    return x.reshape((*x.shape[:i], *_parts(x.shape[i], sizes), *x.shape[i + 1:]), name)
+
+
+def _parts(n, sizes):
+    """sizes with what is left of n in the place of -1."""
+    known = math.prod(d for d in sizes if d != -1)
+    return [n // known if d == -1 and known else d for d in sizes]
+
+
 def squeeze(x, axes, name):
     """Without the dimensions `axes`, or without all dimensions of size 1 if None."""
     if x.shape is None:

@@ -269,6 +269,8 @@ def _apply(x, node):
         return shapes.flatten(x, o.get("start_dim", 0), o.get("end_dim", -1), node.layer)
     elif op in ("view", "reshape", "_unsafe_view"):
         return shapes.view(x, o["size"] if "size" in o else o["shape"], node.layer)
+    elif op == "unflatten":
+        return shapes.unflatten(x, o["dim"], o["sizes"], node.layer)
     elif op == "squeeze":
         dim = o.get("dim")
         return shapes.squeeze(x, [dim] if isinstance(dim, int) else dim, node.layer)
