@@ -13,6 +13,12 @@ from .layers import Softmax as Softmax
 from .layers import Softsign as Softsign
 from .layers import Tanh as Tanh
 from .layers import q7 as q7
+from .layers.image import AvgPool2D as AvgPool2D
+from .layers.image import BatchNorm as BatchNorm
+from .layers.image import Conv1D as Conv1D
+from .layers.image import Conv2D as Conv2D
+from .layers.image import Flatten as Flatten
+from .layers.image import MaxPool2D as MaxPool2D
 from .quantizer import Quantizer as Quantizer
 from .quantizer import quantize as quantize
 

@@ -54,8 +54,8 @@ def activation(kind, alpha=None):
 
 def run_int8(model, x):
     """Results of a batch of int8 inputs."""
-    n = len(x) // model.input_shape[0]
-    y = array("b", bytes(n * model.output_shape[0]))
+    n = len(x) // len(model.input)
+    y = array("b", bytes(n * len(model.output)))
     model.run(x, y)
     return y
 

@@ -2,7 +2,6 @@
 from array import array
 from binascii import unhexlify
 
-import aifes
 import cases
 from aifes import (
     AvgPool2D,

@@ -3,6 +3,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from .. import Model
+from . import image
 from . import q7 as q7
 
 _Q = tuple[int, int]  # shift, zero point
@@ -63,7 +64,7 @@ class Softsign(_Activation):
 class Softmax:
     kind: str
 
-_Layer = Dense | _Activation | Softmax
+_Layer = Dense | _Activation | Softmax | image._Layer
 
 class Sequential:
     layers: Sequence[Input | _Layer]

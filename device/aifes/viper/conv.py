@@ -148,7 +148,6 @@ def depthwise(buf, arena, p, n: int):
     s = ptr32(p[2])  # noqa: F821
     sums = ptr32(work)  # noqa: F821
     results = ptr8(work)  # noqa: F821
-    q = ptr32(given)  # noqa: F821
     x = ptr8(int(ptr8(arena)) + s[0])  # noqa: F821
     y = ptr8(int(ptr8(arena)) + s[27])  # noqa: F821
     weights = int(ptr8(buf)) + s[36]  # noqa: F821
