@@ -112,7 +112,8 @@ def onnx_images(name):
     nodes = [helper.make_node(name, read, ["h"], **how),
              helper.make_node("Conv", ["h", "k"], ["r"]),
              helper.make_node("GlobalAveragePool", ["r"], ["m"]),
-             helper.make_node("Flatten", ["m"], ["f"]), helper.make_node("MatMul", ["f", "v"], ["y"])]
+             helper.make_node("Flatten", ["m"], ["f"]),
+             helper.make_node("MatMul", ["f", "v"], ["y"])]
     graph = helper.make_graph(
         nodes, "g", [helper.make_tensor_value_info("x", 1, ["n", 2, 8, 7])],
         [helper.make_tensor_value_info("y", 1, ["n", 3])],
