@@ -254,8 +254,8 @@ def test_arrays_that_are_read(tmp_path):
                   np.arange(3, dtype=np.uint64), np.asfortranarray(np.ones((2, 3))),
                   np.ones((3, 2), ">i2"), np.array(4)):
         wanted = np.atleast_1d(array).astype(float)
-        assert data(tmp_path, saved(array), "x.npy").tolist() == \
-            wanted.reshape(len(wanted), -1).tolist()
+        wanted = wanted if wanted.ndim > 2 else wanted.reshape(len(wanted), -1)
+        assert data(tmp_path, saved(array), "x.npy").tolist() == wanted.tolist()
     assert np.isnan(data(tmp_path, saved(np.array([[np.nan]])), "x.npy")).all()
 
 

@@ -134,12 +134,11 @@ def test_refusals_name_the_layer(keras, tmp_path):
     def sequential(parts, words, shape=(4,)):
         refused(keras.Sequential([keras.Input(shape), *parts]), tmp_path, words)
 
-    sequential([layers.Conv1D(2, 2, name="first"), layers.Flatten(), layers.Dense(1)],
-               "'first' is a Conv1D, which cannot be converted: use .*Dense", (4, 3))
+    sequential([layers.LSTM(2, name="first"), layers.Dense(1)],
+               "'first' is a LSTM, which cannot be converted: use .*Dense", (4, 3))
     sequential([layers.Dense(2, activation="exponential", name="hidden")],
                "'hidden' has the activation 'exponential'.*use")
     sequential([layers.Dense(2), layers.ReLU(threshold=1.0, name="t")], "'t' is a ReLU with thres")
-    sequential([layers.Dense(2, name="wide")], "'wide' gets values of shape.*Flatten", (4, 3))
     sequential([layers.Dense(2), layers.UnitNormalization(name="u")], "'u' is a UnitNormalization")
     several = layers.PReLU(name="p", alpha_initializer="random_normal")
     sequential([layers.Dense(3), several], "'p' is a PReLU with a slope for each")

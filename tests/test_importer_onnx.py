@@ -343,7 +343,7 @@ def test_refusals_name_the_layer(onnx, tmp_path):
             (model(dense, helper.make_node("Mul", ["h", "x"], ["y"], "product")),
              r"'product' \(Mul\) combines several values.*only a sum of two"),
             (model(helper.make_node("MatMul", ["w", "x"], ["y"], "left")), "'left'.*from the left"),
-            (model(dense, shape=(3, 4)), "'first' gets values of shape"),
+            (model(dense, shape=(4, 3)), "'first' takes 4 inputs but gets 3"),
             (model(dense, helper.make_node("Softmax", ["h"], ["y"], "s", axis=0)), "'s'.*axis 0"),
             (model(helper.make_node("Relu", ["x"], ["y"])), "no dense")):
         with pytest.raises(ConversionError, match=words):
