@@ -18,7 +18,7 @@ from .assemble import chain, plan_arena
 from .dense import Dense
 from .given import count
 from .map import ELU, LeakyReLU, ReLU, Sigmoid, Softsign, Tanh  # noqa: F401
-from .softmax import Softmax
+from .softmax import Softmax  # noqa: F401
 
 
 class Input:
