@@ -90,7 +90,7 @@ def suite_files(info):
     runtime = deploy.runtime_files(info, deploy.choose_engine(info))
     files = {f"/lib/aifes/{name}": contents for name, contents in runtime.items()}
     files.update({f"/suite/{p.stem}.mpy": compiled(p) for p in SUITE.glob("*.py")})
-    for name in ("tutorial", "floats", "quantize", "branches", "format1", "images"):
+    for name in ("tutorial", "floats", "quantize", "branches", "format1"):
         make = getattr(make_device_data, name)
         lines = [json.dumps(r, separators=(",", ":")) for r in make()]
         files[f"/suite/{name}.txt"] = ("\n".join(lines) + "\n").encode()
