@@ -119,7 +119,8 @@ def graph(make):
 
 def images(dtype):
     """A convolution and a pooling by hand."""
-    layers = (aifes.Conv2D(2, 2, weights=bytes(range(8)), bias=[1, 2], weights_q=(0, 0), result_q=(0, 0)),
+    layers = (aifes.Conv2D(2, 2, weights=bytes(range(8)), bias=[1, 2], weights_q=(0, 0),
+                           result_q=(0, 0)),
               aifes.MaxPool2D(2), aifes.Flatten(),
               aifes.Dense(1, bytes(2), [3], (0, 0), (0, 0)))
     if dtype == "f":
