@@ -59,7 +59,7 @@ POOLS = ((4, 6, 3, (2, 2), (2, 2), (0, 0, 0, 0)), (5, 5, 2, (3, 3), (2, 2), (1, 
 
 
 def images():
-    """Records: whether it is float32, the model, two samples, their results; hex digits."""
+    """Records: whether it is float32, the model, a sample, its result; hex digits."""
     rng = np.random.default_rng(16)
     for case, shape in enumerate(CONVS):
         yield record(rng, int8_conv, shape, case)
@@ -72,9 +72,9 @@ def images():
 
 
 def record(rng, make, shape, *how):
-    """make(rng, shape, x, *how): (the model, results [2, ..] of x [2, rows, columns, channels])."""
+    """make(rng, shape, x, *how): (the model, results [1, ..] of x [1, rows, columns, channels])."""
     is_float = make in (real_conv, real_pool)
-    x = rng.normal(size=(2, *shape[:3])).astype(np.float32)
+    x = rng.normal(size=(1, *shape[:3])).astype(np.float32)
     if not is_float:
         x = rng.integers(-128, 128, x.shape, np.int64)
     model, y = make(rng, shape, x, *how)

@@ -4,10 +4,10 @@ import sys
 from pathlib import Path
 
 import aifes_host
-import device_images
 import graphs
 import numpy as np
 from aifes.format import INT8, decode, frame, nbytes
+from device_images import images
 
 GOLDEN = Path(__file__).parent / "golden"
 FORMAT1 = GOLDEN.parent / "format1"
@@ -20,7 +20,7 @@ def write(folder):
     for name, records in (("tutorial", tutorial()), ("maps", maps()), ("softmax", softmax()),
                           ("nets", nets()), ("helpers", helpers()), ("floats", floats()),
                           ("quantize", quantize()), ("branches", branches()),
-                          ("format1", format1()), ("images", device_images.images()),
+                          ("format1", format1()), ("images", images()),
                           ("cnns", cnns())):
         lines = [json.dumps(r, separators=(",", ":")) for r in records]
         (folder / f"{name}.txt").write_text("\n".join(lines) + "\n")

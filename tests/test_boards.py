@@ -10,7 +10,8 @@ from boards.qemu_board import MACHINES as QEMU
 from boards.tested import COLUMNS, PAGE, rows
 from conftest import BOARDS
 
-GOLDEN = ("test_maps", "test_nets", "test_helpers")  # too large for a flash: test_golden instead
+# too large for a flash; test_golden has those of int8
+GOLDEN = ("test_maps", "test_nets", "test_helpers", "test_cnns")
 # Python code that no engine changes: with the first engine of a board
 ONCE = ("test_quantize", "test_quantizer")
 

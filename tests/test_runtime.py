@@ -117,7 +117,21 @@ def graph(make):
     return bytes(aifes_host.quantize(network, rng.normal(size=(50, 7)).astype(np.float32)).model)
 
 
-MODELS = {"int8": tutorial, "float32": float_model,
+def images(dtype):
+    """A convolution and a pooling by hand."""
+    layers = (aifes.Conv2D(2, 2, weights=bytes(range(8)), bias=[1, 2], weights_q=(0, 0),
+                           result_q=(0, 0)),
+              aifes.MaxPool2D(2), aifes.Flatten(),
+              aifes.Dense(1, bytes(2), [3], (0, 0), (0, 0)))
+    if dtype == "f":
+        for layer in layers[::3]:
+            layer.weights = [0.25] * len(layer.weights)
+    return bytes(aifes.Sequential([aifes.Input((3, 3, 1), (0, 0)),
+                                   *layers], dtype=dtype).to_bytes())
+
+
+MODELS = {"int8": tutorial, "float32": float_model, "int8 images": lambda: images("b"),
+          "float32 images": lambda: images("f"),
           "int8 graph": lambda: graph(tutorial),
           "float32 graph": lambda: graph(float_model)}
 # what is imported only by a model that has it, or by a file of an earlier release
@@ -140,6 +154,15 @@ def test_nothing_is_imported_that_is_not_there(engine, name):
         if not kind_of(name).is_float:
             beyond -= {"viper/lanes"}
         assert not {n for n in beyond if n.partition("/")[0] not in runtime.NAMED}, (module, beyond)
+
+
+def test_images_bring_dense():
+    """Its kernels make pixels; a net without images brings no others."""
+    for engine in ENGINES[1:]:
+        assert {f"{engine}/{op}" for op in ("conv", "pool", "dense")} | {
+            "ops/conv", "ops/pool"} <= runtime.modules(engine, kind_of("int8 images"))
+        assert not {n for n in runtime.modules(engine, kind_of("int8"))
+                    if n.endswith(("conv", "pool"))}
 
 
 @pytest.mark.parametrize("engine", ENGINES)

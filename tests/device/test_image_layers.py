@@ -1,6 +1,5 @@
-"""Networks with images by hand, against AIfES's results, and what they refuse."""
+"""Networks with images by hand, against other layers, and what they refuse."""
 from array import array
-from binascii import unhexlify
 
 import cases
 from aifes import (
@@ -16,46 +15,6 @@ from aifes import (
     ReLU,
     Sequential,
 )
-
-
-def layer(record, first):
-    """The layer of a record."""
-    kind = record["type"]
-    if kind == "conv2d":
-        return Conv2D(record["filters"], record["kernel"], record["stride"], record["padding"],
-                      record["dilation"], channels_first=first)
-    if kind == "maxpool2d":
-        return MaxPool2D(record["kernel"], record["stride"], record["padding"])
-    if kind == "batch_norm":
-        return BatchNorm(eps=record["eps"])
-    if kind == "flatten":
-        return Flatten(first)
-    if kind == "dense":
-        return Dense(record["n"])
-    return cases.activation(kind, record.get("alpha"))
-
-
-def test_aifes_networks():
-    n = 0
-    for record in cases.records("cnns"):
-        net = Sequential([Input(record["shape"])] + [
-            layer(r, record["first"]) for r in record["layers"]], dtype="f")
-        params = unhexlify(record["params"])
-        assert net.parameter_memory_size() == len(params) == record["bytes"], record["name"]
-        net.load_parameters(params)
-        arena = bytearray(net.inference_memory_size())
-        model = net.schedule_inference_memory(arena)
-        assert model.ram >= len(arena)
-        x, want = [array("f", unhexlify(record[k])) for k in "xy"]
-        y = array("f", want)
-        for i in range(len(y)):
-            y[i] = 99
-        model.run(x, y)
-        for a, b in zip(y, want):
-            assert abs(a - b) < 1e-4, (record["name"], a, b)
-        n += 1
-    assert n == 16
-
 
 W = array("b", [1, -2, 3, 4, 0, 5, -6, 7])  # [2][2][1][2], or channels first [2][2][2][1]
 B = array("i", [8, -16])

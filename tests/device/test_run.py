@@ -114,4 +114,4 @@ def test_summary():
 def test_shapes():
     net = aifes.Sequential([aifes.Input((2, 3, 4), (0, 0)), aifes.ReLU()])
     model = aifes.load(net.to_bytes())
-    assert model.input_shape == (2, 3, 4) and model.output_shape == (24,)
+    assert model.input_shape == (2, 3, 4) and model.output_shape == (2, 3, 4)
