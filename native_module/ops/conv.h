@@ -52,7 +52,7 @@ enum {
 /* Kernels: that of dense for a pixel, in the bits that dense has for it; or no dense at all */
 enum { CONV_KERNEL = 3 << 6, CONV_DEPTHWISE = CONV | 3 << 6 };
 
-AIFES_NOINLINE static int conv_load(const aifes_memory *m, conv_step *s, const conv_record *r,
+static int conv_load(const aifes_memory *m, conv_step *s, const conv_record *r,
     const aifes_place *x)
 {
     dense_record d;
@@ -170,7 +170,7 @@ AIFES_FAST static aifes_element *conv_put(aifes_element *to, const aifes_element
 
 /* The window of a group whose first pixel would lie at (top, left): where it lies in x, or in the
  * scratch. x: the group's first channel */
-AIFES_NOINLINE static const aifes_element *conv_window(const conv_step *s, const aifes_element *x,
+static const aifes_element *conv_window(const conv_step *s, const aifes_element *x,
     uint32_t top, uint32_t left)
 {
     const uint32_t rows = s->rows, columns = s->columns, channels = s->channels, per = s->per;
@@ -224,7 +224,7 @@ AIFES_FAST static void conv_taps(int32_t *acc, const int8_t *const *pixels, uint
 
 /* A pixel of d, whose channels are groups of their own, weights in rows: no columns, but sums of
  * some channels, one pixel of the window after another. pads: as many that lie outside */
-AIFES_NOINLINE static void conv_depthwise(const conv_step *s, const dense_step *d, uint32_t top,
+static void conv_depthwise(const conv_step *s, const dense_step *d, uint32_t top,
     uint32_t left, const int8_t *pads)
 {
     const uint32_t channels = s->channels, n = s->dense.step.n_in;

@@ -31,7 +31,7 @@ typedef struct {
 enum { POOL_AVERAGE = 1, POOL_WHOLE = 2 }; /* flags */
 #define POOL_BLOCK 32 /* channels whose values are found together */
 
-AIFES_NOINLINE static int pool_load(const aifes_memory *m, pool_step *s, const pool_record *r,
+static int pool_load(const aifes_memory *m, pool_step *s, const pool_record *r,
     const aifes_place *x)
 {
     const uint32_t flags = s->step.flags;
@@ -91,7 +91,7 @@ static int32_t pool_mean(const pool_step *s, int32_t total, int32_t n)
 }
 
 /* A pixel of all channels, some at a time */
-AIFES_NOINLINE static void pool_window(const pool_step *s, int8_t *y, const int8_t *x,
+static void pool_window(const pool_step *s, int8_t *y, const int8_t *x,
     uint32_t rows, uint32_t columns)
 {
     const uint32_t channels = s->channels, average = s->step.flags & POOL_AVERAGE;
@@ -117,7 +117,7 @@ AIFES_NOINLINE static void pool_window(const pool_step *s, int8_t *y, const int8
 #else
 
 /* A pixel of all channels; a sum begins with the first element */
-AIFES_NOINLINE static void pool_window(const pool_step *s, f32 *y, const f32 *x, uint32_t rows,
+static void pool_window(const pool_step *s, f32 *y, const f32 *x, uint32_t rows,
     uint32_t columns)
 {
     const uint32_t channels = s->channels;
