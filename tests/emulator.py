@@ -49,8 +49,8 @@ class Emulator:
     """A chip with a loaded model. count: the instructions of the last run.
 
     head: header, tensors and records of the model, where they are not in it; offset: of the model
-    from a multiple of 4. blocks: count by blocks of code, for long runs: quicker, and on M4 one or two
-    percent more, for conditional instructions count where their condition is false, too.
+    from a multiple of 4. blocks: count by blocks of code, for long runs: quicker, and on M4 one or
+    two percent more, for conditional instructions count where their condition is false, too.
     """
 
     def __init__(self, chip, elf, model, head=None, offset=0, blocks=False):

@@ -102,10 +102,8 @@ static int conv_load(const aifes_memory *m, conv_step *s, const conv_record *r,
         return 0;
     }
     s->dense.step.n_out = s->each;
+    /* the blocks of all groups begin at a multiple of 4 if the first one does */
     s->dense.step.kernel = CONV | (dense_kernel(&s->dense) & CONV_KERNEL);
-    if (s->groups > 1 && s->dense.interleave > 1 && s->size & 3) {
-        s->dense.step.kernel = CONV; /* not all weights begin at a multiple of 4 */
-    }
 #endif
     if (s->spread_rows == 1 && s->spread_columns == 1) {
         if (s->groups == 1 && (s->kernel_columns == 1 || s->dilation_columns == 1)) {
@@ -116,7 +114,7 @@ static int conv_load(const aifes_memory *m, conv_step *s, const conv_record *r,
             }
         }
 #if !AIFES_FLOAT
-        if (s->per == 1 && s->each == 1 && !AIFES_SMALL && !((uintptr_t)s->dense.bias & 3)) {
+        if (s->per == 1 && s->each == 1 && s->dense.step.kernel != CONV) {
             s->dense.step.kernel = CONV_DEPTHWISE;
         }
 #endif

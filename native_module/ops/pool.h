@@ -96,9 +96,9 @@ static void pool_window(const pool_step *s, int8_t *y, const int8_t *x,
 {
     const uint32_t channels = s->channels, average = s->step.flags & POOL_AVERAGE;
     int32_t found[POOL_BLOCK];
-    for (uint32_t first = 0; first < channels; first += POOL_BLOCK, x += POOL_BLOCK) {
-        const uint32_t n = channels - first < POOL_BLOCK ? channels - first : POOL_BLOCK;
+    for (uint32_t left = channels, n; left; left -= n, x += n) {
         const int8_t *row = x;
+        n = left < POOL_BLOCK ? left : POOL_BLOCK;
         for (uint32_t k = 0; k < n; k++) {
             ((volatile int32_t *)found)[k] = average ? 0 : -128; /* volatile: no memset */
         }
