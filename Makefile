@@ -68,6 +68,7 @@ fuzz: tools-fuzz
 
 bench: tools-bench $(VENV)/.tests native
 	$(BIN)/python tests/bench/instructions.py
+	$(BIN)/python tests/bench/cnn.py
 	$(BIN)/python tests/bench/floats.py
 	$(BIN)/python tests/bench/engines.py
 	$(BIN)/python tests/bench/simulator.py

@@ -135,7 +135,7 @@ def board(request, data, tmp_path_factory):
         before = ""
         if name[7:]:
             need("gcc")
-            floats = shared_library.build(tmp_path_factory.mktemp("floats"), "f32")
+            floats = shared_library.build(tmp_path_factory.mktemp("floats"), "cnn_f32")
             before = cpython_native(request.getfixturevalue("library"), floats)
         yield Local(name, sys.executable, BOARDS[name], [package], data, before)
     elif name == "micropython":

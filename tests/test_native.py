@@ -25,7 +25,7 @@ from test_device import run
 ARCHITECTURES = ("x64", "armv6m", "armv7m", "armv7emsp", "armv7emdp", "rv32imc", "xtensa",
                  "xtensawin")
 # bytes of a file at most
-FAMILIES = {"_aifes": 5000, "_aifes_cnn": 8192, "_aifes_f32": 5000, "_aifes_cnn_f32": 8192}
+FAMILIES = {"_aifes": 5000, "_aifes_cnn": 9000, "_aifes_f32": 5000, "_aifes_cnn_f32": 8192}
 
 
 @pytest.mark.parametrize("is_float", [0, 1])
@@ -497,6 +497,32 @@ def test_interrupt(native_x64, tmp_path):
     process.send_signal(2)
     out, _ = process.communicate(timeout=60)
     assert out == "interrupted\n"
+
+
+IMAGES = """
+import aifes
+from array import array
+for i in range(60):
+    net = aifes.load("%d.aifes" % i, engine="native")
+    kind = "f" if i % 2 else "b"
+    data = open("%d.bin" % i, "rb").read()
+    n = len(bytes(net.input))
+    y = tuple([array(kind, bytes(v)) for v in net.outputs])
+    net.run(array(kind, data[:n]), y[0] if len(y) == 1 else y)
+    assert b"".join([bytes(v) for v in y]) == data[n:], i
+print("ok")
+"""
+
+
+def test_images_in_micropython(native_x64, tmp_path):
+    """The files with conv and pool, of both types of number."""
+    rng = np.random.default_rng(12)
+    for i in range(60):
+        buf, x, want = image_case(rng, FLOAT32 if i % 2 else INT8)
+        (tmp_path / f"{i}.aifes").write_bytes(buf)
+        (tmp_path / f"{i}.bin").write_bytes(b"".join(v.tobytes() for v in x + want))
+    assert run(micropython(), ["-c", IMAGES], f"{ROOT / 'device'}:{native_x64}",
+               tmp_path) == "ok\n"
 
 
 SEVERAL = """

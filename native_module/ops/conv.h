@@ -52,7 +52,7 @@ enum {
 /* Kernels: that of dense for a pixel, in the bits that dense has for it; or no dense at all */
 enum { CONV_KERNEL = 3 << 6, CONV_DEPTHWISE = CONV | 3 << 6 };
 
-AIFES_NOINLINE static int conv_load(const aifes_memory *m, conv_step *s, const conv_record *r,
+static int conv_load(const aifes_memory *m, conv_step *s, const conv_record *r,
     const aifes_place *x)
 {
     dense_record d;
@@ -102,10 +102,8 @@ AIFES_NOINLINE static int conv_load(const aifes_memory *m, conv_step *s, const c
         return 0;
     }
     s->dense.step.n_out = s->each;
+    /* the blocks of all groups begin at a multiple of 4 if the first one does */
     s->dense.step.kernel = CONV | (dense_kernel(&s->dense) & CONV_KERNEL);
-    if (s->groups > 1 && s->dense.interleave > 1 && s->size & 3) {
-        s->dense.step.kernel = CONV; /* not all weights begin at a multiple of 4 */
-    }
 #endif
     if (s->spread_rows == 1 && s->spread_columns == 1) {
         if (s->groups == 1 && (s->kernel_columns == 1 || s->dilation_columns == 1)) {
@@ -116,7 +114,7 @@ AIFES_NOINLINE static int conv_load(const aifes_memory *m, conv_step *s, const c
             }
         }
 #if !AIFES_FLOAT
-        if (s->per == 1 && s->each == 1 && !AIFES_SMALL && !((uintptr_t)s->dense.bias & 3)) {
+        if (s->per == 1 && s->each == 1 && s->dense.step.kernel != CONV) {
             s->dense.step.kernel = CONV_DEPTHWISE;
         }
 #endif
@@ -170,7 +168,7 @@ AIFES_FAST static aifes_element *conv_put(aifes_element *to, const aifes_element
 
 /* The window of a group whose first pixel would lie at (top, left): where it lies in x, or in the
  * scratch. x: the group's first channel */
-AIFES_NOINLINE static const aifes_element *conv_window(const conv_step *s, const aifes_element *x,
+static const aifes_element *conv_window(const conv_step *s, const aifes_element *x,
     uint32_t top, uint32_t left)
 {
     const uint32_t rows = s->rows, columns = s->columns, channels = s->channels, per = s->per;
@@ -202,37 +200,32 @@ AIFES_NOINLINE static const aifes_element *conv_window(const conv_step *s, const
 }
 
 #if !AIFES_FLOAT
-/* acc[k] += x[k] * w[k], of n channels; x: from one to the next `step` (0: it is the pad), w: `next` */
-AIFES_FAST static void conv_tap(int32_t *acc, uint32_t n, const int8_t *x, uint32_t step,
-    const uint8_t *w, uint32_t next, int32_t weight_zero)
+/* acc[k] += x[k] * w[k * next], of n channels */
+AIFES_FAST static void conv_tap(int32_t *acc, const int8_t *x, uint32_t n, const uint8_t *w,
+    uint32_t next, int32_t weight_zero)
 {
-    do {
-        *acc++ += *x * (*w - weight_zero);
-        x += step;
-        w += next;
-    } while (--n);
+    for (const int8_t *end = x + n; x != end; w += next) {
+        *acc++ += *x++ * (*w - weight_zero);
+    }
 }
 
-/* The same of three pixels, `step` apart */
-AIFES_FAST static void conv_taps(int32_t *acc, uint32_t n, const int8_t *x, uint32_t step,
+/* The same of three pixels */
+AIFES_FAST static void conv_taps(int32_t *acc, const int8_t *const *pixels, uint32_t n,
     const uint8_t *w, uint32_t next, int32_t weight_zero)
 {
-    const int8_t *end = x + n, *x1 = x + step, *x2 = x1 + step;
-    do {
-        *acc++ += *x++ * (w[0] - weight_zero) + *x1++ * (w[1] - weight_zero)
+    const int8_t *x0 = pixels[0], *x1 = pixels[1], *x2 = pixels[2];
+    for (const int8_t *end = x0 + n; x0 != end; w += next) {
+        *acc++ += *x0++ * (w[0] - weight_zero) + *x1++ * (w[1] - weight_zero)
             + *x2++ * (w[2] - weight_zero);
-        w += next;
-    } while (x != end);
+    }
 }
 
 /* A pixel of d, whose channels are groups of their own, weights in rows: no columns, but sums of
- * some channels, one pixel of the window after another. */
-AIFES_NOINLINE static void conv_depthwise(const conv_step *s, const dense_step *d, uint32_t top,
-    uint32_t left)
+ * some channels, one pixel of the window after another. pads: as many that lie outside */
+static void conv_depthwise(const conv_step *s, const dense_step *d, uint32_t top,
+    uint32_t left, const int8_t *pads)
 {
-    const uint32_t channels = s->channels, columns = s->columns, dilation = s->dilation_columns;
-    const uint32_t kernel_columns = s->kernel_columns, n = s->dense.step.n_in;
-    const int three = kernel_columns == 3 && left < columns && left + 2 * dilation < columns;
+    const uint32_t channels = s->channels, n = s->dense.step.n_in;
     int32_t acc[AIFES_BLOCK];
     for (uint32_t first = 0; first < channels; first += AIFES_BLOCK) {
         const uint32_t m = channels - first < AIFES_BLOCK ? channels - first : AIFES_BLOCK;
@@ -242,21 +235,19 @@ AIFES_NOINLINE static void conv_depthwise(const conv_step *s, const dense_step *
             ((volatile int32_t *)acc)[k] = 0; /* volatile: no memset */
         }
         for (; w != end; row += s->dilation_rows) {
-            const int8_t *x = s->dense.step.x + first;
-            uint32_t at = left;
-            if (row < s->rows) {
-                x += row * columns * channels;
-                if (three) {
-                    conv_taps(acc, m, x + left * channels, dilation * channels, w, n,
-                        d->weight_zero);
+            const int8_t *x[3];
+            uint32_t at = left, k = 0;
+            for (uint32_t j = s->kernel_columns; j; j--, at += s->dilation_columns) {
+                x[k++] = row < s->rows && at < s->columns
+                    ? s->dense.step.x + (row * s->columns + at) * channels + first : pads;
+                if (k == 3) {
+                    conv_taps(acc, x, m, w, n, d->weight_zero);
                     w += 3;
-                    continue;
+                    k = 0;
                 }
             }
-            for (uint32_t j = kernel_columns; j; j--, at += dilation) {
-                const int inside = row < s->rows && at < columns;
-                conv_tap(acc, m, inside ? x + at * channels : &s->pad, inside, w++, n,
-                    d->weight_zero);
+            for (uint32_t j = 0; j < k; j++) {
+                conv_tap(acc, x[j], m, w++, n, d->weight_zero);
             }
         }
         finish(d, acc, first, m);
@@ -287,6 +278,10 @@ AIFES_NOINLINE static void conv(conv_step *s)
     uint32_t row = s->dense.step.again ? s->row : 0, top = row * s->stride_rows - s->top;
     int32_t work = AIFES_WORK;
     dense_step d;
+#if !AIFES_FLOAT
+    int8_t pads[AIFES_BLOCK];
+    conv_put(pads, &s->pad, AIFES_BLOCK, 0);
+#endif
     copy(&d, &s->dense, sizeof d);
     d.step.n_out = each;
     d.step.y += row * s->y_columns * pixel * AIFES_ITEM;
@@ -296,7 +291,7 @@ AIFES_NOINLINE static void conv(conv_step *s)
             const aifes_element *x = (const aifes_element *)s->dense.step.x;
 #if !AIFES_FLOAT
             if (kernel == CONV_DEPTHWISE && !AIFES_SMALL) {
-                conv_depthwise(s, &d, top, left);
+                conv_depthwise(s, &d, top, left, pads);
                 d.step.y += pixel;
                 continue;
             }

@@ -29,8 +29,9 @@ typedef struct {
 } pool_step;
 
 enum { POOL_AVERAGE = 1, POOL_WHOLE = 2 }; /* flags */
+#define POOL_BLOCK 32 /* channels whose values are found together */
 
-AIFES_NOINLINE static int pool_load(const aifes_memory *m, pool_step *s, const pool_record *r,
+static int pool_load(const aifes_memory *m, pool_step *s, const pool_record *r,
     const aifes_place *x)
 {
     const uint32_t flags = s->step.flags;
@@ -57,24 +58,27 @@ AIFES_NOINLINE static int pool_load(const aifes_memory *m, pool_step *s, const p
 
 #if !AIFES_FLOAT
 
-/* The largest of a window, or the mean; channels: from one pixel to the next, next: to the next row */
-AIFES_INLINE int32_t pool_window(const pool_step *s, const int8_t *x, uint32_t rows,
-    uint32_t columns, uint32_t channels, uint32_t next)
+/* n channels of a pixel into what was found of a window: the largest, or the sum */
+AIFES_FAST static void pool_tap(int32_t *found, const int8_t *x, uint32_t n, uint32_t average)
 {
-    const uint32_t average = s->step.flags & POOL_AVERAGE;
-    int32_t total = average ? 0 : -128, n = rows * columns;
-    for (; rows; rows--, x += next) {
-        for (uint32_t j = columns; j; j--, x += channels) {
-            if (average) {
-                total += *x;
-            } else if (*x > total) {
-                total = *x;
+    const int8_t *end = x + n;
+    if (average) {
+        for (; x != end; found++) {
+            *found += *x++;
+        }
+    } else {
+        for (; x != end; found++) {
+            const int32_t v = *x++;
+            if (v > *found) {
+                *found = v;
             }
         }
     }
-    if (!average) {
-        return total;
-    }
+}
+
+/* The mean of n elements, of their sum */
+static int32_t pool_mean(const pool_step *s, int32_t total, int32_t n)
+{
     total = 2 * ((total - n * s->x_zero) * (1 << s->up));
     if (s->step.flags & POOL_WHOLE) {
         n = s->step.n_in;
@@ -86,36 +90,64 @@ AIFES_INLINE int32_t pool_window(const pool_step *s, const int8_t *x, uint32_t r
     return total < -128 ? -128 : total > 127 ? 127 : total;
 }
 
-#else
-
-/* The same; a sum begins with the first element */
-AIFES_INLINE f32 pool_window(const pool_step *s, const f32 *x, uint32_t rows, uint32_t columns,
-    uint32_t channels, uint32_t next)
+/* A pixel of all channels, some at a time */
+static void pool_window(const pool_step *s, int8_t *y, const int8_t *x,
+    uint32_t rows, uint32_t columns)
 {
-    uint32_t n = rows * columns, exponent = 150;
-    const f32 *first = x;
-    f32 v = *x;
-    for (; rows; rows--, x += next) {
-        for (uint32_t j = columns; j; j--, x += channels) {
-            if (!(s->step.flags & POOL_AVERAGE)) {
-                if (f32_greater(*x, v) && (f32_bits(*x) | f32_bits(v)) << 1) { /* -0.0 equals 0.0 */
-                    v = *x;
-                }
-            } else if (x != first) {
-                v = f32_add(v, *x);
+    const uint32_t channels = s->channels, average = s->step.flags & POOL_AVERAGE;
+    int32_t found[POOL_BLOCK];
+    for (uint32_t left = channels, n; left; left -= n, x += n) {
+        const int8_t *row = x;
+        n = left < POOL_BLOCK ? left : POOL_BLOCK;
+        for (uint32_t k = 0; k < n; k++) {
+            ((volatile int32_t *)found)[k] = average ? 0 : -128; /* volatile: no memset */
+        }
+        for (uint32_t i = rows; i; i--, row += s->columns * channels) {
+            const int8_t *pixel = row;
+            for (uint32_t j = columns; j; j--, pixel += channels) {
+                pool_tap(found, pixel, n, average);
             }
         }
-    }
-    if (s->step.flags & POOL_AVERAGE) {
-        if (s->step.flags & POOL_WHOLE) {
-            n = s->step.n_in;
+        for (uint32_t k = 0; k < n; k++) {
+            *y++ = average ? pool_mean(s, found[k], rows * columns) : found[k];
         }
-        for (; !(n >> 23); n <<= 1) {
-            exponent--;
-        }
-        v = f32_div(v, f32_from((exponent << 23) + (n & 0x7FFFFF)));
     }
-    return v;
+}
+
+#else
+
+/* A pixel of all channels; a sum begins with the first element */
+static void pool_window(const pool_step *s, f32 *y, const f32 *x, uint32_t rows,
+    uint32_t columns)
+{
+    const uint32_t channels = s->channels;
+    for (const f32 *end = x + channels; x != end; x++) {
+        const f32 *p = x;
+        f32 v = *x;
+        uint32_t n = s->step.n_in, exponent = 150;
+        for (uint32_t i = rows; i; i--, p += (s->columns - columns) * channels) {
+            for (uint32_t j = columns; j; j--, p += channels) {
+                if (!(s->step.flags & POOL_AVERAGE)) {
+                    /* -0.0 equals 0.0 */
+                    if (f32_greater(*p, v) && (f32_bits(*p) | f32_bits(v)) << 1) {
+                        v = *p;
+                    }
+                } else if (p != x) {
+                    v = f32_add(v, *p);
+                }
+            }
+        }
+        if (s->step.flags & POOL_AVERAGE) {
+            if (!(s->step.flags & POOL_WHOLE)) {
+                n = rows * columns;
+            }
+            for (; !(n >> 23); n <<= 1) {
+                exponent--;
+            }
+            v = f32_div(v, f32_from((exponent << 23) + (n & 0x7FFFFF)));
+        }
+        *y++ = v;
+    }
 }
 
 #endif
@@ -130,11 +162,9 @@ AIFES_NOINLINE static void pool(const pool_step *s)
         const uint32_t rows = (end < s->rows ? end : s->rows) - top;
         for (uint32_t c = y_columns; c; c--) {
             const uint32_t n = (right < columns ? right : columns) - left;
-            const aifes_element *x = (const aifes_element *)s->step.x
-                + (top * columns + left) * channels;
-            for (const aifes_element *x_end = x + channels; x != x_end; x++) {
-                *y++ = pool_window(s, x, rows, n, channels, (columns - n) * channels);
-            }
+            pool_window(s, y, (const aifes_element *)s->step.x
+                + (top * columns + left) * channels, rows, n);
+            y += channels;
             column += s->stride_columns;
             right += s->stride_columns;
             left = column > s->left ? column - s->left : 0;

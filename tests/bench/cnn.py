@@ -1,7 +1,8 @@
 """Instructions of one inference of convolutional nets on emulated chips, beside other libraries'.
 
-The nets have the shapes of MLPerf Tiny's (kws, ic, vww) and of two small ones (gest: three axes over
-time, mnist), with random weights. The engine is the family _aifes_cnn.
+The nets have the shapes of MLPerf Tiny's (kws, ic, vww) and of two small ones (gest: three axes
+over time, mnist), with random weights. The engine is the family _aifes_cnn. On Cortex-M4 its counts
+are one or two percent too high: tests/emulator.py, `blocks`.
 """
 import sys
 import tempfile

@@ -22,8 +22,8 @@ TARGETS = {"armv6m": "cortex-m0", "armv7em": "cortex-m4", "armv7emsp": "cortex-m
 ARM = ("armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp")
 # The modules of every model: load, run, print, predict, save, fall back to the previous one
 ALWAYS = ("__init__", "model", "format", "summary", "seldom")
-# The native files for int8 and for float32, the smallest first, and what they have: ops, and whether
-# several inputs and outputs; native_module/ops/ops.h
+# The native files for int8 and for float32, the smallest first, and what they have: ops, and
+# whether several inputs and outputs; native_module/ops/ops.h
 ONE = ("dense", "map", "softmax")
 SEVERAL = (*ONE, "add")
 CNN = (*SEVERAL, "conv", "pool")
