@@ -170,6 +170,26 @@ def test_a_chain_takes_what_it_did(n, results):
     assert placed.order == list(range(count))
 
 
+@given(st.integers(1, 50), st.lists(st.tuples(st.integers(1, 50), st.integers(0, 20)), min_size=1,
+                                    max_size=40))
+def test_a_chain_with_scratch_takes_what_is_needed_at_once(n, results):
+    sizes = [n, *(m for m, _ in results)]
+    n_bytes, ops = sizes[:], []
+    for i, (_, scratch) in enumerate(results):
+        outputs = [i + 1]
+        if scratch:
+            outputs.append(len(n_bytes))
+            n_bytes.append(scratch)
+        ops.append(([i], outputs, False))
+    placed = plan(n_bytes, ops, 1, [len(results)])
+    assert placed.arena == placed.lower_bound == max(
+        x + y + scratch for x, y, scratch in zip(sizes, sizes[1:], [s for _, s in results]))
+    assert placed.arena == plan_arena(n, [(m, False, s) for m, s in results])[0]
+    for xs, ys, _ in ops:  # none of what an op needs lies in another
+        at = sorted((placed.offsets[t], placed.offsets[t] + n_bytes[t]) for t in xs + ys)
+        assert all(end <= start for (_, end), (start, _) in zip(at, at[1:]))
+
+
 @given(networks(8, SIZES.map(lambda n: 4 * n)))
 def test_float32_lies_at_multiples_of_four(network):
     placed = plan(*network)
