@@ -20,7 +20,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import random_models  # noqa: E402
 import shared_library  # noqa: E402
-from emulator import CHIPS, emulator, build  # noqa: E402
+from emulator import CHIPS, build, emulator  # noqa: E402
 
 ORDER = {"M0+": (8, 1), "M4": (4, 4), "RV32": (1, 1)}  # of weights: interleave, group
 
