@@ -8,16 +8,17 @@ __version__ = "0.1.0"
 __all__ = ("load", "Model", "ModelError")
 
 # compiled, this file has at most 512 bytes: then littlefs keeps it in its folder, in no block
-# strings take less of the heap than as many names
-_PARTS = (
-    ("layers", "Sequential Input Dense ReLU LeakyReLU ELU Sigmoid Tanh Softsign Softmax q7"),
-    ("layers.image", "Conv2D Conv1D MaxPool2D AvgPool2D Flatten BatchNorm"),
-    ("quantizer", "quantize Quantizer"), ("summary", "finite"))
+# modules and their names; one string takes less of the heap than as many of them
+_PARTS = """layers Sequential Input Dense ReLU LeakyReLU ELU Sigmoid Tanh Softsign Softmax q7
+layers.image Conv2D Conv1D MaxPool2D AvgPool2D Flatten BatchNorm
+quantizer quantize Quantizer
+summary finite"""
 
 
 def __getattr__(name):
     # not `from . import layers`: MicroPython would look the submodule up here again
-    for part, names in _PARTS:
-        if name in names.split():
+    for part in _PARTS.split("\n"):
+        part, *names = part.split()
+        if name in names:
             return getattr(__import__("aifes." + part, None, None, (name,)), name)
     raise AttributeError(name)

@@ -33,8 +33,8 @@ class _Windows:
                                  self.dilation):
             n += 2 * p - d * (k - 1) - 1
             if n < 0:
-                raise ModelError(f"the window of {self.kind} is larger than its input "
-                                 f"{tuple(x)} with its padding")
+                raise ModelError("the window of {} is larger than its input {} with its "
+                                 "padding".format(self.kind, tuple(x)))
             found.append(n // s + 1)
         return tuple(found)
 
