@@ -105,7 +105,7 @@ def test_every_kind_of_model(name, drive, tmp_path):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_engine_in_newest_lacks_nothing(name, drive, tmp_path, firmware):
+def test_engine_in_firmware_lacks_nothing(name, drive, tmp_path, newest):
     """Nobody can ask a drive whether the C engine is in its firmware: what that needs is there."""
     model = tmp_path / "net.aifes"
     model.write_bytes(MODELS[name]())

@@ -259,6 +259,6 @@ def _image(x, what):
 def _pair(n, least, what):
     pair = tuple(n) if isinstance(n, (tuple, list)) else (n, n)
     if len(pair) != 2 or not all([isinstance(v, int) and least <= v < 256 for v in pair]):
-        raise ModelError(f"{what} takes one number or (rows, columns), each {least} to 255, "
-                         f"not {n!r}")
+        raise ModelError("{} takes one number or (rows, columns), each {} to 255, not {!r}".format(
+            what, least, n))
     return pair
