@@ -41,6 +41,7 @@ def network(stages):
         chained = i + 1 < len(stages) and stages[i + 1].reads == [i]
         others = [] if stage.reads in ([], [i - 1]) else [
             f"reads {', '.join(stages[k].layers[-1].name for k in stage.reads)}"]
+        inputs = [stages[k].layers[-1].elements for k in stage.reads]
         height = 14 + 38 * len(stage.layers) + 18 * len(others)
         parts.append(tag("rect", x=10, y=y, width=340, height=height, rx=8,
                          class_="box input" if stage.is_input else "box"))
@@ -49,7 +50,7 @@ def network(stages):
         for k, layer in enumerate(stage.layers):
             top = y + 24 + 38 * k + 18 * len(others)
             parts += [text(24, top, shortened(layer.name, 22), class_="strong"),
-                      text(336, top, _kind(layer, k), "end"),
+                      text(336, top, _kind(layer, k, inputs), "end"),
                       text(336, top + 18, scale(layer), "end", "small")]
             if layer.parameters:
                 parts.append(text(24, top + 18, f"{layer.parameters:,} parameters", "start",
@@ -63,9 +64,9 @@ def network(stages):
     return picture(360, y + 4, "The network", parts)
 
 
-def _kind(layer, place):
+def _kind(layer, place, inputs):
     if layer.parameters:
-        return f"{layer.kind}, {layer.parameters // layer.elements - 1} → {layer.elements}"
+        return f"{layer.kind}, {inputs[0]} → {layer.elements}"
     return f"+ {layer.kind}" if place else f"{layer.kind}, {layer.elements}"
 
 
