@@ -12,9 +12,11 @@ from ..float32 import part
 from ..model import size
 from ..samples import Samples
 
-LARGEST = 3.4028234663852886e38
+# bits, not decimals: interpreters read some of these as the float beside
+LARGEST = array("f", b"\xff\xff\x7f\x7f")[0]
 # log2(e); ln 2 in two parts; 1/720 .. 1/2
-EXP = array("f", (1.44269504, 0.693359375, -2.12194440e-4, 1 / 720, 1 / 120, 1 / 24, 1 / 6, 0.5))
+EXP = array("f", bytes(array("I", (0x3FB8AA3B, 0x3F318000, 0xB95E8083, 0x3AB60B61, 0x3C088889,
+                                   0x3D2AAAAB, 0x3E2AAAAB, 0x3F000000))))
 
 
 class Work:
