@@ -64,8 +64,9 @@ def test_tutorial_layers():
 def test_quantize_values_as_the_c_library():
     for r in make_device_data.helpers():
         if "values" in r:
-            got = quantize_values(r["values"], *r["q"])
-            for v, q, want, wraps in zip(r["values"], got, r["want"], r["wraps"]):
+            values = np.frombuffer(bytes.fromhex(r["values"]), "<f4")
+            got = quantize_values(values, *r["q"])
+            for v, q, want, wraps in zip(values, got, r["want"], r["wraps"]):
                 assert q == want if not wraps else q == (127 if v > 0 else -128)
 
 

@@ -214,7 +214,7 @@ def test_several_samples_of_images(images):
 @pytest.mark.parametrize("is_float", [False, True], ids=["int8", "float32"])
 @pytest.mark.parametrize("chip", CHIPS)
 def test_random_images_on_chips(chip, is_float, tmp_path):
-    need(CHIPS[chip].compiler)
+    need(*CHIPS[chip].tools)
     elf = build(chip, tmp_path, is_float=is_float)
     rng = np.random.default_rng(6)
     for case in range(60 if is_float else 120):

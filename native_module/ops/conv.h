@@ -76,9 +76,9 @@ static int conv_load(const aifes_memory *m, conv_step *s, const conv_record *r,
     if (!s->each || n - 1 >= 1 << 13 || n_column < n) {
         return 0;
     }
-    s->column = (aifes_element *)((int8_t *)m->arena.buf + t.offset);
-    if (s->column < (aifes_element *)x->data + x->n
-        && (aifes_element *)x->data < s->column + n_column) {
+    s->column = (aifes_element *)(void *)((int8_t *)m->arena.buf + t.offset);
+    if (s->column < (aifes_element *)(void *)x->data + x->n
+        && (aifes_element *)(void *)x->data < s->column + n_column) {
         return 0;
     }
     s->dense.step.n_in = n;
@@ -163,7 +163,7 @@ AIFES_FAST static aifes_element *conv_put(aifes_element *to, const aifes_element
     for (; n; n--, from += step) {
         *y++ = *from;
     }
-    return (aifes_element *)y;
+    return (aifes_element *)(void *)y;
 }
 
 /* The window of a group whose first pixel would lie at (top, left): where it lies in x, or in the
@@ -288,7 +288,7 @@ AIFES_NOINLINE static void conv(conv_step *s)
     do {
         uint32_t left = 0u - s->left;
         for (uint32_t c = s->y_columns; c; c--, left += s->stride_columns) {
-            const aifes_element *x = (const aifes_element *)s->dense.step.x;
+            const aifes_element *x = (const aifes_element *)(const void *)s->dense.step.x;
 #if !AIFES_FLOAT
             if (kernel == CONV_DEPTHWISE && !AIFES_SMALL) {
                 conv_depthwise(s, &d, top, left, pads);

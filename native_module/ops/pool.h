@@ -155,14 +155,14 @@ static void pool_window(const pool_step *s, f32 *y, const f32 *x, uint32_t rows,
 AIFES_NOINLINE static void pool(const pool_step *s)
 {
     const uint32_t columns = s->columns, channels = s->channels, y_columns = s->y_columns;
-    aifes_element *y = (aifes_element *)s->step.y;
+    aifes_element *y = (aifes_element *)(void *)s->step.y;
     uint32_t top = 0, row = 0, end = s->kernel_rows - s->top; /* the window's, in the image */
     for (uint32_t r = s->y_rows; r; r--) {
         uint32_t left = 0, column = 0, right = s->kernel_columns - s->left;
         const uint32_t rows = (end < s->rows ? end : s->rows) - top;
         for (uint32_t c = y_columns; c; c--) {
             const uint32_t n = (right < columns ? right : columns) - left;
-            pool_window(s, y, (const aifes_element *)s->step.x
+            pool_window(s, y, (const aifes_element *)(const void *)s->step.x
                 + (top * columns + left) * channels, rows, n);
             y += channels;
             column += s->stride_columns;

@@ -21,8 +21,8 @@ from .pool import Pool
 from .softmax import Softmax
 
 __all__ = ["KINDS", "ROOMS", "Activation", "Add", "Conv", "Dense", "Pool", "Softmax", "activation"]
-ROOMS = {"dense": dense, "map": map, "softmax": softmax, "add": add, "conv": conv,
-         "pool": pool}  # by their name on the device
+# by their name on the device
+ROOMS = {"dense": dense, "map": map, "softmax": softmax, "add": add, "conv": conv, "pool": pool}
 KINDS = (*map.KINDS, *softmax.KINDS)
 
 
