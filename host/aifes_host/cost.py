@@ -80,7 +80,7 @@ def estimate(model, chip):
     count += sum(ROOMS[NAMES[op.opcode]].instructions(op, plan.tensors, chip) for op in plan.ops)
     family = Kind.of(simulator).family()
     if family == list(FAMILIES)[1] and chip.arch != "armv6m":
-        count *= 1.25  # its rows of weights are smaller code, and slower
+        count *= 1.12  # its rows of weights are smaller code, and slower
     engine = (NATIVE / f"{chip.arch}_6.3" / family).stat().st_size if family else 0
     heap = len(model) + plan.arena + HEAP["native"] + OP_HEAP * len(plan.ops)
     return Cost(chip, len(model), round(count), round(count / chip.mhz), len(model) + engine,
