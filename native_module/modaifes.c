@@ -13,4 +13,7 @@
 #define USER_MODULE aifes_user_cmodule
 #define net_type aifes_net_type
 
+#ifdef AIFES_RISCV_SAVE
+#include "riscv_save.h"
+#endif
 #include "module.h"

@@ -222,7 +222,7 @@ def test_choice():
     assert choose() == ("native", "armv6m_6.3", "cortex-m0")
     assert choose(arch="armv7emdp") == ("native", "armv7emdp_6.3", "cortex-m4")
     assert choose(arch="armv7em") == ("native", "armv7m_6.3", "any")
-    assert choose(arch="xtensawin") == ("native", "xtensawin_6.3", "any")
+    assert choose(arch="xtensawin") == ("native", "xtensawin_6.3", "esp32")
     assert choose(arch="rv64imc") == ("viper", None, "any")
     assert choose(mpy=(6, 2)) == ("viper", None, "any")
     assert choose(arch=None, viper=False) == ("python", None, "any")

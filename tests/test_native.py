@@ -25,7 +25,7 @@ from test_device import run
 ARCHITECTURES = ("x64", "armv6m", "armv7m", "armv7emsp", "armv7emdp", "rv32imc", "xtensa",
                  "xtensawin")
 # bytes of a file at most
-FAMILIES = {"_aifes": 5000, "_aifes_cnn": 9000, "_aifes_f32": 5000, "_aifes_cnn_f32": 8192}
+FAMILIES = {"_aifes": 5000, "_aifes_cnn": 8192, "_aifes_f32": 5000, "_aifes_cnn_f32": 8192}
 
 
 @pytest.mark.parametrize("is_float", [0, 1])

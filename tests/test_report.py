@@ -270,7 +270,7 @@ def test_command_of_a_deployed_file(tmp_path):
 @pytest.mark.parametrize("number, chip", enumerate(("M0+", "M4", "RV32")))
 def test_estimates_are_what_the_emulated_chip_counts(number, chip, tmp_path):
     need("riscv64-unknown-elf-gcc" if chip == "RV32" else "arm-none-eabi-gcc")
-    elf = build(chip, tmp_path, several=False)
+    elf = build(chip, tmp_path)
     extra = [quantize(from_model(layers(sizes, "tanh")), samples(sizes[0])).model
              for sizes in ((20, 30, 6), (12, 100, 9))]
     for model in [network(name)[0] for name in NETS] + extra:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from aifes.ops import NAMES
 
 from .boards.deploy import HEAP, OP_HEAP
-from .boards.runtime import FAMILIES, NATIVE, Kind
+from .boards.runtime import NATIVE, Kind
 from .layout import arrange
 from .ops import ROOMS
 from .simulator import Simulator
@@ -79,8 +79,6 @@ def estimate(model, chip):
     count = chip.call + chip.end * (plan.n_inputs + plan.n_outputs - 2)
     count += sum(ROOMS[NAMES[op.opcode]].instructions(op, plan.tensors, chip) for op in plan.ops)
     family = Kind.of(simulator).family()
-    if family == list(FAMILIES)[1] and chip.arch != "armv6m":
-        count *= 1.12  # its rows of weights are smaller code, and slower
     engine = (NATIVE / f"{chip.arch}_6.3" / family).stat().st_size if family else 0
     heap = len(model) + plan.arena + HEAP["native"] + OP_HEAP * len(plan.ops)
     return Cost(chip, len(model), round(count), round(count / chip.mhz), len(model) + engine,

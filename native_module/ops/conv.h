@@ -9,6 +9,9 @@
 #define CONV 5
 #define CONV_RECORD AIFES_RECORD(CONV, 0x21, 14)
 #define CONV_IN_PLACE 0
+#ifndef CONV_HAS_DEPTHWISE
+#define CONV_HAS_DEPTHWISE 1
+#endif
 
 typedef struct {
     uint8_t opcode, flags, ends, words;
@@ -114,7 +117,7 @@ static int conv_load(const aifes_memory *m, conv_step *s, const conv_record *r,
             }
         }
 #if !AIFES_FLOAT
-        if (s->per == 1 && s->each == 1 && s->dense.step.kernel != CONV) {
+        if (CONV_HAS_DEPTHWISE && s->per == 1 && s->each == 1 && s->dense.step.kernel != CONV) {
             s->dense.step.kernel = CONV_DEPTHWISE;
         }
 #endif
@@ -168,6 +171,9 @@ AIFES_FAST static aifes_element *conv_put(aifes_element *to, const aifes_element
 
 /* The window of a group whose first pixel would lie at (top, left): where it lies in x, or in the
  * scratch. x: the group's first channel */
+#ifdef __clang__
+AIFES_NOINLINE /* smaller so; gcc's code is larger */
+#endif
 static const aifes_element *conv_window(const conv_step *s, const aifes_element *x,
     uint32_t top, uint32_t left)
 {
@@ -290,7 +296,7 @@ AIFES_NOINLINE static void conv(conv_step *s)
         for (uint32_t c = s->y_columns; c; c--, left += s->stride_columns) {
             const aifes_element *x = (const aifes_element *)(const void *)s->dense.step.x;
 #if !AIFES_FLOAT
-            if (kernel == CONV_DEPTHWISE && !AIFES_SMALL) {
+            if (CONV_HAS_DEPTHWISE && kernel == CONV_DEPTHWISE && !AIFES_SMALL) {
                 conv_depthwise(s, &d, top, left, pads);
                 d.step.y += pixel;
                 continue;

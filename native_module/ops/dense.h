@@ -159,7 +159,7 @@ AIFES_NOINLINE static void dense_any(const dense_step *s)
     }
 }
 
-#if !defined(AIFES_HAS_DENSE_ROWS) && !AIFES_CNN
+#ifndef AIFES_HAS_DENSE_ROWS
 /* Rows of weights, the bias at a multiple of 4, from the output at y on: for few of them. */
 AIFES_FAST static void dense_rows(const dense_step *s, const uint8_t *w, const int32_t *bias,
     const uint8_t *shifts, int8_t *y)
@@ -199,21 +199,6 @@ AIFES_FAST static void finish(const dense_step *s, const int32_t *acc, uint32_t 
         *y++ = table ? table[v] : v + low;
     } while (y != end);
 }
-
-#if !defined(AIFES_HAS_DENSE_ROWS) && AIFES_CNN
-/* Up to three rows of weights, from the output at y on: as small as it can be. */
-AIFES_NOINLINE static void dense_rows(const dense_step *s, const uint8_t *w, const int32_t *bias,
-    const uint8_t *shifts, int8_t *y)
-{
-    const uint32_t first = y - s->step.y, n = s->step.n_out - first;
-    int32_t acc[3];
-    (void)bias, (void)shifts;
-    for (uint32_t j = 0; j < n; j++, w += s->step.n_in) {
-        acc[j] = sums_1(s, w, 0);
-    }
-    finish(s, acc, first, n);
-}
-#endif
 
 /* Blocks of 8 or 4 outputs by the kernel of their order; rows leave a rest of up to 3. */
 AIFES_FAST static void dense_blocks(const dense_step *s)

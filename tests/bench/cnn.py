@@ -20,9 +20,10 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import random_models  # noqa: E402
 import shared_library  # noqa: E402
-from emulator import CHIPS, build, emulator  # noqa: E402
+from emulator import CHIPS, ESP32, build, emulator  # noqa: E402
 
-ORDER = {"M0+": (8, 1), "M4": (4, 4), "RV32": (1, 1)}  # of weights: interleave, group
+# of weights: interleave, group
+ORDER = {"M0+": (8, 1), "M4": (4, 4), "RV32": (1, 1), ESP32: (8, 1)}
 
 
 def conv(kernel, outputs, stride=1, groups=1):
@@ -39,7 +40,6 @@ def residual(outputs, stride):
     beside = [("from", -3), conv((1, 1), outputs, stride)] if stride > 1 else []
     return [conv((3, 3), outputs, stride), conv((3, 3), outputs), *beside,
             ("add", -2 if stride > 1 else -3)]
-
 
 
 
@@ -165,8 +165,9 @@ def main():
             table.add_row("aifes", *[f"{n:,}" for n in counts])
             table.add_row("for each product", *[f"{n / PRODUCTS[name]:.2f}"
                                                 for name, n in zip(NETS, counts)])
-            table.add_row("to reach", *[f"{n:,}" for n in AIM[chip]], style="bold")
-            for title, others in OTHERS[chip].items():
+            if chip in AIM:
+                table.add_row("to reach", *[f"{n:,}" for n in AIM[chip]], style="bold")
+            for title, others in OTHERS.get(chip, {}).items():
                 table.add_row(title, *[f"{n:,.0f}" for n in others], style="dim")
             Console().print(table)
 

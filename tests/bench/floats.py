@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import float_models  # noqa: E402
 from emulator import ESP32, FLOAT_CHIPS, PLAIN, build, emulator  # noqa: E402
 
+FAMILY = ["-DAIFES_CNN=0"]  # _aifes_f32
 NETS = {
     "A": ((3, 3, 2), ("leaky_relu", np.float32(0.01)), ("sigmoid", np.float32(0))),
     "B": ((16, 32, 16, 4), ("relu", np.float32(0)), ("softmax",)),
@@ -48,9 +49,9 @@ def main():
         table.add_column(title, justify="right" if "-" in title else "left")
     with tempfile.TemporaryDirectory() as folder:
         for chip, (title, *_) in FLOAT_CHIPS.items():
-            rows = [(title, ())]
+            rows = [(title, FAMILY)]
             if chip not in ("M4", ESP32):  # these have an FPU
-                rows.append((title + ", libgcc", [PLAIN]))
+                rows.append((title + ", libgcc", [*FAMILY, PLAIN]))
             for row, options in rows:
                 elf = build(chip, folder, options, is_float=True)
                 for columns in (True, False):

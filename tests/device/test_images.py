@@ -154,4 +154,5 @@ def test_float_heap():
     net = aifes.load(chain_of_all(True))
     x, y = array("f", [k % 7 - 3 for k in range(32)]), array("f", (0, 0))
     net.run(x, y)
-    assert net.engine == "python" or allocated(net.run, x, y) == 0
+    if hasattr(gc, "mem_alloc") and net.engine != "python":
+        assert allocated(net.run, x, y) == 0
