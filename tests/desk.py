@@ -183,13 +183,23 @@ def table(rows):
     print(flush=True)
 
 
+STOPS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+
+
+def deaf():
+    """From now on nothing stops this: it would leave the port open, or the folder there."""
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def interrupted(*_):
+    deaf()
     raise KeyboardInterrupt
 
 
 def main(port, selection):
-    signal.signal(signal.SIGTERM, interrupted)
-    signal.signal(signal.SIGHUP, interrupted)
+    for number in STOPS:
+        signal.signal(number, interrupted)
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True,
                             text=True, cwd=Path(__file__).parent).stdout.strip()
     rows = [("AIfES for MicroPython", f"{aifes.__version__} {commit}")]
@@ -235,8 +245,7 @@ def main(port, selection):
     except KeyboardInterrupt:
         rows.append(("all of it", "**failed** interrupted: what is not above was not run"))
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)  # a second one would leave the folder there
+        deaf()
 
     def restored():
         remove(port)

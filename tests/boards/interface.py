@@ -3,6 +3,7 @@
 name; title: its firmware; engines: what it supports; run(code): a program on a fresh heap, with
 `aifes`, the suite of tests/device and DATA, the folder of its data; what it prints.
 """
+import contextlib
 import json
 import os
 import subprocess
@@ -44,6 +45,16 @@ class Local:
         pass
 
 
+@contextlib.contextmanager
+def closed_if_it_fails(board):
+    """Also when it is interrupted: its port is free again."""
+    try:
+        yield
+    except BaseException:
+        board.close()
+        raise
+
+
 class OwnFolder(SerialBoard):
     """A board of which one folder is used, as if it were all of its file system: what else is on
     it is neither imported nor written. remove_folder() leaves the board as it was."""
@@ -51,8 +62,9 @@ class OwnFolder(SerialBoard):
     def __init__(self, port):
         super().__init__(port)
         self.info.root = self.info.path("aifes_test")
-        self.mkdir(self.info.root)
-        self._enter()
+        with closed_if_it_fails(self):
+            self.mkdir(self.info.root)
+            self._enter()
 
     def _enter(self):
         self.execute(f"import os, sys\nos.chdir({self.info.root!r})\nsys.path[:] = "
@@ -84,7 +96,8 @@ class Remote:
         self.engines = tuple(e for e, has in (
             ("native", self.choice.engine == "native"), ("viper", info.viper), ("python", True))
             if has)
-        self.put(suite_files(info))
+        with closed_if_it_fails(self.serial):
+            self.put(suite_files(info))
 
     def put(self, files):
         """Write what is not there yet; {absolute path: contents}."""

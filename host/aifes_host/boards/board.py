@@ -83,7 +83,7 @@ class SerialBoard:
         self._sent = set()
         try:
             self.info = self._ask()
-        except BoardError:
+        except BaseException:  # Ctrl-C too: else the port stays taken
             self.close()
             raise
 
