@@ -133,9 +133,7 @@ static mp_obj_t net_call(mp_obj_t self_in, size_t n_args, size_t n_kw, const mp_
             end = last < end ? last : end;
         }
 #endif
-        do {
-            at = ((mp_uint_t)at & ~(mp_uint_t)AIFES_MIDDLE) < end ? run(net, NULL, at, end) : 0;
-        } while (AIFES_CNN && at && n_args == 2);
+        at = ((mp_uint_t)at & ~(mp_uint_t)AIFES_MIDDLE) < end ? run(net, NULL, at, end) : 0;
     } else if (get_buffers(args[0], N_INPUTS(net), MP_BUFFER_READ, b)
         && get_buffers(args[1], N_OUTPUTS(net), MP_BUFFER_WRITE, b + N_INPUTS(net))) {
         at = run_samples(net, b, at);

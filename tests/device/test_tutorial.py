@@ -34,6 +34,13 @@ def check(record, align, buffer):
         assert model.predict(record["inputs"][i]) == record["output_float"][i]
 
 
+def loaded(record, buffer):
+    """The .aifes buffer of the net with these parameters."""
+    net = network(record)
+    net.load_parameters(buffer, 4)
+    return bytes(net.to_bytes())
+
+
 def test_all_variants():
     n = 0
     for record in cases.records("tutorial"):
@@ -41,11 +48,13 @@ def test_all_variants():
             check(record, align, unhexlify(text))
             n += 1
         if record["layer_kind"] == "DENSE":
-            check(record, 4, bytearray(unhexlify(record["documented"])))
+            documented = unhexlify(record["documented"])
+            check(record, 4, documented)
+            model = loaded(record, documented)
             for kind, size in (("I", 4), ("i", 4), ("H", 2), ("h", 2), ("B", 1), ("b", 1)):
-                words = array(kind, unhexlify(record["documented"]))
+                words = array(kind, documented)
                 assert len(words) == 76 // size
-                check(record, 4, words)
-                check(record, 4, memoryview(words))
+                assert loaded(record, words) == loaded(record, memoryview(words)) == model
+            assert loaded(record, bytearray(documented)) == model
         assert network(record).parameter_memory_size() == record["sizeof_parameter_memory"]
     assert n == 16, n

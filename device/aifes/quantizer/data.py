@@ -105,7 +105,10 @@ class Data:
 
     def results(self, end, begin=0):
         """The result of op end - 1, after the ops from `begin` on have run; a view."""
-        self._net(begin, end)
+        while True:  # an engine may come back in between
+            begin = self._net(begin, end)
+            if not begin:
+                break
         return self._values[self.plan.ops[end - 1].outputs[0]]
 
     def run(self, model, ys):
