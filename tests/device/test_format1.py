@@ -4,6 +4,7 @@ from array import array
 from binascii import hexlify, unhexlify
 
 import aifes
+import aifes.layers  # keeps in memory what checks a model: else each load would import it anew
 import cases
 from aifes.format import ModelError
 
