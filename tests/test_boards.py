@@ -16,14 +16,18 @@ GOLDEN = ("test_maps", "test_nets", "test_helpers", "test_cnns")
 ONCE = ("test_quantize", "test_quantizer")
 
 
+def collected_often(board):
+    """Code to begin with: small heaps keep larger pieces that way."""
+    threshold = 32768 if board.name.startswith("pico") else 8192
+    return f"import gc\nif hasattr(gc, 'threshold'):\n gc.threshold({threshold})\n"
+
+
 def test_suite(board, engine, record_property):
     if engine not in board.engines:
         pytest.skip(f"{board.name} has no {engine} engine")
     first, left_out = "", ()
     if not isinstance(board, Local):
-        # small heaps keep larger pieces that way
-        threshold = 32768 if board.name.startswith("pico") else 8192
-        first = f"import gc\nif hasattr(gc, 'threshold'):\n gc.threshold({threshold})\n"
+        first = collected_often(board)
         once = engine == board.engines[0] and board.name != "pico-c"  # pico runs the same code
         left_out = GOLDEN if once else GOLDEN + ONCE
     passed, wrong = 0, []
@@ -48,7 +52,8 @@ def test_golden(board, data, record_property):
     engines, right = BOARDS.get(board.name, board.engines), 0
     for contents, results in golden_models.files(data, board.arch, engines, board.room()):
         board.put({board.golden: contents})
-        out = board.run(f"import golden_file\ngolden_file.run_file({board.golden!r})", 300)
+        out = board.run(f"{collected_often(board)}import golden_file\n"
+                        f"golden_file.run_file({board.golden!r})", 300)
         assert "wrong" not in out and f"\n{results} results\n" in "\n" + out, out
         right += results
     record_property("ran", (board.name, board.title, "golden", right))

@@ -18,6 +18,8 @@ def run_file(path):
     """Print how many results there are, and before it a line for each that is wrong."""
     n = 0
     head, room = bytearray(12), memoryview(bytearray(LARGEST))
+    # keeps in memory what checks a model: else each load would import it anew
+    import aifes.layers  # noqa: F401
     with open(path, "rb") as f:
         while f.readinto(head):
             length, inputs, engines, _, want = struct.unpack(HEAD, head)
