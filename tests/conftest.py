@@ -173,11 +173,46 @@ def board(request, data, tmp_path_factory):
             remote.close()
 
 
+@pytest.fixture
+def boards(tmp_path):
+    """Function that starts a board with empty flash, or with the flash of the one before it."""
+    build_native("armv6m", "armv7m", "armv7emsp", "armv7emdp", "rv32imc")
+    running = []
+
+    def begin(name="pico"):
+        need(*TOOLS[name])
+        if name == XTENSA:
+            build_native("xtensawin")
+        with alone():
+            board = start(name, CACHE, tmp_path)
+        running.append(board)
+        return board
+
+    yield begin
+    for board in running:
+        board.__exit__()
+
+
+@pytest.fixture
+def model(tmp_path):
+    """The file of AIfES's tutorial net."""
+    path = tmp_path / "line.aifes"
+    path.write_bytes(golden_models.tutorial())
+    return path
+
+
 @pytest.fixture(scope="session")
 def library(tmp_path_factory):
     """All of int8 in native_module as a shared library (ctypes), with a sanitizer in it."""
     need("gcc")
     return shared_library.build(tmp_path_factory.mktemp("library"))
+
+
+@pytest.fixture(scope="session")
+def small_library(tmp_path_factory):
+    """_aifes alone."""
+    need("gcc")
+    return shared_library.build(tmp_path_factory.mktemp("small"), "")
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import zlib
 
 import aifes
 import cases
+import make_device_data
 import test_nets
 from aifes.format import CRC_FROM, HEADER, HEADER_SIZE, frame
 from aifes_host.boards.runtime import TARGETS
@@ -12,6 +13,15 @@ from golden_file import ENGINES, HEAD
 
 MAPS = 541 + 72  # activations and softmax; layers and nets follow
 PYTHON_EVERY = 10  # of them: the Python engine takes seconds for one on a Pico
+
+
+def tutorial():
+    """AIfES's tutorial net with the parameters of its documentation, as a model."""
+    net = aifes.Sequential([aifes.Input(3), aifes.Dense(3), aifes.LeakyReLU((1, 7, 0)),
+                            aifes.Dense(2), aifes.Sigmoid()])
+    net.load_parameters(bytes.fromhex(
+        make_device_data.read("tutorial.json")["documented_buffer_align4_dense_hex"]))
+    return net.to_bytes()
 
 
 def models(data):

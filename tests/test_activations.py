@@ -29,7 +29,7 @@ from aifes_host.support import SUPPORT
 PARAMETERS = {"clamp": (-0.7, 1.3), "hard_sigmoid": (1 / 6, 0.5), "celu": (1.5,), "elu": (0.9,),
               "leaky_relu": (0.1,)}
 ELEMENTWISE = [k for k in KINDS if "softmax" not in k]
-IMAGES = ["conv", "max_pool", "average_pool"]  # tests/test_host_conv.py
+IMAGES = ["conv", "max_pool", "average_pool"]  # tests/test_host_images.py
 M = mpmath.mpf
 code = NAMES.index
 

@@ -14,9 +14,9 @@ from aifes_host.boards import board as boards
 from aifes_host.boards import deploy, measure
 from aifes_host.boards.on_board import measure as on_board
 from aifes_host.boards.transport import BoardError, ExecError
+from golden_models import tutorial
 from mutate import mutations
 from rich.console import Console
-from test_deploy import tutorial
 
 GOOD = {"root": "/", "name": "micropython", "version": [1, 25, 0], "machine": "a board",
         "platform": "rp2", "mpy": 0x1306, "viper": True, "c_module": False, "block": 4096,

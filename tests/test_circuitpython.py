@@ -18,7 +18,8 @@ from aifes_host.layout import arrange
 from bench.instructions import network
 from boards.start import CACHE, TOOLS, start
 from conftest import alone, build_native, micropython, need
-from test_deploy import command, tutorial
+from golden_models import tutorial
+from test_deploy import command
 from test_runtime import MODELS, info
 
 VERSIONS = {"9.2.1": ".py", "10.3.0": ".mpy"}  # of CircuitPython: the files that it takes from here

@@ -1,10 +1,10 @@
-"""The C engine against that in Python: as a shared library, on emulated chips, in MicroPython."""
+"""The C engine against that in Python: its files, and what runs as a shared library and on emulated
+chips. Images: test_native_images.py, inside MicroPython: test_native_micropython.py."""
 import json
 import os
 import random
 import struct
 import subprocess
-import time
 
 import aifes
 import numpy as np
@@ -12,15 +12,13 @@ import pytest
 import random_models
 import shared_library
 from aifes import format
-from aifes.format import FLOAT32, INT8
 from aifes.layers.assemble import Draft, chain
 from aifes.ops import dense as dense_op
 from aifes_host.layout import TARGETS
 from bench.instructions import NETS, REACH, TARGET, measure, network
-from conftest import NATIVE, PREBUILT, ROOT, build_native, micropython, need
+from conftest import NATIVE, PREBUILT, ROOT, build_native, need
 from emulator import CHIPS, PORTABLE, build, emulator
 from hostile_models import GUARD, MODELS, mutate, repaired
-from test_device import run
 
 ARCHITECTURES = ("x64", "armv6m", "armv7m", "armv7emsp", "armv7emdp", "rv32imc", "xtensa",
                  "xtensawin")
@@ -91,13 +89,6 @@ def engine(library, buf, arena, at=0):
     return shared_library.module(library).load(view, view, arena), memory
 
 
-@pytest.fixture(scope="session")
-def small_library(tmp_path_factory):
-    """_aifes alone."""
-    need("gcc")
-    return shared_library.build(tmp_path_factory.mktemp("small"), "")
-
-
 @pytest.mark.parametrize("branches", [False, True])
 @pytest.mark.parametrize("at", [0, 1, 2])
 def test_random_models_in_the_library(library, small_library, at, branches):
@@ -141,131 +132,6 @@ def test_the_small_family_refuses_what_it_has_not(library, small_library):
             assert not fits
             refused += 1
     assert 100 < refused < 200
-
-
-@pytest.fixture(scope="session", params=[(INT8, ()), (INT8, ("-DAIFES_WORK=300",)),
-                                         (INT8, ("-DAIFES_SMALL=1",)),
-                                         (FLOAT32, ("-DF32_SOFT=0",)),
-                                         (FLOAT32, ("-DF32_SOFT=1", "-DAIFES_WORK=300"))],
-                ids=["int8", "int8 in parts", "int8 small", "float32", "float32 soft, in parts"])
-def images(request, tmp_path_factory):
-    """(type of number, whether long ops return in the middle, library of a family with conv)."""
-    need("gcc")
-    dtype, options = request.param
-    family = "cnn" if dtype == INT8 else "cnn_f32"
-    return dtype, "-DAIFES_WORK=300" in options, shared_library.build(
-        tmp_path_factory.mktemp("images"), family, options)
-
-
-def image_case(rng, dtype):
-    """(model, its inputs, its results by the Python engine)."""
-    buf = random_models.images(rng, dtype)
-    x = [rng.normal(size=n).astype(np.float32) if dtype == FLOAT32 else random_models.inputs(rng, n)
-         for n in random_models.ends(buf)[0]]
-    return buf, x, random_models.results(buf, x, "f" if dtype == FLOAT32 else "b")
-
-
-def test_random_images_in_the_library(images):
-    """Any geometry of conv and pool; in parts: a run that returns in the middle of an op, or is
-    given up there, and others that begin anew."""
-    dtype, in_parts, library = images
-    rng = np.random.default_rng(dtype)
-    middles = 0
-    for case in range(400):
-        buf, x, want = image_case(rng, dtype)
-        memory = np.full(format.frame(buf).arena + 16, GUARD, np.uint8)
-        model = np.frombuffer(buf, np.uint8).copy()
-        net = shared_library.module(library).load(model, model, memory[8:-8])
-        y = [np.zeros_like(v) for v in want]
-        xs, ys = random_models.single(x), random_models.single(y)
-        if in_parts and case % 2:
-            net(xs, ys, 0)  # and left there
-        at = net(xs, ys, 0)
-        while at:
-            assert at > 0
-            middles += at >= shared_library.MIDDLE
-            at = net(xs, ys, at)
-        assert all(a.tobytes() == b.tobytes() for a, b in zip(y, want, strict=True)), case
-        assert (memory[:8] == GUARD).all() and (memory[-8:] == GUARD).all(), case
-    assert middles > 100 if in_parts else middles < 100
-
-
-def test_several_samples_of_images(images):
-    """A batch, which may return in the middle of any of them."""
-    dtype, in_parts, library = images
-    rng = np.random.default_rng(7)
-    for _ in range(30):
-        buf = random_models.images(rng, dtype)
-        (n,), sizes = random_models.ends(buf)
-        kind = np.float32 if dtype == FLOAT32 else np.int8
-        x = rng.integers(-128, 128, (3, n)).astype(kind)
-        want = [random_models.results(buf, [v], "f" if dtype == FLOAT32 else "b") for v in x]
-        model = np.frombuffer(buf, np.uint8).copy()
-        net = shared_library.module(library).load(
-            model, model, np.zeros(format.frame(buf).arena, np.uint8))
-        y = [np.zeros(3 * m, kind) for m in sizes]
-        at = net(x.ravel(), random_models.single(y), 0)
-        while at:
-            at = net(x.ravel(), random_models.single(y), at)
-        for i, v in enumerate(y):
-            assert v.tobytes() == b"".join([results[i].tobytes() for results in want])
-
-
-@pytest.mark.parametrize("is_float", [False, True], ids=["int8", "float32"])
-@pytest.mark.parametrize("chip", CHIPS)
-def test_random_images_on_chips(chip, is_float, tmp_path):
-    need(*CHIPS[chip].tools)
-    elf = build(chip, tmp_path, is_float=is_float)
-    rng = np.random.default_rng(6)
-    for case in range(60 if is_float else 120):
-        buf, x, want = image_case(rng, FLOAT32 if is_float else INT8)
-        board = emulator(chip, elf, buf, offset=case % 5 if case % 3 == 0 and not is_float else 0)
-        found = board.run([v.tobytes() for v in x], [len(y) for y in want], is_float)
-        assert found == [y.tobytes() for y in want], case
-
-
-@pytest.mark.parametrize("dtype", [INT8, FLOAT32], ids=["int8", "float32"])
-def test_families_without_conv_refuse_it(dtype, small_library, tmp_path):
-    library = small_library if dtype == INT8 else shared_library.build(tmp_path, "f32")
-    rng = np.random.default_rng(1)
-    for _ in range(20):
-        buf = random_models.images(rng, dtype)
-        ops = {op.opcode for op in format.decode(buf).ops}
-        if ops & {random_models.CONV, random_models.POOL}:
-            with pytest.raises(ValueError, match="bad model"):
-                model = np.frombuffer(buf, np.uint8).copy()
-                shared_library.module(library).load(
-                    model, model, np.zeros(format.frame(buf).arena, np.uint8))
-
-
-@pytest.mark.parametrize("dtype", [INT8, FLOAT32], ids=["int8", "float32"])
-def test_damaged_images_stay_inside(dtype, tmp_path):
-    """As test_guard; and what changes after the check."""
-    library = shared_library.build(tmp_path, "cnn" if dtype == INT8 else "cnn_f32")
-    rng, numbers = random.Random(2), np.random.default_rng(2)
-    ran = refused = 0
-    for case in range(3000):
-        if case % 30 == 0:
-            good = random_models.images(numbers, dtype, 100)
-        buf = mutate(good, rng)
-        buf = np.frombuffer(repaired(buf) if rng.randrange(8) else buf, np.uint8).copy()
-        arena = int.from_bytes(bytes(buf[16:20]), "little")
-        if arena > 1 << 14 or len(buf) < 40:
-            continue
-        memory = np.full((arena + 16 + 3) & ~3, GUARD, np.uint8)
-        try:
-            net = shared_library.module(library).load(buf, buf, memory[8:8 + arena])
-        except ValueError:
-            refused += 1
-            continue
-        for _ in range(case % 3):
-            buf[rng.randrange(len(buf))] = rng.randrange(256)
-        at = net(0)
-        while at:
-            at = net(at)
-        ran += 1
-        assert (memory[:8] == GUARD).all() and (memory[8 + arena:] == GUARD).all()
-    assert ran > 100 and refused > 500
 
 
 def old_models():
@@ -400,173 +266,6 @@ def test_long_runs_come_back_between_layers(library):
     for _ in range(3):
         x = np.clip(x @ (w.astype(np.int64) - 128).T >> 9, -128, 127)
     assert (y == x.ravel()).all()
-
-
-HOSTILE = """
-import _aifes, aifes, gc
-from array import array
-good = open("good.aifes", "rb").read()
-def fails(error, f, *a):
-    try:
-        f(*a)
-    except error:
-        return
-    raise AssertionError((f, a))
-bad = bytearray(good)
-bad[40 + 5] = 1                             # the input lies outside the arena
-for model in (b"", bad, good[:-1], bytes(200), array("i", bytes(80))):
-    fails(ValueError, _aifes.load, model, model, bytearray(100))
-    fails(ValueError, _aifes.load, good, model if model is not bad else b"", bytearray(100))
-fails(ValueError, _aifes.load, good, good, bytearray(2))
-for arguments in ((good,), (good, good), (5, good, bytearray(9)), (good, 5, bytearray(9)),
-                  (good, good, 5), (good, good, bytes(100)), (None, None, None)):
-    fails(TypeError, _aifes.load, *arguments)
-arena = bytearray(100)
-net = _aifes.load(good, good, arena)
-Net = type(net)
-fails(TypeError, Net)                       # no nets but those of load()
-fails(TypeError, Net, good, good, arena)
-fails(AttributeError, lambda: net.model)
-try:                                        # nor classes made of it
-    class Forged(Net):
-        pass
-    fails(TypeError, Forged)
-except TypeError:
-    pass
-fails(AttributeError, lambda: Net.__call__)
-x, y = array("b", [1, 2]), array("b", [0, 0])
-assert net(x, y, 0) == 0
-want = bytes(y)
-for at in (1, 2, 3, 77, (1 << 62), -1, -(1 << 40)):
-    assert net(x, y, at) == 0
-for a, b in ((x, array("b")), (x, bytes(2)), (5, y), (None, y), (x, None), ("ab", y), (x, "ab"),
-             (x, array("h", [0, 0])), (array("d", [0, 0]), y), (x, array("f", [0])), (x, x[:1])):
-    assert net(a, b, 0) < 0
-for arguments in ((), (x, y, 0, 0), (x, y, None), (x, y, 1.5)):
-    fails(TypeError, net, *arguments)
-buf = bytearray(good)                       # memory that moves or shrinks under a net
-moving = array("b", bytes(100))
-net = _aifes.load(buf, buf, moving)
-for i in range(50):
-    moving.extend(array("b", bytes(1000)))
-    buf.extend(bytes(1000))
-    gc.collect()
-    assert net(x, y, 0) == 0 and bytes(y) == want
-buf[40 + 5] = 1                             # what has moved is checked anew
-x, y = array("b", [1, 2]), array("b", [0, 0])
-assert net(x, y, 0) == 0 and bytes(y) == want
-for i in range(99):                         # until it has moved
-    buf.extend(bytes(10000))
-    hold = bytearray(10000)
-    try:
-        assert net(x, y, 0) == 0 and bytes(y) == want
-    except ValueError:
-        break
-else:
-    raise AssertionError
-fails(ValueError, net, x, y, 0)
-buf[40 + 5] = 0
-assert net(x, y, 0) == 0 and bytes(y) == want
-print("ok")
-"""
-
-
-def test_hostile_python(native_x64, tmp_path):
-    """Whatever Python code tries, a buffer that was not checked does not run."""
-    layers = [aifes.Input(2, (0, 0)), aifes.Dense(3, bytes(range(6)), [0] * 3, (2, 0), (2, 0)),
-              aifes.Dense(2, bytes(range(6)), [0] * 2, (0, 0), (0, 0)), aifes.Softmax()]
-    (tmp_path / "good.aifes").write_bytes(aifes.Sequential(layers).to_bytes())
-    assert run(micropython(), ["-c", HOSTILE], f"{ROOT / 'device'}:{native_x64}",
-               tmp_path) == "ok\n"
-
-
-def test_interrupt(native_x64, tmp_path):
-    """Ctrl-C ends a batch that would run for minutes."""
-    draft = Draft(1, 0, 500, 500, dense_op.Fields(
-        0, 128, -128, 127, 9, 1, 1, bytes(250000), bytes(2000), None, None, None), None, 0)
-    (tmp_path / "long.aifes").write_bytes(chain([draft], (0, 0), (0, 0)))
-    code = ("import aifes\nfrom array import array\nnet = aifes.load('long.aifes')\n"
-            "x = array('b', bytes(500 * 100000))\n"
-            "try:\n print(net.engine)\n net.run(x, x)\n"
-            "except KeyboardInterrupt:\n print('interrupted')\n")
-    process = subprocess.Popen(
-        [micropython(), "-X", "heapsize=200m", "-c", code], cwd=tmp_path, text=True,
-        stdout=subprocess.PIPE, env={"MICROPYPATH": f"{ROOT / 'device'}:{native_x64}"})
-    assert process.stdout.readline() == "native\n"
-    time.sleep(0.5)  # by now it computes
-    process.send_signal(2)
-    out, _ = process.communicate(timeout=60)
-    assert out == "interrupted\n"
-
-
-IMAGES = """
-import aifes
-from array import array
-for i in range(60):
-    net = aifes.load("%d.aifes" % i, engine="native")
-    kind = "f" if i % 2 else "b"
-    data = open("%d.bin" % i, "rb").read()
-    n = len(bytes(net.input))
-    y = tuple([array(kind, bytes(v)) for v in net.outputs])
-    net.run(array(kind, data[:n]), y[0] if len(y) == 1 else y)
-    assert b"".join([bytes(v) for v in y]) == data[n:], i
-print("ok")
-"""
-
-
-def test_images_in_micropython(native_x64, tmp_path):
-    """The files with conv and pool, of both types of number."""
-    rng = np.random.default_rng(12)
-    for i in range(60):
-        buf, x, want = image_case(rng, FLOAT32 if i % 2 else INT8)
-        (tmp_path / f"{i}.aifes").write_bytes(buf)
-        (tmp_path / f"{i}.bin").write_bytes(b"".join(v.tobytes() for v in x + want))
-    assert run(micropython(), ["-c", IMAGES], f"{ROOT / 'device'}:{native_x64}",
-               tmp_path) == "ok\n"
-
-
-SEVERAL = """
-import aifes
-from array import array
-net = aifes.load("several.aifes")
-assert net.engine == "native"
-def arrays(tensors):
-    return tuple([array("b", bytes(len(t))) for t in tensors])
-x, y = arrays(net.inputs), arrays(net.outputs)
-for v in x:
-    for i in range(len(v)):
-        v[i] = 7 * i % 50
-net.run(x, y)
-slow = aifes.load("several.aifes", engine="python")
-want = arrays(net.outputs)
-slow.run(x, want)
-assert [bytes(v) for v in y] == [bytes(v) for v in want]
-def fails(x, y):
-    try:
-        net.run(x, y)
-    except aifes.ModelError as error:
-        return
-    raise AssertionError((x, y))
-for a, b in ((x[0], y), (x, y[0]), (list(x), y), (x, list(y)), (x[:-1], y), (x + y, y), (5, y),
-             (x[:-1] + (5,), y), (x, y[:-1] + (bytes(len(y[-1])),)), (x, y[:-1] + (y[-1][1:],)),
-             (tuple([v + v for v in x]), y), ((), y), (None, None)):
-    fails(a, b)
-x, y = [tuple([v + v for v in vs]) for vs in (x, y)]
-net.run(x, y)
-assert [bytes(v) for v in y] == [bytes(v + v) for v in want]
-print("ok")
-"""
-
-
-def test_several_inputs_and_outputs_in_micropython(native_x64, tmp_path):
-    """x and y as tuples, and nothing else."""
-    rng = np.random.default_rng(0)
-    buf = b""
-    while not buf or min(len(sizes) for sizes in random_models.ends(buf)) < 2:
-        buf = random_models.model(rng, True)
-    (tmp_path / "several.aifes").write_bytes(buf)
-    assert run(micropython(), ["-c", SEVERAL], f"{ROOT / 'device'}:{native_x64}",
-               tmp_path) == "ok\n"
 
 
 @pytest.mark.parametrize("chip", CHIPS)

@@ -17,7 +17,7 @@ from bench.instructions import network
 from boards.pico_board import Pico, build
 from boards.start import TOOLS
 from conftest import CACHE, alone, build_native, need
-from test_deploy import tutorial
+from golden_models import tutorial
 
 CUTS = 200
 KILLS = 10

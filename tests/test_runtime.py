@@ -11,7 +11,7 @@ from aifes_host import Simulator
 from aifes_host.boards import deploy, runtime
 from aifes_host.boards.board import Info, digest
 from conftest import PREBUILT, build_native, micropython, need
-from test_deploy import tutorial
+from golden_models import tutorial
 
 ENGINES = ("native", "viper", "python")
 ALL = set(runtime.all_modules())

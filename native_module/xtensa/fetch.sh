@@ -15,8 +15,8 @@ keys=/usr/share/keyrings/debian-archive-keyring.gpg
 mirror=$(find /etc/apt \( -name '*.list' -o -name '*.sources' \) -exec sed 's/#.*//' {} + 2>/dev/null \
     | grep -v /linux/debian | grep -Eom1 '[a-z+]+://[^ ]+/debian/?( |$)') || stop "apt's configuration names no Debian mirror"
 
-rm -rf apt root
-mkdir -p apt/lists/partial apt/archives/partial root
+rm -rf apt sid
+mkdir -p apt/lists/partial apt/archives/partial sid
 touch apt/status
 echo "deb [arch=amd64 signed-by=$keys] $mirror sid main" >apt/sources.list
 options=(-qq -o APT::Architecture=amd64 -o APT::Architectures=amd64 -o APT::Sandbox::User=root
@@ -32,18 +32,18 @@ n=$(apt-cache "${options[@]}" pkgnames clang- | sed -n 's/^clang-\([0-9]*\)$/\1/
 names=$(apt-get "${options[@]}" -s --no-install-recommends install libclang-cpp$n | awk '/^Inst/ {print $2}')
 (cd apt/archives && apt-get "${options[@]}" download $names clang-$n libclang-common-$n-dev picolibc-xtensa-lx106-elf)
 for file in apt/archives/*.deb; do
-    dpkg-deb -x "$file" root
+    dpkg-deb -x "$file" sid
 done
 
 cat >apt/clang <<END
 #!/bin/sh
-r=\${0%/*}/root/usr/lib
+r=\${0%/*}/sid/usr/lib
 exec "\$r/x86_64-linux-gnu/ld-linux-x86-64.so.2" --inhibit-cache --library-path "\$r/x86_64-linux-gnu" \\
     "\$r/llvm-$n/bin/clang" -resource-dir "\$r/llvm-$n/lib/clang/$n" -nostdlibinc -idirafter "\$r/xtensa-lx106-elf/include" "\$@"
 END
 chmod +x apt/clang
 cp apt/clang try
 ./try --print-targets | grep -q xtensa || stop "clang-$n of sid has no Xtensa backend"
-rm -rf try root/usr/share
+rm -rf try sid/usr/share
 mv apt/clang clang
 rm -rf apt

@@ -41,6 +41,15 @@ class Affine:
     kind = "affine"
 
 
+def batch_norm(gamma, beta, mean, variance, epsilon):
+    """(slope, offset) of a batch normalization as at inference; gamma and beta may be None."""
+    mean, variance = np.asarray(mean, np.float64), np.asarray(variance, np.float64)
+    with np.errstate(all="ignore"):  # a negative variance: Value.affine refuses its square root
+        slope = (1.0 if gamma is None else np.asarray(gamma, np.float64)) / np.sqrt(
+            variance + epsilon)
+    return slope, (0.0 if beta is None else np.asarray(beta, np.float64)) - mean * slope
+
+
 @dataclass(eq=False)
 class Made:
     """A layer or an input as it will be.

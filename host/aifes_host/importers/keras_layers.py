@@ -6,7 +6,7 @@ import numpy as np
 
 from ..graph import ConversionError
 from . import keras_images
-from .builder import batch_norm
+from .folding import batch_norm
 
 ROOTS = ("keras", "tf_keras", "tensorflow")
 # by the names that Keras has for functions: kind, alpha, beta; hard_sigmoid: _hard_sigmoid()

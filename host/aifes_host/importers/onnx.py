@@ -8,10 +8,10 @@ from onnx.reference import ReferenceEvaluator
 
 from ..graph import ConversionError
 from . import classifiers, elementwise, onnx_images, outputs, shapes
-from .builder import Value, batch_norm
-from .folding import MOST
+from .folding import MOST, batch_norm
 from .nodes import Node, Ref, build, unknown
 from .onnx_tensors import Tensors, dimensions
+from .value import Value
 
 # operators that users may have in their files
 TAKEN = (*onnx_images.OPERATORS, "Gemm", "MatMul", "Add", "Sub", "Mul", "Div", "Neg",

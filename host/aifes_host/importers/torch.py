@@ -6,9 +6,9 @@ import numpy as np
 
 from ..graph import ConversionError
 from . import elementwise, outputs, shapes, torch_images
-from .builder import Value, batch_norm
-from .folding import MOST
+from .folding import MOST, batch_norm
 from .nodes import Node, Ref, build, unknown
+from .value import Value
 
 # what users may write, by PyTorch's public names
 TAKEN = (

@@ -2,8 +2,8 @@
 import numpy as np
 
 from ..graph import ConversionError
-from .builder import Value
 from .images import Images, of_groups
+from .value import Value
 
 
 def _images(x, node, rank):

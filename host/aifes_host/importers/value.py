@@ -1,0 +1,339 @@
+"""A Value: what a step makes, seen as a framework sees it, and what can be made of that."""
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..graph import ConversionError, Trained
+from ..ops import Add, Conv, Dense, Pool, activation
+from . import order
+from .folding import MOST, Affine, Step
+
+MOST_INPUTS = 1 << 20  # far more than any board holds
+
+
+@dataclass(eq=False)
+class Source:
+    """An input of the network; shape: without the samples, None until a layer tells it."""
+
+    name: str
+    shape: tuple = None
+    order: np.ndarray = None  # where each element lies, if not one after another
+
+    kind = "input"
+
+    @property
+    def places(self):
+        """The order in the shape of the input."""
+        return None if self.order is None else self.order.reshape(self.shape)
+
+    @property
+    def trained(self):
+        """What a Tensor says of it."""
+        return None if self.order is None else Trained(self.shape, self.order)
+
+    def tell(self, shape):
+        """Set the shape: a tuple of ints."""
+        self.shape = tuple(int(d) for d in shape)
+        if min(self.shape, default=1) < 1 or math.prod(self.shape) > MOST_INPUTS:
+            raise ConversionError(f"the network takes inputs of shape {self.shape}: a board "
+                                  f"holds 1 to {MOST_INPUTS}")
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """What a step makes, seen in a shape; methods: what can be made of it.
+
+    builder: the Builder of the step; own: the shape without the batch, or None: that of the source,
+    as far as it is known; lead: how many dimensions stand before the shape; batch: see
+    Builder.input(). moved: where the elements lie, if not one after another: order.py; -1: that is
+    padding; padded: the layer that put it there.
+    """
+
+    builder: object
+    step: Step
+    own: tuple
+    lead: int
+    batch: int
+    source: Source
+    moved: np.ndarray = None
+    padded: str = ""
+
+    @property
+    def shape(self):
+        """Without the batch; None: not known yet."""
+        return self.source.shape if self.own is None else self.own
+
+    @property
+    def size(self):
+        """How many numbers a sample has; 0: not known yet."""
+        return 0 if self.shape is None else math.prod(self.shape)
+
+    @property
+    def kind(self):
+        """Of the layer that made it; "affine", "input"."""
+        return self.step.layer.kind
+
+    @property
+    def places(self):
+        """Where each element lies, an array of the shape; None: one after another."""
+        return self.source.places if self.own is None else self.moved
+
+    def tell(self, shape):
+        """Set the shape of a value of unknown shape."""
+        self.source.tell(shape)
+
+    def seen(self, shape, lead=None):
+        """The same numbers in another shape."""
+        shape, places = tuple(shape), self.places
+        return replace(self, own=shape, lead=self.lead if lead is None else lead,
+                       moved=None if places is None else places.reshape(shape))
+
+    def transposed(self, axes):
+        """The same numbers with the dimensions of the shape in another order."""
+        places = order.of(self.places, self.shape).transpose(axes)
+        return replace(self, own=places.shape, moved=order.plain(places))
+
+    def check_padding(self, name):
+        """ConversionError if layer `name` would have to compute with padding."""
+        if self.padded:
+            raise ConversionError(f"layer {self.padded!r} pads what is no convolution's input but "
+                                  f"that of {name!r}: give that layer a padding of its own, or put "
+                                  "the padding in front of a convolution")
+
+    def _then(self, layer, shape, *others):
+        """What a layer makes of each element, which stays in its place."""
+        step = self.builder.step(layer, self.step, *(v.step for v in others))
+        step.image = self.step.image
+        return replace(self, step=step, own=shape, moved=None if shape is None else self.places)
+
+    def _made(self, layer, shape, moved=None):
+        """What a layer makes of all elements."""
+        return replace(self, step=self.builder.step(layer, self.step), own=tuple(shape),
+                       moved=moved)
+
+    def dense(self, weights, bias, name):
+        """x @ weights + bias; weights: [inputs, outputs]; bias: [outputs] or None."""
+        weights = np.asarray(weights, np.float64)
+        if weights.ndim != 2:
+            raise ConversionError(f"layer {name!r} has weights of shape {weights.shape}, not "
+                                  "[inputs, outputs]")
+        n_in, n_out = weights.shape
+        self._count(weights, name)
+        self.check_padding(name)
+        around = () if self.shape is None else self.shape[:-1]
+        if self.shape == ():
+            raise ConversionError(f"layer {name!r} gets values of shape (): put a Flatten before "
+                                  "it")
+        if self.shape is not None and self.shape[-1] != n_in:
+            raise ConversionError(f"layer {name!r} takes {n_in} inputs but gets {self.shape[-1]}")
+        bias = np.zeros(n_out) if bias is None else bias
+        if math.prod(around) != 1:  # for each pixel
+            rows = around[0] if len(around) == 1 else math.prod(around[:-1])
+            x = self.seen((rows, math.prod(around) // rows, n_in))
+            return x.conv(weights[None, None], bias, name).seen((*around, n_out))
+        if self.shape is None:
+            self.tell((n_in,))
+        if self.places is not None:
+            weights = _put(weights, self.places)
+        places = self.builder.orders.get(len(self.builder.steps))
+        if places is not None:
+            weights, bias = _put(weights.T, places).T, _put(np.asarray(bias), places)
+            places = places.reshape(*around, n_out)
+        return self._made(Dense(weights, bias, name), (*around, n_out), places)
+
+    def conv(self, weights, bias, name, **how):
+        """A convolution of an image; weights, bias, how: as Conv has them."""
+        weights = np.asarray(weights, np.float64)
+        if self._is_row:
+            padding = how.pop("padding", (0, 0, 0, 0))
+            how = {key: value if key == "groups" else value[::-1] for key, value in how.items()}
+            return self._turned().conv(weights.swapaxes(0, 1), bias, name, **how,
+                                       padding=(*padding[2:], *padding[:2]))._turned()
+        self._count(weights, name)
+        x, padding = self._image(name, how.get("padding", (0, 0, 0, 0)))
+        n_out = weights.shape[-1] if weights.ndim else 0
+        layer = Conv(weights, np.zeros(n_out) if bias is None else bias, name=name,
+                     **{**how, "padding": padding})
+        return x._pixels(layer)
+
+    def pool(self, kernel, stride, padding, name, average=False, whole=False):
+        """The largest or the mean of windows of an image; the rest as Pool has it."""
+        self.check_padding(name)
+        if self._is_row:
+            return self._turned().pool(kernel[::-1], stride[::-1], (*padding[2:], *padding[:2]),
+                                       name, average, whole)._turned()
+        x, _ = self._image(name)
+        # of one window it does not matter, and may be more than a Pool has
+        stride = [1 if n + before + after == k else s for n, before, after, k, s in zip(
+            x.shape, padding[::2], padding[1::2], kernel, stride)]
+        return x._pixels(Pool(kernel, stride, padding, average, whole and any(padding), name))
+
+    def pad(self, padding, name):
+        """An image with zeros above, below, left and right of it, of which a convolution comes."""
+        self.check_padding(name)
+        top, bottom, left, right = padding
+        rows, columns, channels = self.shape
+        shape = rows + top + bottom, columns + left + right, channels
+        _check_size(shape, name)
+        places = np.full(shape, -1)
+        places[top:top + rows, left:left + columns] = order.of(self.places, self.shape)
+        return replace(self, own=shape, moved=places, padded=name) if any(padding) else self
+
+    @property
+    def _is_row(self):
+        """Whether it is a signal, of one column, seen as one row."""
+        image = self.step.image
+        return image not in (None, self.shape) and len(self.shape) == 3 and (
+            image == (self.shape[1], self.shape[0], self.shape[2]) and 1 in image[:2])
+
+    def _turned(self):
+        return self.transposed((1, 0, 2))
+
+    def _image(self, name, padding=(0, 0, 0, 0)):
+        """Itself without padding, in order in memory, and that padding added to the given one."""
+        x = self
+        if self.padded:
+            inside = self.places >= 0
+            if inside.ndim != 3:
+                self.check_padding(name)
+            rows, columns, channels = (np.flatnonzero(inside.any(axes)) for axes in (
+                (1, 2), (0, 2), (0, 1)))
+            own = self.places[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
+            if len(channels) < inside.shape[2] or own.min() < 0:
+                self.check_padding(name)
+            more = (rows[0], len(inside) - 1 - rows[-1], columns[0],
+                    inside.shape[1] - 1 - columns[-1])
+            padding = tuple(int(a) + int(b) for a, b in zip(padding, more))
+            x = replace(self, own=own.shape, moved=order.plain(own), padded="")
+        if len(x.shape) != 3:
+            raise ConversionError(f"layer {name!r} gets values of shape {x.shape}: it takes images "
+                                  "of rows, columns and channels")
+        if x.places is not None:
+            order.move(x.step, x.places, order.of(None, x.shape), self.builder.orders)
+            raise ConversionError(f"layer {name!r} takes the dimensions of an image in another "
+                                  "order than the layers before it give them: do not transpose "
+                                  "between them")
+        order.tell_image(x.step, x.shape, name)
+        return x, padding
+
+    def _pixels(self, layer):
+        """What a convolution or a pooling makes."""
+        shape = layer.shape(self.shape)
+        _check_size(shape, layer.name)
+        y = self._made(layer, shape)
+        y.step.image = shape
+        return y
+
+    def _count(self, weights, name):
+        self.builder.weights += weights.size
+        if self.builder.weights > MOST:
+            raise ConversionError(f"layer {name!r} is the one with which the network has more than "
+                                  f"{MOST} weights: no board holds them")
+
+    def affine(self, slope, offset, name):
+        """slope * x + offset for each element; scalars or arrays that broadcast to the shape."""
+        self.check_padding(name)
+        slope, offset = (np.asarray(v, np.float64) for v in (slope, offset))
+        if not (np.isfinite(slope).all() and np.isfinite(offset).all()):
+            raise ConversionError(f"layer {name!r} has parameters that are not finite")
+        if self.shape is None and max(slope.ndim, offset.ndim) == 1:
+            self.tell((max(slope.size, offset.size),))
+        if self.shape is not None:
+            try:
+                slope, offset = (np.broadcast_to(v, self.shape).ravel() for v in (slope, offset))
+                if self.places is not None:
+                    slope, offset = (_put(v, self.places) for v in (slope, offset))
+            except ValueError:
+                raise ConversionError(f"layer {name!r} has {slope.size} parameters for values of "
+                                      f"shape {self.shape}")
+        return self._then(Affine(slope, offset), self.own)
+
+    def activation(self, kind, name, alpha=0.0, beta=0.0):
+        """One of ops.KINDS, elementwise; softmax over the last axis."""
+        self.check_padding(name)
+        if kind in ("softmax", "log_softmax") and self.shape is not None and len(self.shape) != 1:
+            raise ConversionError(f"layer {name!r} is a softmax over one axis of {self.shape}: "
+                                  "put a Flatten before it")
+        if kind == "celu" and not alpha:
+            raise ConversionError(f"layer {name!r} is a CELU with alpha 0, which divides by it: "
+                                  "use ReLU")
+        return self._then(activation(kind, float(alpha), float(beta), name), self.own)
+
+    def plus(self, other, name):
+        """The sum of two values of the same shape."""
+        for one, two in ((self, other), (other, self)):
+            if one.shape is None and two.shape is not None:
+                one.tell(two.shape)
+        if self.shape is None:
+            raise ConversionError(f"layer {name!r} adds values of unknown shape: give the network "
+                                  "inputs of fixed size")
+        if (self.shape, self.lead) != (other.shape, other.lead):
+            raise ConversionError(f"layer {name!r} adds values of shapes {self.shape} and "
+                                  f"{other.shape}: they must be equal")
+        for value in (self, other):
+            value.check_padding(name)
+        one, two = self.places, other.places
+        if (one is None) != (two is None) or one is not None and (one != two).any():
+            one, two = order.of(one, self.shape), order.of(two, self.shape)
+            for value, has, wanted in ((other, two, one), (self, one, two)):
+                order.move(value.step, has, wanted, self.builder.orders)
+            raise ConversionError(f"layer {name!r} adds values whose elements are in different "
+                                  "orders: do not transpose one of them")
+        for a, b in ((self, other), (other, self)):
+            if a.step.image is None and b.step.image is not None:
+                order.tell_image(a.step, b.step.image, name)
+        return self._then(Add(name), self.shape, other)
+
+    def pick(self, index):
+        """Some of the outputs of a dense layer; None if it is of another layer."""
+        columns = index if self.places is None else self.places.ravel()[index]
+        step = self._picked(self.step, columns)
+        return step and replace(self, step=step, own=(*self.shape[:-1], len(index)), moved=None)
+
+    def _picked(self, step, index):
+        layer = step.layer
+        if layer.kind == "affine":
+            inner = self._picked(step.inputs[0], index)
+            return inner and self.builder.step(
+                Affine(*(v[index] if v.ndim else v for v in (layer.slope, layer.offset))), inner)
+        if layer.kind != "dense":
+            return None
+        return self.builder.step(Dense(layer.weights[:, index], layer.bias[index], layer.name),
+                                 *step.inputs)
+
+    def log(self, name):
+        """The logarithm of a softmax or sigmoid; None if it is of another layer."""
+        if self.kind not in ("softmax", "sigmoid"):
+            return None
+        return replace(self, step=self.builder.step(
+            activation(f"log_{self.kind}", name=name), *self.step.inputs))
+
+    def reshape(self, shape, name):
+        """The same values in another shape; -1 stands for what is left."""
+        if self.shape is None:
+            return self
+        shape = list(shape)
+        if shape.count(-1) == 1:
+            known = math.prod(d for d in shape if d != -1)
+            shape[shape.index(-1)] = self.size // known if known else 0
+        if math.prod(shape) != self.size:
+            raise ConversionError(f"layer {name!r} mixes the samples of a batch: keep the first "
+                                  "dimension")
+        return self.seen(int(d) for d in shape)
+
+    def flatten(self, name):
+        return self.reshape((-1,), name)
+
+
+def _put(values, places):
+    """An array whose items along the first dimension come to lie at those places."""
+    found = np.empty_like(values)
+    found[places.ravel()] = values
+    return found
+
+
+def _check_size(shape, name):
+    if math.prod(shape) > MOST_INPUTS:
+        raise ConversionError(f"layer {name!r} makes an image of shape {tuple(shape)}: a board "
+                              f"holds up to {MOST_INPUTS} values")
