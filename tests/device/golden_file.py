@@ -7,8 +7,6 @@ import struct
 from array import array
 from binascii import crc32
 
-import aifes
-
 HEAD = "<HHHHI"  # lengths of model and inputs, engines as bits, 0; CRC-32 of the outputs
 ENGINES = ("native", "viper", "python")
 LARGEST = 14400  # bytes of a model
@@ -19,7 +17,7 @@ def run_file(path):
     n = 0
     head, room = bytearray(12), memoryview(bytearray(LARGEST))
     # keeps in memory what checks a model: else each load would import it anew
-    import aifes.layers  # noqa: F401
+    import aifes.layers
     with open(path, "rb") as f:
         while f.readinto(head):
             length, inputs, engines, _, want = struct.unpack(HEAD, head)
