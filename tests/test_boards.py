@@ -13,7 +13,7 @@ from conftest import BOARDS
 # too large for a flash; test_golden has those of int8
 GOLDEN = ("test_maps", "test_nets", "test_helpers", "test_cnns")
 # Python code that no engine changes: with the first engine of a board
-ONCE = ("test_quantize", "test_quantizer")
+ONCE = ("test_quantize", "test_quantizer", "test_tables")
 
 
 def collected_often(board):
