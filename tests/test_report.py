@@ -20,6 +20,7 @@ from aifes_host.report import write_report
 from aifes_host.report_model import _stages, describe
 from aifes_host.simulator import Simulator
 from aifes_host.stages import stages
+from bench import cnn
 from bench.instructions import NETS, network
 from conftest import need
 from emulator import build, emulator
@@ -278,6 +279,11 @@ def test_estimates_are_what_the_emulated_chip_counts(number, chip, tmp_path):
         simulator = Simulator(model)
         board.run([bytes(simulator.n_in)], [simulator.n_out])
         assert abs(estimate(model, CHIPS[number]).instructions / board.count - 1) < TOLERANCE
+    for name in ("kws", "gest", "mnist"):
+        model, x = cnn.network(name, cnn.ORDER[chip])
+        board = emulator(chip, elf, model, blocks=True)
+        board.run([x.tobytes()], [Simulator(model).n_out])
+        assert abs(estimate(model, CHIPS[number]).instructions / board.count - 1) < TOLERANCE, name
 
 
 @pytest.fixture(scope="module")

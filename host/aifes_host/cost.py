@@ -2,8 +2,8 @@
 
 The instructions are a sum: so many for each multiplication, each output of a dense layer, each
 element of another op, and for the call. The prices were fitted to the counts of 37 networks, of
-3 to 784 inputs, on emulated chips; tests/test_report.py checks that they still hold. Those without
-convolutions: these are taken for many dense layers, whose inputs are gathered first.
+3 to 784 inputs, on emulated chips, those of convolutions and pooling to 69 more;
+tests/test_report.py checks that they still hold.
 """
 from dataclasses import dataclass
 
@@ -23,8 +23,10 @@ class Chip:
     """product: instructions for one multiplication; product_rows: in layers narrower than the
     block of outputs that the target interleaves; output: of a dense layer; probability: of a
     softmax; added, looked_up: for an element of an add or map, start: for such an op besides;
-    moved: of each element of a window of a convolution or pooling, a guess until such networks are
-    counted; end: of each input and output beyond one; call: for all that is around."""
+    window: of a convolution, and then a row, an element that are gathered; depthwise: a pixel of
+    its window for 32 channels, an output, a product; pooling: a window, and for each of its
+    channels a result, an element, a mean; end: of each input and output beyond one; call: for all
+    that is around."""
 
     name: str
     board: str
@@ -38,18 +40,23 @@ class Chip:
     added: float
     looked_up: float
     start: float
-    moved: float
+    window: tuple
+    depthwise: tuple
+    pooling: tuple
     end: float
     call: float
 
 
 CHIPS = (
     Chip("Cortex-M0+", "Raspberry Pi Pico", 125, "cortex-m0", "armv6m",
-         3.2, 9.4, 40.9, 126, 27, 11, 50, 8, 150, 127),
+         3.2, 9.4, 40.9, 126, 27, 11, 50,
+         (307, 146, 1.7), (64, 38, 9.3), (243, 26, 11.7, 98), 150, 127),
     Chip("Cortex-M4", "nRF52840", 64, "cortex-m4", "armv7emsp",
-         1.3, 4.9, 30.3, 29.6, 16, 7, 35, 5, 110, 176),
+         1.3, 4.9, 30.3, 29.6, 16, 7, 35,
+         (268, 59, 7.1), (46, 29, 6.4), (195, 18, 9, 22), 110, 176),
     Chip("RV32IMC", "ESP32-C3", 160, "any", "rv32imc",
-         3.7, 3.7, 32.2, 42.4, 20, 8, 28, 6, 180, 236),
+         3.7, 3.7, 32.2, 42.4, 20, 8, 28,
+         (262, 53, 6.4), (46, 30, 8.1), (242, 12, 10.7, 20), 180, 236),
 )
 
 

@@ -272,9 +272,21 @@ def products(op, tensors):
 
 
 def instructions(op, tensors, chip):
-    n, each, pixels = _sizes(op, tensors)
-    return pixels * op.fields.groups * (
-        n * chip.moved + dense.priced(n, each, op.fields.interleave, chip))
+    """As ops/conv.h does it: depthwise, or dense over windows that are gathered or in place."""
+    f, (n, each, pixels), x = op.fields, _sizes(op, tensors), tensors[op.inputs[0]].shape
+    plain = f.spread_rows == f.spread_columns == 1
+    if plain and each == 1 and f.groups == x[2] > 1:
+        tap, output, product = chip.depthwise
+        taps = f.kernel_rows * f.kernel_columns * -(-x[2] // 32)
+        return pixels * (taps * tap + x[2] * (output + n * product))
+    window, row, element = chip.window
+    in_place = plain and f.groups == 1 and (
+        f.kernel_rows == 1 and 1 in (f.kernel_columns, f.dilation_columns)
+        or f.kernel_columns == x[1] and f.dilation_rows == 1
+        and 1 in (f.kernel_columns, f.dilation_columns))
+    if not in_place:
+        window += f.kernel_rows * row + n * element
+    return pixels * f.groups * (window + dense.priced(n, each, f.interleave, chip))
 
 
 def boundary(op):

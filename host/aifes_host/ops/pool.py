@@ -2,7 +2,6 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from aifes.format import size
 from aifes.layers.pool import pool
 from aifes.ops.pool import AVERAGE, MAX_SUM, MAX_WINDOW, WHOLE
 
@@ -171,8 +170,10 @@ def products(op, tensors):
 
 
 def instructions(op, tensors, chip):
-    f, y = op.fields, size(tensors[op.outputs[0]].shape)
-    return y * f.kernel_rows * f.kernel_columns * chip.moved + chip.start
+    f, (rows, columns, channels) = op.fields, tensors[op.outputs[0]].shape
+    window, result, element, mean = chip.pooling
+    result += f.kernel_rows * f.kernel_columns * element + bool(op.flags & AVERAGE) * mean
+    return rows * columns * (window + channels * result)
 
 
 def boundary(op):
