@@ -235,6 +235,19 @@ def torch_conv(torch, x, w, bias, more):
         more["groups"]).permute(0, 2, 3, 1)
 
 
+def compare(rng, torch, layer, x, want, error):
+    """A layer's results, and gradients of its inputs, with PyTorch's: (inputs, the gradient of the
+    results, a random one), both as rows."""
+    g = rng.normal(size=want.shape)
+    (want * torch.tensor(g)).sum().backward()
+    flat, g = x.detach().numpy().reshape(3, -1), g.reshape(3, -1)
+    got = layer(flat)
+    np.testing.assert_allclose(got, want.detach().numpy().reshape(3, -1), atol=error)
+    back, = layer.gradients([flat], got, g)
+    np.testing.assert_allclose(back, x.grad.numpy().reshape(3, -1), atol=error)
+    return flat, g
+
+
 def test_layer_as_pytorch():
     """Results and gradients of conv2d."""
     torch = pytest.importorskip("torch")
@@ -248,14 +261,8 @@ def test_layer_as_pytorch():
         x = torch.tensor(rng.normal(size=(3, *shape)), requires_grad=True)
         w, b = (torch.tensor(v, requires_grad=True) for v in (layer.weights, layer.bias))
         want = torch_conv(torch, x, w, b, more)
-        g = rng.normal(size=want.shape)
-        (want * torch.tensor(g)).sum().backward()
-        flat = x.detach().numpy().reshape(3, -1)
-        got = layer(flat)
-        np.testing.assert_allclose(got, want.detach().numpy().reshape(3, -1), atol=1e-10)
-        back, = layer.gradients([flat], got, g.reshape(3, -1))
-        np.testing.assert_allclose(back, x.grad.numpy().reshape(3, -1), atol=1e-10)
-        for own, theirs in zip(layer.parameter_gradients([flat], g.reshape(3, -1)), (w, b)):
+        flat, g = compare(rng, torch, layer, x, want, 1e-10)
+        for own, theirs in zip(layer.parameter_gradients([flat], g), (w, b)):
             np.testing.assert_allclose(own, theirs.grad.numpy(), atol=1e-10)
 
 
@@ -303,10 +310,4 @@ def test_pool_as_pytorch():
         else:
             want = torch.nn.functional.max_pool2d(x.permute(0, 3, 1, 2), kernel, stride, p)
         want = want.permute(0, 2, 3, 1)
-        g = rng.normal(size=want.shape)
-        (want * torch.tensor(g)).sum().backward()
-        flat = x.detach().numpy().reshape(3, -1)
-        got = layer(flat)
-        np.testing.assert_allclose(got, want.detach().numpy().reshape(3, -1), atol=1e-12)
-        back, = layer.gradients([flat], got, g.reshape(3, -1))
-        np.testing.assert_allclose(back, x.grad.numpy().reshape(3, -1), atol=1e-12)
+        compare(rng, torch, layer, x, want, 1e-12)

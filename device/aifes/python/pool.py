@@ -3,58 +3,74 @@ from ..ops.pool import AVERAGE, WHOLE
 
 
 def int8(buf, op, x, y, mask):
-    f, x, y = op.fields, x[0], y[0]
-    rows, columns, channels = op.inputs[0].shape
-    y_rows, y_columns, _ = op.outputs[0].shape
-    at = 0
-    for r in range(y_rows):
-        top = r * f.stride_rows - f.top
-        bottom = min(top + f.kernel_rows, rows)
-        for c in range(y_columns):
-            left = c * f.stride_columns - f.left
-            right = min(left + f.kernel_columns, columns)
-            for k in range(channels):
-                largest, total, n = -128, 0, 0
-                for i in range(max(top, 0), bottom):
-                    for j in range(max(left, 0), right):
-                        v = x[(i * columns + j) * channels + k]
-                        if v > largest:
-                            largest = v
-                        total += v - f.x_zero
-                        n += 1
-                if op.flags & AVERAGE:
-                    if op.flags & WHOLE:
-                        n = f.kernel_rows * f.kernel_columns
-                    v = (2 * (total << f.up) + n) // (2 * n) + f.zero_point
-                    largest = -128 if v < -128 else 127 if v > 127 else v
-                y[at] = largest & mask
-                at += 1
+    _windows(op, x[0], y[0], _int8, mask)
 
 
 def float32(buf, op, x, y, work):
-    f, x, y = op.fields, x[0], y[0]
+    _windows(op, x[0], y[0], _float32, work.word)
+
+
+def _windows(op, x, y, pixel, extra):
+    """pixel(op, x, y, at, first, n_rows, n_columns, n, extra) for each pixel of the result.
+
+    at: of its first channel in y; first: of the window's first element in x, as far as that lies
+    inside, in so many rows and columns; n: how many elements are meant by a mean.
+    """
+    f = op.fields
     rows, columns, channels = op.inputs[0].shape
     y_rows, y_columns, _ = op.outputs[0].shape
-    word = work.word
     at = 0
     for r in range(y_rows):
         top = r * f.stride_rows - f.top
-        bottom = min(top + f.kernel_rows, rows)
+        n_rows = min(top + f.kernel_rows, rows) - max(top, 0)
+        top = max(top, 0) * columns
         for c in range(y_columns):
             left = c * f.stride_columns - f.left
-            right = min(left + f.kernel_columns, columns)
-            for k in range(channels):
-                n = 0
-                for i in range(max(top, 0), bottom):
-                    for j in range(max(left, 0), right):
-                        v = x[(i * columns + j) * channels + k]
-                        if op.flags & AVERAGE:
-                            word[0] = word[0] + v if n else v
-                        elif not n or v > word[0]:
-                            word[0] = v
-                        n += 1
-                if op.flags & AVERAGE:
-                    word[0] = word[0] / (f.kernel_rows * f.kernel_columns
-                                         if op.flags & WHOLE else n)
-                y[at] = word[0]
-                at += 1
+            n_columns = min(left + f.kernel_columns, columns) - max(left, 0)
+            n = f.kernel_rows * f.kernel_columns if op.flags & WHOLE else n_rows * n_columns
+            pixel(op, x, y, at, (top + max(left, 0)) * channels, n_rows, n_columns, n, extra)
+            at += channels
+
+
+def _int8(op, x, y, at, first, n_rows, n_columns, n, mask):
+    v = total = largest = place = start = 0  # MicroPython is faster with the first 16 names
+    f, average = op.fields, op.flags & AVERAGE
+    _, columns, channels = op.inputs[0].shape
+    zero = f.x_zero
+    for k in range(channels):
+        total, largest, start = 0, -128, first + k
+        for _ in range(n_rows):
+            place = start
+            for _ in range(n_columns):
+                v = x[place]
+                if v > largest:
+                    largest = v
+                total += v - zero
+                place += channels
+            start += columns * channels
+        if average:
+            v = (2 * (total << f.up) + n) // (2 * n) + f.zero_point
+            largest = -128 if v < -128 else 127 if v > 127 else v
+        y[at + k] = largest & mask
+
+
+def _float32(op, x, y, at, first, n_rows, n_columns, n, word):
+    v = seen = place = start = 0
+    average = op.flags & AVERAGE
+    _, columns, channels = op.inputs[0].shape
+    for k in range(channels):
+        seen, start = False, first + k
+        for _ in range(n_rows):
+            place = start
+            for _ in range(n_columns):
+                v = x[place]
+                if average:
+                    word[0] = word[0] + v if seen else v
+                elif not seen or v > word[0]:
+                    word[0] = v
+                seen = True
+                place += channels
+            start += columns * channels
+        if average:
+            word[0] = word[0] / n
+        y[at + k] = word[0]

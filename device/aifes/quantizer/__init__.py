@@ -9,7 +9,7 @@ method "mse" decides as `aifes quantize` on a PC does, to the last bit; "aifes" 
 How an op is quantized is in a file of its name here, imported when a network has it:
     BY_ELEMENT, RANGE           see dense.py
     most(work, i)               bytes that its constants take at most; i: of the float32 model's op
-    buffer(work, i)             bytes of work.buffers[i], which it may use
+    buffer(work, i)             bytes of work.buffers[i], which it may use; a file without one: 0
     quantize(work, i)           calls work.put() or work.fuse(); work: a work.Work
 """
 import sys
@@ -70,7 +70,7 @@ class Quantizer:
         work, plan = self._work, self._work.plan
         widest = max([size(t.shape) for t in plan.tensors])
         outputs = sum([size(plan.tensors[op.outputs[0]].shape) for op in plan.ops])
-        held = sum([r.buffer(work, i) for i, r in enumerate(work.rooms)])
+        held = sum(work.asked("buffer"))
         return (held + (8 * BINS if work.exact else 0) + plan.arena
                 + WORD * (6 * outputs + 24 * widest + 300 * len(plan.ops) + 1500))
 

@@ -7,14 +7,6 @@ BY_ELEMENT = False
 RANGE = True
 
 
-def most(work, i):
-    return 0
-
-
-def buffer(work, i):
-    return 0
-
-
 def quantize(work, i):
     if not work.exact:
         raise ModelError(f"layer {i}: AIfES has no sum of two tensors; use method 'mse'")

@@ -21,10 +21,6 @@ def most(work, i):
     return 256 + 4
 
 
-def buffer(work, i):
-    return 0
-
-
 def function(work, op):
     """(kind, alpha) of an op of the float32 model."""
     at = op.fields.table

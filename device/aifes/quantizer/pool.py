@@ -8,14 +8,6 @@ BY_ELEMENT = False
 RANGE = True
 
 
-def most(work, i):
-    return 0
-
-
-def buffer(work, i):
-    return 0
-
-
 def quantize(work, i):
     if not work.exact:
         raise ModelError(f"layer {i}: AIfES has no pooling in int8; use method 'mse'")

@@ -11,10 +11,6 @@ def most(work, i):
     return 512 + 4
 
 
-def buffer(work, i):
-    return 0
-
-
 def quantize(work, i):
     op = work.plan.ops[i]
     t = op.inputs[0]

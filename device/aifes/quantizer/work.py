@@ -40,13 +40,18 @@ class Work:
         total += len(self._metadata([(-32, -32768)] * (plan.n_inputs + len(plan.ops))))
         for t in plan.tensors[:plan.n_inputs + plan.n_outputs]:
             total += 3 * size(t.shape) + 3
-        return total + sum([r.most(self, i) for i, r in enumerate(self.rooms)])
+        return total + sum(self.asked("most"))
+
+    def asked(self, what):
+        """The bytes that each op asks for, as its room's function of this name says."""
+        return [getattr(r, what)(self, i) if hasattr(r, what) else 0
+                for i, r in enumerate(self.rooms)]
 
     def run(self, samples, memory, report):
         """The Q7 Model, in memory; arguments as of Quantizer.run()."""
         self._memory = memory
         # the largest pieces first, while the heap is in one piece
-        self.buffers = [bytearray(r.buffer(self, i)) for i, r in enumerate(self.rooms)]
+        self.buffers = [bytearray(n) for n in self.asked("buffer")]
         self.data = Data(self._net, self.plan, samples, report, [
             op.outputs[0] for op, r in zip(self.plan.ops, self.rooms) if r.RANGE])
         found = self._build(False)

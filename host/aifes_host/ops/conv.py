@@ -8,7 +8,7 @@ from aifes.ops.conv import MAX_WINDOW, scratch
 from aifes.ops.dense import weights_size
 from aifes.quantizer import scales
 
-from ..graph import LARGEST, ConversionError
+from ..graph import ConversionError
 from ..scales import (
     best_scale,
     dequantize_values,
@@ -19,12 +19,12 @@ from ..scales import (
 )
 from . import dense
 from .float32 import F
-from .layer import Layer
+from .weighted import Weighted
 from .windows import Windows, numbers, result_size, take_image
 
 
 @dataclass
-class Conv(Layer):
+class Conv(Weighted):
     """weights: [kernel rows, kernel columns, channels of a group, outputs], bias: [outputs], float.
 
     stride, dilation, spread: of rows and columns; spread: of the input's pixels, between which 0
@@ -44,22 +44,10 @@ class Conv(Layer):
     image: tuple = field(default=None, repr=False)
 
     kind = "conv"
-    linear = pixels = True
-    choices = ("finer", "weights")
-    trained = ("weights", "bias")
+    pixels = True
 
     def __post_init__(self):
-        self.weights = np.asarray(self.weights, np.float64)
-        self.bias = np.asarray(self.bias, np.float64)
-        if self.weights.ndim != 4 or self.bias.shape != self.weights.shape[3:]:
-            raise ConversionError(
-                f"conv layer {self.name!r}: weights {self.weights.shape} and bias "
-                f"{self.bias.shape} must be [kernel rows, kernel columns, channels, outputs] and "
-                "[outputs]")
-        largest = max(np.abs(self.weights).max(initial=0), np.abs(self.bias).max(initial=0))
-        if not largest <= LARGEST:  # NaN neither
-            raise ConversionError(f"conv layer {self.name!r} has parameters that are not finite "
-                                  "as float32: train again with a smaller learning rate")
+        self.take_parameters(("kernel rows", "kernel columns", "channels", "outputs"))
         if not self.weights.size:
             raise ConversionError(f"conv layer {self.name!r} has weights {self.weights.shape}: it "
                                   "needs one of each")
@@ -83,10 +71,6 @@ class Conv(Layer):
     def window(self):
         """Elements of a window: the inputs of each output."""
         return int(np.prod(self.weights.shape[:3]))
-
-    @property
-    def parameters(self):
-        return self.weights.size + self.bias.size
 
     @property
     def label(self):

@@ -8,7 +8,7 @@ from aifes.layers.dense import dense, float_dense
 from aifes.ops.dense import weights_size
 from aifes.quantizer import scales
 
-from ..graph import LARGEST, ConversionError
+from ..graph import ConversionError
 from ..scales import (
     best_scale,
     element_scales,
@@ -19,11 +19,11 @@ from ..scales import (
     weight_shifts,
 )
 from .float32 import CHUNK, F
-from .layer import Layer
+from .weighted import Weighted
 
 
 @dataclass
-class Dense(Layer):
+class Dense(Weighted):
     """weights: [inputs, outputs], bias: [outputs], float; image: the shape of a result that is read
     as one."""
 
@@ -33,28 +33,13 @@ class Dense(Layer):
     image: tuple = None
 
     kind = "dense"
-    by_element = in_aifes = linear = True
-    choices = ("finer", "weights")
-    trained = ("weights", "bias")
+    by_element = in_aifes = True
 
     def __post_init__(self):
-        self.weights = np.asarray(self.weights, np.float64)
-        self.bias = np.asarray(self.bias, np.float64)
-        if self.weights.ndim != 2 or self.bias.shape != self.weights.shape[1:]:
-            raise ConversionError(
-                f"dense layer {self.name!r}: weights {self.weights.shape} and bias "
-                f"{self.bias.shape} must be [inputs, outputs] and [outputs]")
-        largest = max(np.abs(self.weights).max(initial=0), np.abs(self.bias).max(initial=0))
-        if not largest <= LARGEST:  # NaN neither
-            raise ConversionError(f"dense layer {self.name!r} has parameters that are not finite "
-                                  "as float32: train again with a smaller learning rate")
+        self.take_parameters(("inputs", "outputs"))
         if not self.weights.size:
             raise ConversionError(f"dense layer {self.name!r} has {self.weights.shape[0]} inputs "
                                   f"and {self.weights.shape[1]} outputs: it needs one of each")
-
-    @property
-    def parameters(self):
-        return self.weights.size + self.bias.size
 
     @property
     def label(self):

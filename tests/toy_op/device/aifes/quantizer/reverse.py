@@ -6,14 +6,6 @@ BY_ELEMENT = False
 RANGE = False
 
 
-def most(work, i):
-    return 0
-
-
-def buffer(work, i):
-    return 0
-
-
 def quantize(work, i):
     op = work.plan.ops[i]
     t = op.inputs[0]
