@@ -172,7 +172,7 @@ KERNEL, BIAS = np.ones((3, 4), "f"), np.ones(4, "f")
     ({"kernel": KERNEL * np.nan, "bias": BIAS}, {}, "'d' has parameters that are not finite"),
     ({"kernel": KERNEL.astype("d") * 1e39, "bias": BIAS}, {}, "'d' has parameters .* not finite"),
     ({"kernel": KERNEL[:, :0], "bias": BIAS[:0]}, {"units": 0}, "'d' .* 0 outputs"),
-    ({"kernel": KERNEL[:0], "bias": BIAS}, {}, "'d' .* 0 inputs|'d' has 0|inputs of shape .0,"),
+    ({"kernel": KERNEL[:0], "bias": BIAS}, {}, "'d' .* 0 inputs"),
     ({"kernel": KERNEL, "bias": BIAS}, {"activation": "no_such"}, "'d' has the activation 'no_su"),
     ({"kernel": KERNEL, "bias": BIAS}, {"dtype": "int4_from_float32"}, "'d' was quantized by Ker"),
     ({"kernel": KERNEL, "bias": BIAS}, {"batch_input_shape": [None, 0]}, "shape .0,.: a board"),

@@ -115,11 +115,9 @@ class Value:
     def dense(self, weights, bias, name):
         """x @ weights + bias; weights: [inputs, outputs]; bias: [outputs] or None."""
         weights = np.asarray(weights, np.float64)
-        if weights.ndim != 2:
-            raise ConversionError(f"layer {name!r} has weights of shape {weights.shape}, not "
-                                  "[inputs, outputs]")
-        n_in, n_out = weights.shape
         self._count(weights, name)
+        bias = np.zeros(weights.shape[-1:]) if bias is None else bias
+        n_in, n_out = Dense(weights, bias, name).weights.shape  # refused by name, if it is none
         self.check_padding(name)
         around = () if self.shape is None else self.shape[:-1]
         if self.shape == ():
@@ -127,7 +125,6 @@ class Value:
                                   "it")
         if self.shape is not None and self.shape[-1] != n_in:
             raise ConversionError(f"layer {name!r} takes {n_in} inputs but gets {self.shape[-1]}")
-        bias = np.zeros(n_out) if bias is None else bias
         if math.prod(around) != 1:  # for each pixel
             rows = around[0] if len(around) == 1 else math.prod(around[:-1])
             x = self.seen((rows, math.prod(around) // rows, n_in))
