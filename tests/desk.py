@@ -25,6 +25,7 @@ from boards.interface import OwnFolder
 NETS = ((3, 3, 2), (16, 32, 16, 4))
 X = 0.5  # each input of the nets after a power cut
 PATIENCE = 90  # seconds for a hand at the cable
+STOPS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
 
 def network(sizes):
@@ -181,9 +182,6 @@ def table(rows):
     for row in rows:
         print("| " + " | ".join(row) + " |")
     print(flush=True)
-
-
-STOPS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
 
 def deaf():

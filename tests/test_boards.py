@@ -53,7 +53,7 @@ def test_golden(board, data, record_property):
     for contents, results in golden_models.files(data, board.arch, engines, board.room()):
         board.put({board.golden: contents})
         out = board.run(f"{collected_often(board)}import golden_file\n"
-                        f"golden_file.run_file({board.golden!r})", 300)
+                        f"golden_file.run_file({board.golden!r})", 60)
         assert "wrong" not in out and f"\n{results} results\n" in "\n" + out, out
         right += results
     record_property("ran", (board.name, board.title, "golden", right))

@@ -25,7 +25,7 @@ FILES = {"/main.py": b"print('mine')\n", "/boot.py": b"x = 1\n",
 
 
 @pytest.fixture
-def boards(tmp_path):
+def used_board(tmp_path):
     """Function that starts a board with these FILES: (the board, a path of its port)."""
     running = []
 
@@ -78,9 +78,9 @@ def in_flash(flash):
     return found
 
 
-def test_table(boards):
+def test_table(used_board):
     """A row for what was tested, for what was left out, and for what is on the board."""
-    board, port = boards("cortex-m3", suite=True)
+    board, port = used_board("cortex-m3", suite=True)
     said = desk(port, "native", subprocess.DEVNULL).communicate(timeout=300)[0].decode()
     table = dict(re.findall(r"^\| (.+?) \| (.+) \|$", said, re.M))
     assert "**failed**" not in said, said
@@ -94,9 +94,9 @@ def test_table(boards):
         assert serial.files("/aifes_test") is None
 
 
-def test_interrupted(boards, tmp_path):
+def test_interrupted(used_board, tmp_path):
     """Ctrl-C in the middle of the suite, and once more: byte for byte the same flash."""
-    board, port = boards("pico")
+    board, port = used_board("pico")
     process = desk(port, "native", subprocess.DEVNULL)
     wait_for(process, "native] ")
     time.sleep(10)
@@ -110,9 +110,9 @@ def test_interrupted(boards, tmp_path):
     assert in_flash(tmp_path / "pico.flash") == FILES
 
 
-def test_a_hand_at_the_cable(boards, tmp_path):
+def test_a_hand_at_the_cable(used_board, tmp_path):
     """Both prompts, answered by pulling the cable of an emulated Pico."""
-    board, port = boards("pico", suite=True)
+    board, port = used_board("pico", suite=True)
     flash = tmp_path / "pico.flash"
     mine, its = pty.openpty()
     process = desk(port, "nothing", its)

@@ -4,7 +4,7 @@ import re
 import numpy as np
 from aifes_host.boards import deploy
 from aifes_host.boards.board import digest
-from conftest import ROOT
+from conftest import NATIVE, PREBUILT, ROOT
 from test_runtime import info
 
 PICO = (ROOT / "docs" / "boards" / "pico.md").read_text()
@@ -77,3 +77,13 @@ def test_deployed_twice():
     everything = deploy.plan(board, tutorial(), "a.aifes", everything=True)
     assert "lib/aifes/quantizer/dense.mpy" in everything.written
     assert np.all([name.endswith(".mpy") for name in everything.runtime])
+
+
+def test_sizes_of_the_native_files():
+    """The table of native_module/README.md has the smallest and the largest of each family."""
+    rows = re.findall(r"^\| `(_aifes\w*\.mpy)` \| .*? \| ([\d,]+) to ([\d,]+) \|",
+                      (NATIVE / "README.md").read_text(), re.M)
+    assert sorted(name for name, *_ in rows) == sorted({p.name for p in PREBUILT.glob("*/*.mpy")})
+    for name, *ends in rows:
+        sizes = [p.stat().st_size for p in PREBUILT.glob(f"*/{name}")]
+        assert [int(n.replace(",", "")) for n in ends] == [min(sizes), max(sizes)], name

@@ -42,7 +42,6 @@ def residual(outputs, stride):
             ("add", -2 if stride > 1 else -3)]
 
 
-
 NETS = {
     "kws": ((49, 10, 1), [conv((10, 4), 64, 2), *4 * separable(64), ("mean",), ("dense", 12),
                           ("softmax",)]),

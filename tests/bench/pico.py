@@ -42,10 +42,10 @@ _ = 0  # else the dict of names may grow here
 before = gc.mem_alloc()
 for _ in range(20):
     net.run(x, y)
-assert gc.mem_alloc() == before
+assert gc.mem_alloc() == before, ("allocated", gc.mem_alloc() - before)
 spent = [cycles(net.run, x, y) for _ in range(4)]
 empty = [cycles(nothing, x, y) for _ in range(4)]
-assert abs(spent[2] - spent[3]) < 0.01 * spent[2]
+assert abs(spent[2] - spent[3]) < 0.01 * spent[2], ("cycles", spent)
 print(spent[2] - empty[2], heap, list(bytes(net.output)))
 """
 

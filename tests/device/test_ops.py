@@ -94,6 +94,19 @@ def test_multipliers():
             assert y[j] == max(-128, min(127, v)), (case, j, acc, multipliers[j], shifts[j])
 
 
+def test_softmax_to_nearest():
+    rng = cases.Random(2)
+    for shift in range(0, 8):
+        n = rng.between(1, 12)
+        net = aifes.Sequential([aifes.Input(n, (shift, 5)), aifes.Softmax()], exact=True)
+        model = aifes.load(net.to_bytes())
+        x = rng.int8s(n)
+        y = cases.run_int8(model, x)
+        e = [2.718281828459045 ** ((v - max(x)) * 2.0 ** -shift) for v in x]
+        for q, v in zip(y, e):
+            assert abs(q + 128 - min(255, 256 * v / sum(e))) <= 0.51, (shift, q, v)
+
+
 def test_scale_for_each_element():
     """Inputs and outputs with scales and zero points of their own."""
     weights = array("b", [1, 0, 0, 1])

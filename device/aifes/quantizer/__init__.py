@@ -8,8 +8,9 @@
 method "mse" decides as `aifes quantize` on a PC does, to the last bit; "aifes" is AIfES's own rule.
 How an op is quantized is in a file of its name here, imported when a network has it:
     BY_ELEMENT, RANGE           see dense.py
-    most(work, i)               bytes that its constants take at most; i: of the float32 model's op
-    buffer(work, i)             bytes of work.buffers[i], which it may use; a file without one: 0
+    most(work, i)               bytes that its constants take at most, if any; i: of the float32
+                                model's op
+    buffer(work, i)             bytes of work.buffers[i], which it may use, if any
     quantize(work, i)           calls work.put() or work.fuse(); work: a work.Work
 """
 import sys

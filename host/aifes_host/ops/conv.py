@@ -264,11 +264,8 @@ def instructions(op, tensors, chip):
         taps = f.kernel_rows * f.kernel_columns * -(-x[2] // 32)
         return pixels * (taps * tap + x[2] * (output + n * product))
     window, row, element = chip.window
-    in_place = plain and f.groups == 1 and (
-        f.kernel_rows == 1 and 1 in (f.kernel_columns, f.dilation_columns)
-        or f.kernel_columns == x[1] and f.dilation_rows == 1
-        and 1 in (f.kernel_columns, f.dilation_columns))
-    if not in_place:
+    merged = plain and f.groups == 1 and 1 in (f.kernel_columns, f.dilation_columns)
+    if not (merged and (f.kernel_rows == 1 or f.kernel_columns == x[1] and f.dilation_rows == 1)):
         window += f.kernel_rows * row + n * element
     return pixels * f.groups * (window + dense.priced(n, each, f.interleave, chip))
 
