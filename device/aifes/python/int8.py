@@ -40,17 +40,18 @@ class Engine(Samples):
             raw = tuple([self.part(plan.tensors[k]) for k in op.inputs])
             x, at = raw, 0
             if not signed:
-                x = []
+                x = ()
                 for view in raw:
-                    x.append(scratch[at:at + len(view)])
+                    x += scratch[at:at + len(view)],
                     at += len(view)
             y = [self.part(plan.tensors[k]) for k in op.outputs]
             ends = [plan.tensors[k] for k in op.inputs], [plan.tensors[k] for k in op.outputs]
             if len(y) > 1:
                 n = room(op.opcode).scratch(op, ends[0])
                 y[1] = y[1][:n] if signed else memoryview(array("b", bytes(n)))
-            if len(ends[0][0].shape) > 1:  # the ops of images heed their shapes
-                op = Op(*(op[:2] + ends + op[4:]))
+            if len(ends[0][0].shape) == 1:  # only the ops of images heed their shapes
+                ends = (), ()
+            op = Op(*(op[:2] + ends + op[4:]))
             y = tuple(y)
             self._steps.append((room(op.opcode, "aifes.python.").int8, op, x, y, raw))
 
