@@ -110,12 +110,12 @@ def pytest_generate_tests(metafunc):
         if named and not port:
             names = named.args
         if "engine" in metafunc.fixturenames:
-            metafunc.parametrize("board, engine", [
+            metafunc.parametrize("started, engine", [
                 pytest.param(n, e, marks=pytest.mark.xdist_group(n))
                 for n in names for e in BOARDS.get(n, ("native", "viper", "python"))],
-                indirect=["board"], scope="session")
+                indirect=["started"], scope="session")
         else:
-            metafunc.parametrize("board", [
+            metafunc.parametrize("started", [
                 pytest.param(n, marks=pytest.mark.xdist_group(n)) for n in names],
                 indirect=True, scope="session")
 
@@ -128,8 +128,9 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def board(request, data, tmp_path_factory):
-    """A Local or a Remote board (boards/interface.py), started once for all its tests."""
+def started(request, data, tmp_path_factory):
+    """A Local or a Remote board (boards/interface.py), started once for all its tests, and its
+    emulator, if it has one."""
     name, package = request.param, ROOT / "device"
     if name.startswith("cpython"):
         before = ""
@@ -137,15 +138,15 @@ def board(request, data, tmp_path_factory):
             need("gcc")
             floats = shared_library.build(tmp_path_factory.mktemp("floats"), "cnn_f32")
             before = cpython_native(request.getfixturevalue("library"), floats)
-        yield Local(name, sys.executable, BOARDS[name], [package], data, before)
+        yield Local(name, sys.executable, BOARDS[name], [package], data, before), None
     elif name == "micropython":
         yield Local(name, micropython(), BOARDS[name],
-                    [package, request.getfixturevalue("native_x64")], data)
+                    [package, request.getfixturevalue("native_x64")], data), None
     elif name in ("micropython-oldest", "micropython-newest-c"):
         binary = request.getfixturevalue(name.split("-")[1])
-        yield Local(name, binary, BOARDS[name], [package], data)
+        yield Local(name, binary, BOARDS[name], [package], data), None
     elif name == "circuitpython":
-        yield circuitpython(package, data)
+        yield circuitpython(package, data), None
     elif name in TOOLS:
         need(*TOOLS[name])
         build_native("armv6m", "armv7m", "armv7emsp", "armv7emdp", "rv32imc")
@@ -162,15 +163,28 @@ def board(request, data, tmp_path_factory):
         with start(name, CACHE, folder, files) as emulated:
             remote = Remote(name, emulated.port, size)
             assert remote.engines == BOARDS[name] or name == "pico-c"
-            yield remote
+            emulated.pause()
+            yield remote, emulated
+            emulated.go_on()
             remote.close()
     else:
         remote = Remote(name, name)
         try:
-            yield remote
+            yield remote, None
         finally:
             remote.serial.remove_folder()
             remote.close()
+
+
+@pytest.fixture
+def board(started):
+    """The board. An emulator goes on for its own tests only: an idle one takes half a core."""
+    found, emulated = started
+    if emulated:
+        emulated.go_on()
+    yield found
+    if emulated:
+        emulated.pause()
 
 
 @pytest.fixture

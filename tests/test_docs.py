@@ -48,14 +48,22 @@ def commands(text):
 
 
 @pytest.fixture(scope="module")
-def pico(tmp_path_factory):
-    """The port of an emulated Pico: the board of all pages."""
+def started(tmp_path_factory):
+    """An emulated Pico: the board of all pages, which goes on for those only that need it."""
     need(*TOOLS["pico"])
     build_native("armv6m")
     with alone():
         board = start("pico", CACHE, tmp_path_factory.mktemp("pico"))
     with board:
-        yield board.port
+        yield board
+
+
+@pytest.fixture
+def pico(started):
+    """Its port."""
+    started.go_on()
+    yield started.port
+    started.pause()
 
 
 class Runner:

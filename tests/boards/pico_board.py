@@ -13,7 +13,7 @@ import time
 import tty
 from pathlib import Path
 
-from .process import EMULATOR
+from .process import EMULATOR, Emulated
 from .process import build as run_build
 
 HERE = Path(__file__).parent
@@ -39,7 +39,7 @@ def build(cache, c_module=False):
     return out
 
 
-class Pico:
+class Pico(Emulated):
     """Starts at once; use as a context manager. port: the path of the terminal.
 
     flash: the file that holds the 2 MB of flash, made at the first start.
@@ -114,6 +114,7 @@ class Pico:
         return self
 
     def __exit__(self, *_):
+        self.go_on()
         self._process.terminate()
         self._process.wait()
         self._process.stdout.close()

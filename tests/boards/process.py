@@ -15,6 +15,17 @@ BUILD = ("setpriv", "--pdeathsig", "TERM", "sh", "-c", 'trap "kill -KILL 0" TERM
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
+class Emulated:
+    """What emulators of boards have alike; _process: the one that it runs in."""
+
+    def pause(self):
+        """It computes nothing, until go_on()."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self):
+        self._process.send_signal(signal.SIGCONT)
+
+
 def build(command, env):
     """Run a build script to its end; what ends this process ends all that the script started."""
     with subprocess.Popen([*BUILD, *command], env=env, start_new_session=True) as process:

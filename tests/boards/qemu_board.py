@@ -10,7 +10,7 @@ from pathlib import Path
 
 import serial
 
-from .process import EMULATOR
+from .process import EMULATOR, Emulated
 from .process import build as run_build
 
 HERE = Path(__file__).parent
@@ -51,7 +51,7 @@ def build(cache, name):
     return out
 
 
-class Qemu:
+class Qemu(Emulated):
     """Starts at once; use as a context manager. port: the path of the terminal.
 
     disk: a file with the file system that it starts with; it is not written back.
@@ -94,6 +94,7 @@ class Qemu:
         return self
 
     def __exit__(self, *_):
+        self.go_on()
         self._process.terminate()
         self._process.wait()
         self._process.stdout.close()
