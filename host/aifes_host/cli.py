@@ -16,6 +16,7 @@ from .cli_app import (
     app,
     command,
     default_output,
+    print_table,
     regular,
     say,
     show,
@@ -25,6 +26,7 @@ from .cli_quantize import Name, quantize  # noqa: F401  the first command of --h
 from .float32 import float_model
 from .graph import ConversionError
 from .layout import TARGETS, arrange
+from .per_op import per_op, table
 from .simulator import Simulator
 from .sources import board_rows, read_data, read_network
 
@@ -54,7 +56,7 @@ def inspect(
         help="Draw the memory map into a .png or .svg file.")] = None,
     json: Json = False,
 ):
-    """Show a model's layers, sizes and the memory map of its arena over time."""
+    """Show a model's layers and ops, sizes and the memory map of its arena over time."""
     buffer = model.read_bytes()
     net = aifes.load(buffer)
     plan = decode(buffer)
@@ -63,6 +65,7 @@ def inspect(
             raise ConversionError(f"{plot} must end in .png or .svg")
         memory_map.draw_picture(plan, plot, net.metadata.get("name", model.stem))
     bound = memory_map.lower_bound(plan)
+    facts = per_op(buffer)
     orders = {target: len(arrange(buffer, target)) for target in TARGETS}
 
     def draw():
@@ -71,6 +74,8 @@ def inspect(
         if len(set(orders.values())) > 1:
             say("`aifes deploy` orders the weights for the chip, with other padding: "
                 + ", ".join(f"{n} bytes for {t}" for t, n in orders.items() if t != "any"))
+        say("\nops; instructions of the engine in C are estimates:")
+        print_table(*table(facts), texts=(0, 1, 2))
         say(f"\narena over time ({plan.arena} bytes; lower bound {bound}):")
         steps = memory_map.draw_text(plan)
         longest = max(len(step) for step, _ in steps)
@@ -86,7 +91,8 @@ def inspect(
         "output_shape": net.output_shape, "input_scale": net.input_scale,
         "input_zero_point": net.input_zero_point, "output_scale": net.output_scale,
         "output_zero_point": net.output_zero_point,
-        "arena_blocks": [vars(b) for b in memory_map.blocks(plan)]}, draw)
+        "arena_blocks": [vars(b) for b in memory_map.blocks(plan)],
+        "ops": [vars(f) for f in facts]}, draw)
 
 
 @command

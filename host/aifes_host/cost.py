@@ -62,7 +62,10 @@ CHIPS = (
 
 @dataclass
 class Cost:
-    """What a model costs on a Chip. Sizes in bytes; heap: what `aifes deploy` asks for."""
+    """What a model costs on a Chip. Sizes in bytes; heap: what `aifes deploy` asks for.
+
+    ops: instructions of each op; instructions: theirs and those of the call.
+    """
 
     chip: Chip
     model: int  # as `aifes deploy` orders it for this chip
@@ -71,6 +74,7 @@ class Cost:
     flash: int  # the model and the C engine
     arena: int
     heap: int
+    ops: list
 
 
 def multiplications(plan):
@@ -83,10 +87,10 @@ def estimate(model, chip):
     model = arrange(model, chip.target)
     simulator = Simulator(model)
     plan = simulator.plan
-    count = chip.call + chip.end * (plan.n_inputs + plan.n_outputs - 2)
-    count += sum(ROOMS[NAMES[op.opcode]].instructions(op, plan.tensors, chip) for op in plan.ops)
+    ops = [ROOMS[NAMES[op.opcode]].instructions(op, plan.tensors, chip) for op in plan.ops]
+    count = chip.call + chip.end * (plan.n_inputs + plan.n_outputs - 2) + sum(ops)
     family = Kind.of(simulator).family()
     engine = (NATIVE / f"{chip.arch}_6.3" / family).stat().st_size if family else 0
     heap = len(model) + plan.arena + HEAP["native"] + OP_HEAP * len(plan.ops)
     return Cost(chip, len(model), round(count), round(count / chip.mhz), len(model) + engine,
-                plan.arena, heap)
+                plan.arena, heap, [round(n) for n in ops])

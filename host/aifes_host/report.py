@@ -6,7 +6,8 @@ import numpy as np
 from aifes import __version__
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from . import cost, memory_map, report_svg
+from . import cost, memory_map, per_op, report_svg
+from .report_maps import feature_maps
 from .simulator import Simulator
 from .stages import outputs, stages
 from .verdict import judge
@@ -108,7 +109,8 @@ def write_page(path, name, model, verdict, found, facts, names, tables, compared
         name=name, model=model, verdict=verdict, intro=intro, facts=facts, stages=found,
         ends=outputs(found),
         layers=layers, compared=compared, plan=plan, names=names, matrices=tables, costs=costs,
-        svg=report_svg, letter=memory_map.letter, version=__version__,
+        svg=report_svg, maps=feature_maps(found), ops=per_op.table(per_op.per_op(model)),
+        letter=memory_map.letter, version=__version__,
         blocks=memory_map.blocks(plan),
         bound=memory_map.lower_bound(plan), seen=found[0].seen is not None,
         best=max([s.snr for s in found if s.snr is not None], default=1) if compared else 1,

@@ -98,7 +98,8 @@ def _stages(simulator, noted):
             reports[-1].shift, reports[-1].zero_point = [
                 v.tolist() if isinstance(v, np.ndarray) else v
                 for v in simulator.scale(plan.tensors[number])]
-        found.append(Stage(reports, [place[k] for k in op.inputs] if op else [], is_output))
+        found.append(Stage(reports, [place[k] for k in op.inputs] if op else [], is_output,
+                           plan.tensors[number].shape))
     return found
 
 

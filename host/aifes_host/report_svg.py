@@ -7,6 +7,7 @@ from aifes.ops import NAMES
 from markupsafe import Markup, escape
 
 from . import memory_map
+from .per_op import shape_text
 
 HUES = 6  # classes hue0.. of the style sheet
 
@@ -35,13 +36,15 @@ def shortened(name, characters):
 
 def network(stages):
     """Boxes from top to bottom, one for each input and op of the buffer; an arrow where an op reads
-    what is above it, names where it reads others."""
-    parts, y = [], 4
+    what is above it, a line at the side and the names where it reads others."""
+    parts, y, middles = [], 4, []
+    edges = [(k, i) for i, s in enumerate(stages) for k in s.reads if k != i - 1]
+    lanes = _lanes(edges)
     for i, stage in enumerate(stages):
-        chained = i + 1 < len(stages) and stages[i + 1].reads == [i]
+        chained = i + 1 < len(stages) and i in stages[i + 1].reads
         others = [] if stage.reads in ([], [i - 1]) else [
             f"reads {', '.join(stages[k].layers[-1].name for k in stage.reads)}"]
-        inputs = [stages[k].layers[-1].elements for k in stage.reads]
+        inputs = [shape_text(stages[k].shape) for k in stage.reads]
         height = 14 + 38 * len(stage.layers) + 18 * len(others)
         parts.append(tag("rect", x=10, y=y, width=340, height=height, rx=8,
                          class_="box input" if stage.is_input else "box"))
@@ -50,24 +53,37 @@ def network(stages):
         for k, layer in enumerate(stage.layers):
             top = y + 24 + 38 * k + 18 * len(others)
             parts += [text(24, top, shortened(layer.name, 22), class_="strong"),
-                      text(336, top, _kind(layer, k, inputs), "end"),
+                      text(336, top, _kind(stage, layer, k, inputs), "end"),
                       text(336, top + 18, scale(layer), "end", "small")]
             if layer.parameters:
                 parts.append(text(24, top + 18, f"{layer.parameters:,} parameters", "start",
                                   "small"))
+        middles.append(y + height / 2)
         y += height
         if chained:
             parts += [tag("path", d=f"M180 {y}v26m-5 -7l5 7l5 -7", class_="arrow"),
-                      text(190, y + 18, stage.layers[-1].elements, class_="small")]
+                      text(190, y + 18, shape_text(stage.shape), class_="small")]
         if i < len(stages) - 1:
             y += 27
-    return picture(360, y + 4, "The network", parts)
+    for (k, i), lane in zip(edges, lanes):
+        x, start, end = 362 + 10 * lane, middles[k] + 6, middles[i] - 6
+        parts.append(tag("path", d=f"M350 {start}H{x}V{end}H350m7 -5l-7 5l7 5", class_="arrow"))
+    return picture(360 + 10 * (max(lanes, default=-1) + 1), y + 4, "The network", parts)
 
 
-def _kind(layer, place, inputs):
+def _lanes(edges):
+    """A number for each edge (from, to): those beside each other have different ones."""
+    found = []
+    for at, (start, end) in enumerate(edges):
+        taken = {found[j] for j, (a, b) in enumerate(edges[:at]) if a < end and start < b}
+        found.append(next(n for n in range(at + 1) if n not in taken))
+    return found
+
+
+def _kind(stage, layer, place, inputs):
     if layer.parameters:
-        return f"{layer.kind}, {inputs[0]} → {layer.elements}"
-    return f"+ {layer.kind}" if place else f"{layer.kind}, {layer.elements}"
+        return f"{layer.kind}, {inputs[0]} → {shape_text(stage.shape)}"
+    return f"+ {layer.kind}" if place else f"{layer.kind}, {shape_text(stage.shape)}"
 
 
 def scale(layer):

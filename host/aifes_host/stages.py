@@ -13,6 +13,7 @@ class Stage:
 
     reads: the numbers of the stages whose results it takes, none of an input. is_output: whether
     its result is one of the network's.
+    shape: of its result.
     real, seen: float and Q7 values [samples, elements], behind the last of these layers.
     loss: root of the mean squared error of the network's outputs if only this stage is in Q7.
     """
@@ -20,6 +21,7 @@ class Stage:
     layers: list = field(default_factory=list)  # quantizer.LayerReport
     reads: list = field(default_factory=list)
     is_output: bool = False
+    shape: tuple = ()
     real: np.ndarray = None
     seen: np.ndarray = None
     loss: float = 0.0
@@ -48,9 +50,10 @@ def outputs(stages):
     last = [s for s in stages if s.is_output]
     if len(last) == 1:
         return last[0]
-    joined = [None if getattr(last[0], name) is None
-              else np.concatenate([getattr(s, name) for s in last], 1) for name in ("real", "seen")]
-    return Stage([r for s in last for r in s.layers], [0], True, *joined)
+    real, seen = [None if getattr(last[0], name) is None
+                  else np.concatenate([getattr(s, name) for s in last], 1)
+                  for name in ("real", "seen")]
+    return Stage([r for s in last for r in s.layers], [0], True, real=real, seen=seen)
 
 
 def stages(result, x):
@@ -64,7 +67,7 @@ def stages(result, x):
     for t in graph.inputs:
         seen = _real(_quantized(real[t.name], result, t.name), result, t.name)
         place[t.name] = len(found)
-        found.append(Stage([reports[t.name]], real=real[t.name], seen=seen,
+        found.append(Stage([reports[t.name]], shape=t.shape, real=real[t.name], seen=seen,
                            loss=_loss(graph, x, {t.name: seen}, wanted)))
     values = simulator.values(simulator.quantized(x))
     made = {t.name: k for k, t in enumerate(graph.inputs)}  # numbers of tensors
@@ -83,7 +86,8 @@ def stages(result, x):
             place[n] = len(found)
         found.append(Stage(
             [reports[n] for n in names], [place[n] for n in reads], name in graph.outputs,
-            real[name], _real(values[op.outputs[0]], result, name),
+            simulator.plan.tensors[op.outputs[0]].shape, real[name],
+            _real(values[op.outputs[0]], result, name),
             _loss(graph, x, {name: _real(q, result, name)}, wanted)))
     return found
 

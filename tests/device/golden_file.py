@@ -33,6 +33,6 @@ def run_file(path):
                     if crc32(bytes(y)) & 0xFFFFFFFF != want:
                         print("wrong result", n, ENGINES[i])
                     n += 1
-                    if n % 100 == 0:
+                    if n % 20 == 0:
                         print("...", n)
     print(n, "results")

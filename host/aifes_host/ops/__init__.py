@@ -6,6 +6,7 @@ a buffer these functions:
     float32(buf, op, tensors)   engines compute it; the same of float32
     products(op, tensors)       multiplications of one inference
     instructions(op, tensors, chip)     of one inference in int8, by the prices of a cost.Chip
+    windows_of(op, tensors)     where it has them: its windows.Windows
     boundary(op)                what a single float32 result must exceed to mean "yes"
     CLASSES                     whether the results belong to classes, of which the largest is meant
     arranged(buf, op, tensors, width, group)    where it has weights: {field: value} in the order of

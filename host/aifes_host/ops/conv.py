@@ -195,7 +195,7 @@ def _ends(op, tensors):
     return [tensors[op.inputs[0]]], [tensors[k] for k in op.outputs]
 
 
-def _windows(op, tensors):
+def windows_of(op, tensors):
     f, (x, y) = op.fields, _ends(op, tensors)
     return Windows(x[0].shape, y[0].shape, (f.kernel_rows, f.kernel_columns),
                    (f.stride_rows, f.stride_columns), (f.top, f.left),
@@ -217,7 +217,7 @@ def _weights(buf, op, tensors):
 
 
 def int8(buf, op, tensors):
-    f, windows = op.fields, _windows(op, tensors)
+    f, windows = op.fields, windows_of(op, tensors)
     w = np.stack(_weights(buf, op, tensors)).astype(np.float64) - f.weight_zero
     if 128 * np.abs(w).sum(1).max() < 1 << 24:  # sums are exact in floats of 24 bits
         w = w.astype(F)
@@ -235,7 +235,7 @@ def int8(buf, op, tensors):
 
 
 def float32(buf, op, tensors):
-    f, windows, (n, each, _) = op.fields, _windows(op, tensors), _sizes(op, tensors)
+    f, windows, (n, each, _) = op.fields, windows_of(op, tensors), _sizes(op, tensors)
     n_out = f.groups * each
     w = buf[f.weights:f.weights + 4 * n * n_out].view(F).reshape(f.groups, each, n)
     bias = buf[f.bias:f.bias + 4 * n_out].view(F)

@@ -138,7 +138,7 @@ def _float32(windows, average, whole, x):
     return y.reshape(len(x), -1)
 
 
-def _windows(op, tensors):
+def windows_of(op, tensors):
     f = op.fields
     return Windows(tensors[op.inputs[0]].shape, tensors[op.outputs[0]].shape,
                    (f.kernel_rows, f.kernel_columns), (f.stride_rows, f.stride_columns),
@@ -146,7 +146,7 @@ def _windows(op, tensors):
 
 
 def int8(buf, op, tensors):
-    f, windows = op.fields, _windows(op, tensors)
+    f, windows = op.fields, windows_of(op, tensors)
     n = _counts(windows, op.flags & WHOLE)
 
     def run(q):
@@ -161,7 +161,7 @@ def int8(buf, op, tensors):
 
 
 def float32(buf, op, tensors):
-    windows = _windows(op, tensors)
+    windows = windows_of(op, tensors)
     return lambda x: _float32(windows, bool(op.flags & AVERAGE), bool(op.flags & WHOLE), x)
 
 
