@@ -69,7 +69,7 @@ def read(buf, plan):
         at += 4 * head[at + 3]
         x, y = [tensors[k] for k in op.inputs], [tensors[k] for k in op.outputs]
         for k in op.inputs:
-            look.check(k in live, "tensor, nobody wrote it")
+            look.check(_is_there(tensors, k, live), "tensor, nobody wrote it")
         for t in y:
             for s in x:
                 look.check(not _overlap(s, t) or room(op.opcode).IN_PLACE
@@ -82,7 +82,7 @@ def read(buf, plan):
         ops.append(op)
     check(at == end, "records")
     for k in range(plan.n_inputs, plan.n_inputs + plan.n_outputs):
-        check(k in live, "output, nobody wrote it")
+        check(_is_there(tensors, k, live), "output, nobody wrote it")
     return Plan(*(plan[:7] + (ops,)))
 
 
@@ -107,6 +107,17 @@ def _op(look, head, at, n_tensors):
 
 def _overlap(a, b):
     return a.offset < b.offset + nbytes(b) and b.offset < a.offset + nbytes(a)
+
+
+def _is_there(tensors, k, live):
+    """Whether tensor k was written, or others were that lie in it one after another."""
+    if k in live:
+        return True
+    at, end = tensors[k].offset, tensors[k].offset + nbytes(tensors[k])
+    starts = {tensors[j].offset: j for j in live}
+    while at < end and at in starts:
+        at += nbytes(tensors[starts[at]])
+    return at == end
 
 
 def _write(tensors, k, live, written):

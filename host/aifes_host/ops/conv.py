@@ -10,7 +10,6 @@ from aifes.quantizer import scales
 
 from ..graph import ConversionError
 from ..scales import (
-    best_scale,
     dequantize_values,
     quantize_values,
     result_shifts,
@@ -124,7 +123,7 @@ class Conv(Weighted):
         pixels = real.reshape(-1, len(self.bias))
         weights = self.weights.astype(np.float32).astype(float).reshape(self.window, -1)
         biases = self.bias.astype(np.float32).tolist()
-        shift, zero = best_scale(real, behind, choice.finer)
+        shift, zero = walk.scale(node)[0]
         w_shift = weight_shifts(weights)
         if choice.weights == "results":
             seen = dequantize_values(x.q, x.shift, x.zero_point)
