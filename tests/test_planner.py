@@ -81,9 +81,10 @@ def networks_with_wholes(draw, ops, sizes=SIZES):
     return n_bytes, made, n_inputs, ends, parts
 
 
-def check(placed, n_bytes, ops, n_inputs, outputs, parts={}):
+def check(placed, n_bytes, ops, n_inputs, outputs, parts=None):
     """What format.decode() asks of a model, computed with the bytes themselves."""
     assert sorted(placed.order) == list(range(len(ops)))
+    parts = parts or {}
     memory = [None] * placed.arena
 
     def write(t):

@@ -106,13 +106,10 @@ class Walk:
         return None
 
     def scale(self, node):
-        """((shift, zero point) for a Node's results, by how much it was asked to be finer): the one
-        that loses least of them, or that they share with others."""
-        shared = self.shared(node.output)
-        if shared:
-            return shared, 0
-        finer = self.choice(node).finer
-        return best_scale(self.real[node.output], self.behind(node.output), finer), finer
+        """(shift, zero point) for a Node's results: the one that loses least of them, or that they
+        share with others."""
+        return self.shared(node.output) or best_scale(
+            self.real[node.output], self.behind(node.output), self.choice(node).finer)
 
     def shared(self, name):
         """(shift, zero point) of the concatenation of which a tensor is a part, at once or by

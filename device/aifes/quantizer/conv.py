@@ -47,7 +47,7 @@ def quantize(work, i):
     in_shift, in_zero = scale = work.scales[op.inputs[0]]
     correct = data.count >= scales.FEW
     seen = Seen(data, i, work.model(op.inputs[0]) if correct else None, scale, correct)
-    shift, zero = seen.best_scale(*work.behind(op.outputs[0]))
+    shift, zero = work.scale(op.outputs[0], seen)
     w_shifts = [scales.weight_shift(_weights(work, f, j, n)) for j in range(n_out)]
     biases = struct.unpack_from("<%df" % n_out, work.buf, f.bias)
     shift, w_shifts = scales.fit(w_shifts, biases, in_shift, shift)

@@ -12,7 +12,8 @@ import numpy as np
 from ..graph import ConversionError
 
 TURNS = 32
-FIXED = ("conv", "max_pool", "average_pool")
+PIXELS = ("conv", "max_pool", "average_pool")
+FIXED = (*PIXELS, "concat")
 MOVABLE = ("input", "dense")
 
 
@@ -74,6 +75,11 @@ def move(step, places, wanted, orders):
         raise Reorder({s.number: target for s in found})
 
 
+def joined(step):
+    """The name of a concatenation from which a step's results have their order, or None."""
+    return next((s.layer.name for s in origins(step) if s.layer.kind == "concat"), None)
+
+
 def _may(step):
     """Samples of one row of numbers do not tell their order: it stays as it is."""
     shape = getattr(step.layer, "shape", None)
@@ -87,7 +93,7 @@ def tell_image(step, image, name):
         step = left.pop()
         if step.image is None:
             step.image = image
-            if step.layer.kind not in MOVABLE:
+            if step.layer.kind not in MOVABLE + FIXED:
                 left += step.inputs
         elif step.image != image:
             raise ConversionError(f"layer {name!r} takes values as an image of shape {image} that "

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..graph import ConversionError, Trained
-from ..ops import Add, Conv, Dense, Pool, activation
+from ..ops import Add, Concat, Conv, Dense, Pool, activation
 from . import order
 from .folding import MOST, Affine, Step
 
@@ -208,6 +208,12 @@ class Value:
                                   "of rows, columns and channels")
         if x.places is not None:
             order.move(x.step, x.places, order.of(None, x.shape), self.builder.orders)
+            joined = order.joined(x.step)
+            if joined:
+                raise ConversionError(
+                    f"layer {name!r} reads channels that {joined!r} joins side by side, which "
+                    "would be a copy: join rows or flattened values instead, or add (Add) what "
+                    "a convolution makes of each")
             raise ConversionError(f"layer {name!r} takes the dimensions of an image in another "
                                   "order than the layers before it give them: do not transpose "
                                   "between them")
@@ -281,6 +287,32 @@ class Value:
             if a.step.image is None and b.step.image is not None:
                 order.tell_image(a.step, b.step.image, name)
         return self._then(Add(name), self.shape, other)
+
+    def concat(self, others, axis, name):
+        """Itself and other Values one after another along an axis, the batch counted."""
+        values = (self, *others)
+        if len(values) == 1:
+            return self
+        for v in values:
+            v.check_padding(name)
+            if v.shape is None:
+                raise ConversionError(f"layer {name!r} joins values of unknown shape: give the "
+                                      "network inputs of fixed size")
+        shapes, rank = [v.shape for v in values], len(self.shape)
+        i = axis - self.lead if axis >= 0 else axis + rank
+        if any(v.lead != self.lead for v in values) or not 0 <= i < rank or any(
+                len(s) != rank or s[:i] + s[i + 1:] != self.shape[:i] + self.shape[i + 1:]
+                for s in shapes):
+            raise ConversionError(f"layer {name!r} joins values of shapes "
+                                  f"{', '.join(map(str, shapes))} along dimension {axis}: all "
+                                  "others must be equal, and the samples stay apart")
+        found, at = [], 0
+        for v in values:  # where the elements lie: all of one value, then all of the next
+            found.append(order.of(v.places, v.shape) + at)
+            at += v.size
+        places = np.concatenate(found, i)
+        step = self.builder.step(Concat(name), *(v.step for v in values))
+        return replace(self, step=step, own=places.shape, moved=order.plain(places))
 
     def pick(self, index):
         """Some of the outputs of a dense layer; None if it is of another layer."""

@@ -123,7 +123,7 @@ class Conv(Weighted):
         pixels = real.reshape(-1, len(self.bias))
         weights = self.weights.astype(np.float32).astype(float).reshape(self.window, -1)
         biases = self.bias.astype(np.float32).tolist()
-        shift, zero = walk.scale(node)[0]
+        shift, zero = walk.scale(node)
         w_shift = weight_shifts(weights)
         if choice.weights == "results":
             seen = dequantize_values(x.q, x.shift, x.zero_point)

@@ -75,7 +75,7 @@ class Dense(Weighted):
         if walk.exact:
             own = walk.per_element and walk.takes_scales(node.output)
             shift, zero = (element_scales(real) if own
-                           else walk.scale(node)[0])
+                           else walk.scale(node))
             w_shift = weight_shifts(weights)
             if choice.weights == "results":
                 seen = np.ldexp(x.q - np.array(in_zero, float), -in_shift)
