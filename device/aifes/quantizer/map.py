@@ -21,7 +21,7 @@ def most(work, i):
     return 256 + 4
 
 
-def keeps(op):
+def keeps(work, op):
     return FUNCTIONS[op.flags] == "relu"
 
 

@@ -8,7 +8,7 @@ BY_ELEMENT = False
 RANGE = True
 
 
-def keeps(op):
+def keeps(work, op):
     return not op.flags & AVERAGE
 
 

@@ -123,7 +123,7 @@ class Work:
 
     def _keeps(self, op):
         ours = room(op.opcode, "aifes.quantizer.")
-        return hasattr(ours, "keeps") and ours.keeps(op)
+        return hasattr(ours, "keeps") and ours.keeps(self, op)
 
     def is_end(self, t):
         """Whether tensor t is an output, and nothing else."""

@@ -75,9 +75,15 @@ def move(step, places, wanted, orders):
         raise Reorder({s.number: target for s in found})
 
 
-def joined(step):
-    """The name of a concatenation from which a step's results have their order, or None."""
-    return next((s.layer.name for s in origins(step) if s.layer.kind == "concat"), None)
+def refuse_joined(step, reader):
+    """ConversionError if a step's results have their order from a concatenation; reader: whom that
+    does not suit."""
+    joined = next((s.layer.name for s in origins(step) if s.layer.kind == "concat"), None)
+    if joined is not None:
+        raise ConversionError(
+            f"{reader} takes what layer {joined!r} joins side by side in each pixel, as channels "
+            "or columns, which would be a copy: join rows or flattened values instead, or add "
+            "(Add) what a convolution makes of each")
 
 
 def _may(step):
