@@ -125,6 +125,27 @@ def test_the_board_quantizes_alike(name, samples):
             assert simulator.plan.arena <= ours.plan.arena
 
 
+def test_the_board_quantizes_alike_what_has_different_ranges():
+    """Inputs and outputs get a scale for each element, if they are no parts."""
+    rng = np.random.default_rng(0)
+    spread = np.array([1, 300, 0.01, 20, 1])
+    for own in (True, False):
+        head = made([Tensor("x", 5)], [
+            ("x", "a", Dense(rng.normal(size=(5, 4)) / spread[:, None], rng.normal(size=4))),
+            ("a", "b", dense(rng, 4, 6)), ("b", "c", dense(rng, 6, 5)),
+            ("c", "y", Activation("relu"))]) if own else made([Tensor("x", 5)], [
+                ("x", "a", Dense(rng.normal(size=(5, 4)) / spread[:, None], rng.normal(size=4))),
+                ("a,x", "b", Concat()), ("b", "y", dense(rng, 9, 3))])
+        x = (rng.normal(size=(40, 5)) * spread).astype(np.float32)
+        board = aifes.Quantizer(aifes.load(float_model(head))).run(x.tolist(), None, None)
+        result = quantize(head, x)
+        ours, theirs = Simulator(result.model), Simulator(bytes(board._buf))
+        assert bool(ours.inputs[0].scales) == bool(theirs.inputs[0].scales) == own
+        assert (ours.run(ours.quantized(x)) == theirs.run(theirs.quantized(x))).all()
+        inner = [s for s, _ in (result.scales[n] for n in head.tensors if n not in ("x", "y"))]
+        assert all(isinstance(s, int) for s in inner)
+
+
 def test_no_bytes_but_those_of_the_parts():
     """5 + 6 elements of 2 inputs: as much as a single layer of 11."""
     rng = np.random.default_rng(0)

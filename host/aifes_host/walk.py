@@ -240,6 +240,7 @@ class Walk:
 
 def takes_scales(graph, name):
     """Whether each element of an input or output may have a scale of its own."""
-    if name in graph.outputs:
-        return graph.maker(name).layer.by_element and not graph.readers(name)
-    return all(node.layer.by_element for node in graph.readers(name))
+    maker, readers = graph.maker(name), graph.readers(name)
+    if maker is None:
+        return all(node.layer.by_element for node in readers)
+    return name in graph.outputs and maker.layer.by_element and not readers

@@ -127,7 +127,7 @@ class Work:
 
     def is_end(self, t):
         """Whether tensor t is an output, and nothing else."""
-        return self._is_output(t) and not self._readers(t)
+        return self._is_output(t) and not self._readers(t) and t not in self.homes
 
     def clamps(self, op):
         """Whether a clamp in place of op can be part of the op before it."""
@@ -237,8 +237,9 @@ class Work:
     def _may_differ(self):
         """Whether inputs, and outputs, may have a scale for each element."""
         readers = [op for t in range(self.plan.n_inputs) for op in self._readers(t)]
-        return self.exact and all([room(op.opcode, "aifes.quantizer.").BY_ELEMENT
-                                   for op in readers])
+        parts = [t for t in range(self.plan.n_inputs) if t in self.homes]
+        return self.exact and not parts and all([
+            room(op.opcode, "aifes.quantizer.").BY_ELEMENT for op in readers])
 
     def _is_worth(self):
         """Whether scales for each input and each output may be better: they are compared then."""
