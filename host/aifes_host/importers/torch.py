@@ -21,7 +21,7 @@ TAKEN = (
     *(f"torch.nn.{name}{n}d" for name in (
         "Conv", "ConvTranspose", "MaxPool", "AvgPool", "AdaptiveAvgPool", "AdaptiveMaxPool")
       for n in (1, 2)), "torch.nn.BatchNorm2d", "torch.nn.ZeroPad2d",
-    "torch.nn.Upsample", "torch.mean", "torch.permute",
+    "torch.nn.ZeroPad1d", "torch.nn.Upsample", "torch.mean", "torch.permute",
     "torch.add", "torch.cat", "torch.clamp", "torch.minimum", "torch.maximum", "torch.squeeze",
     "torch.unsqueeze", "torch.reshape")
 ALLOWED = (*(name.rpartition(".")[2] for name in TAKEN), "- * / with constants")
