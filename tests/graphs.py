@@ -3,7 +3,7 @@ from array import array
 
 import aifes
 import numpy as np
-from aifes_host import Activation, Add, Dense, Graph, Node, Softmax, Tensor
+from aifes_host import Activation, Add, Concat, Dense, Graph, Node, Softmax, Tensor
 
 
 def dense(rng, n, m, name=""):
@@ -58,7 +58,20 @@ def inner_output(rng):
         Node(dense(rng, 5, 1), ["t"], ["y"])], ["y", "features"])
 
 
-GRAPHS = {"residual": residual, "two ends": two_ends, "diamond": diamond,
+def joined(rng, width=12):
+    """A body of two inputs, one of which is a part as it is; two heads are one output."""
+    return Graph([Tensor("left", 3), Tensor("right", 2)], [
+        Node(dense(rng, 3, width), ["left"], ["l"]),
+        Node(Activation("relu"), ["l"], ["l_relu"]),
+        Node(Concat(), ["l_relu", "right"], ["both"]),
+        Node(dense(rng, width + 2, width), ["both"], ["h"]),
+        Node(Activation("tanh"), ["h"], ["features"]),
+        Node(dense(rng, width, 2), ["features"], ["speed"]),
+        Node(dense(rng, width, 3), ["features"], ["kind"]),
+        Node(Concat(), ["kind", "speed"], ["y"])], ["y"])
+
+
+GRAPHS = {"joined": joined, "residual": residual, "two ends": two_ends, "diamond": diamond,
           "inner output": inner_output}
 
 

@@ -57,17 +57,27 @@ def of_keras(seed):
         y = of("Conv", x.shape[-1], 3, padding="same")(x)
         return layers.Add()([layers.BatchNormalization()(y), x])
 
+    def larger(x):
+        return pick(rng, of("ZeroPadding", 1), of("UpSampling", 2))(x)
+
+    def joined(x):
+        y = of("Conv", x.shape[-1], 1)(x)
+        return layers.Concatenate(axis=1)([y, layers.ReLU()(y)])
+
     first = x = keras.Input(shape)
     if rng.random() < 0.3:
         x = layers.Rescaling(0.5, 0.25)(x)
     for _ in range(rng.integers(2, 5)):
         if min(x.shape[1:-1]) > 3:
-            x = pick(rng, conv, conv, transposed, pool, padded, residual)(x)
+            x = pick(rng, conv, conv, transposed, pool, padded, residual, joined, larger)(x)
         x = pick(rng, lambda x: x, layers.BatchNormalization(), layers.ReLU(max_value=6),
                  layers.Dropout(0.5), layers.LeakyReLU(), layers.Dense(3))(x)
-    end = rng.integers(4)
+    end = rng.integers(5)
     if end == 0:
         x = layers.Dense(3)(layers.Flatten()(x))
+    elif end == 4:
+        x = layers.Concatenate()([of(f"Global{kind}Pooling")(x) for kind in ("Average", "Max")])
+        x = layers.Dense(3)(x)
     elif end == 1:
         x = of(pick(rng, "GlobalAveragePooling", "GlobalMaxPooling"))(x)
         x = layers.Dense(3, "tanh")(x)
@@ -108,6 +118,15 @@ def of_torch(seed):
         def forward(self, x):
             return self.call(x)
 
+    class Joined(nn.Module):
+        def __init__(self, n):
+            super().__init__()
+            self.conv = of("Conv")(n, n, 1)
+
+        def forward(self, x):
+            x = self.conv(x)
+            return torch.cat([torch.relu(x), x], 2)
+
     def conv(x):
         n, (k, d) = x.shape[1], (int(rng.integers(1, 4)), pick(rng, 1, 1, 2))
         groups = pick(rng, 1, 2, n) if n % 2 == 0 else pick(rng, 1, n)
@@ -132,7 +151,7 @@ def of_torch(seed):
                              whole)
 
     def last(x):
-        n, end = x.shape[1], rng.integers(5)
+        n, end = x.shape[1], rng.integers(6)
         dims = tuple(range(2, rank + 2))
         if end == 0:
             return nn.Sequential(nn.Flatten(), nn.Linear(x[0].numel(), 3))
@@ -140,6 +159,9 @@ def of_torch(seed):
             return nn.Sequential(of("AdaptiveAvgPool")(1), nn.Flatten(), nn.Linear(n, 3))
         if end == 2:
             return nn.Sequential(Call(lambda x: x.mean(dims)), nn.Linear(n, 3))
+        if end == 5:
+            both = Call(lambda x: torch.cat([x.flatten(1), x.mean(dims)], 1))
+            return nn.Sequential(both, nn.Linear(x[0].numel() + n, 3))
         if end == 3:
             return nn.Sequential(Call(lambda x: x.view(x.size(0), -1)), nn.Linear(x[0].numel(), 3))
         return nn.Sequential(of("AdaptiveMaxPool")(1), of("Conv")(n, 3, 1), nn.Flatten(1))
@@ -148,6 +170,10 @@ def of_torch(seed):
     for _ in range(rng.integers(2, 5)):
         if min(x.shape[2:]) > 4:
             parts.append(pick(rng, conv, conv, transposed, pool, lambda x: Residual(x.shape[1]),
+                              lambda x: Joined(x.shape[1]),
+                              lambda x: pick(rng, nn.ConstantPad1d((2, 1), 0) if rank == 1 else
+                                             nn.ZeroPad2d((1, 2, 0, 1)),
+                                             nn.Upsample(scale_factor=2)),
                               lambda x: nn.Sequential(nn.ConstantPad1d((1, 2), 0) if rank == 1 else
                                                       nn.ZeroPad2d((1, 0, 0, 2)), conv(x)))(x))
         n = parts[-1](x).shape[1] if len(parts) and min(x.shape[2:]) > 4 else x.shape[1]
@@ -234,6 +260,22 @@ def of_onnx(seed):
         size = [a + v + b for a, v, b in zip(before[2:], size, behind[2:])]
         return conv(add("Pad", x, constant(before + behind, True)))
 
+    def larger(x):
+        nonlocal size
+        if rng.integers(2):
+            ends = [0, 0] + [1] * rank
+            size = [v + 2 for v in size]
+            return add("Pad", x, constant(ends + ends, True))
+        size = [2 * v for v in size]
+        return add("Resize", x, "", constant([1, 1] + [2] * rank), mode="nearest")
+
+    def joined(x):
+        nonlocal size
+        y = conv(x)
+        made = add("Concat", y, add("Relu", y), axis=2)
+        size[0] *= 2
+        return made
+
     def each(x):
         return pick(rng, lambda: x, lambda: add("Relu", x), lambda: add("Tanh", x), lambda: add(
             "BatchNormalization", x, random(n), random(n), random(n), constant(rng.random(n) + 0.5)
@@ -244,7 +286,7 @@ def of_onnx(seed):
     for _ in range(rng.integers(2, 5)):
         x = add("Transpose", x, perm=first) if last else x
         if min(size) > 4:
-            x = pick(rng, conv, conv, transposed, pool, padded)(x)
+            x = pick(rng, conv, conv, transposed, pool, padded, joined, larger)(x)
         x = each(x)
         x = add("Transpose", x, perm=ends) if last else x
     pixels = list(range(1, rank + 1)) if last else list(range(2, rank + 2))

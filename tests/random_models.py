@@ -14,7 +14,7 @@ from aifes.ops import room
 from aifes.ops import softmax as softmax_op
 from aifes.python.dense import weight_offset
 
-DENSE, MAP, SOFTMAX, ADD, CONV, POOL = 1, 2, 3, 4, 5, 6
+WHOLE, DENSE, MAP, SOFTMAX, ADD, CONV, POOL = range(7)
 
 
 def model(rng, branches=False, most=40):
@@ -48,7 +48,8 @@ def model(rng, branches=False, most=40):
 
 def images(rng, dtype=INT8, most=600):
     """A chain of one to four random ops on an image or a series, mostly conv and pool: any
-    geometry, sometimes with another op, and one between two of them that is an output, too.
+    geometry, sometimes with another op, and one between two of them that is an output, too, or
+    what the last two gave, one after the other.
 
     most: elements of a tensor.
     """
@@ -75,6 +76,11 @@ def images(rng, dtype=INT8, most=600):
         shapes.append(y)
         if not rng.integers(4):
             outputs.append(len(shapes) - 1)
+        if not rng.integers(4) and all(node[0] != WHOLE for node in nodes[-2:]):
+            a, b = shapes[-2:]
+            alike = a[1:] == b[1:]
+            shapes.append((a[0] + b[0], *a[1:]) if alike else (size(a) + size(b), 1, 1))
+            nodes.append((WHOLE, 0, (), None, shapes[-1], 0))
     if len(shapes) - 1 not in outputs:
         outputs.append(len(shapes) - 1)
     return put_shapes_together(rng, nodes, shapes, outputs, dtype)
@@ -164,9 +170,14 @@ def put_shapes_together(rng, nodes, shapes, outputs, dtype):
     order = [0, *outputs, *[k for k in range(1, len(shapes)) if k not in outputs]]
     number = {k: i for i, k in enumerate(order)}
     offsets, end = [], 0
-    for shape in shapes:  # side by side, nothing is overwritten
+    for k, shape in enumerate(shapes):  # side by side, nothing is overwritten
+        if k and nodes[k - 1][0] == WHOLE:
+            offsets.append(offsets[k - 2])
+            continue
         offsets.append(end)
-        end += size(shape) + int(rng.integers(0, 3))
+        end += size(shape)
+        if nodes[k + 1:] == [] or nodes[k + 1][0] != WHOLE:
+            end += int(rng.integers(0, 3))
     tensors = []
     for i, k in enumerate(order):
         scale = rng.integers(-32, 33), rng.integers(-128, 128)
@@ -175,6 +186,8 @@ def put_shapes_together(rng, nodes, shapes, outputs, dtype):
     ops, arena = [], end
     for i, (opcode, flags, x, fields, _, scratch) in enumerate(nodes):
         y = (number[i + 1],)
+        if opcode == WHOLE:
+            continue
         if scratch:
             n = scratch + int(rng.integers(0, 3))
             y = *y, len(tensors)

@@ -16,7 +16,7 @@ ROWS = [[cell.strip() for cell in line.strip("|").split("|")]
         for line in PAGE.splitlines() if line.startswith("| ") and "`" in line]
 RNG = np.random.default_rng(0)
 W, V = RNG.normal(size=(4, 5)), RNG.normal(size=(5, 3))
-OF_IMAGES = re.compile("[Cc]onv|[Pp]ool|Pad|Reduce|BatchNorm2d")
+OF_IMAGES = re.compile("[Cc]onv|[Pp]ool|Pad|Reduce|BatchNorm2d|Upsample|UpSam|Resize")
 
 
 def names(cell):
@@ -48,7 +48,7 @@ def of_keras(name):
         layer = eval(made if "(" in made else made + "()", vars(layers))
     import keras
 
-    if name == "Add":
+    if name in ("Add", "Concatenate"):
         x = keras.Input((4,))
         h = layers.Dense(5)(x)
         return keras.Model(x, layers.Dense(3)(layer([h, layers.Dense(5)(h)])))
@@ -59,19 +59,23 @@ def of_torch(name):
     torch = pytest.importorskip("torch")
     nn = torch.nn
     if OF_IMAGES.search(name):
-        rank, made = int(name[-2]), getattr(nn, name)
-        layer = made(2, 2, 2) if "Conv" in name else made(1 if "Adaptive" in name else 2)
+        kind, given = re.fullmatch(r"(\w+)(?:\((\w+)=2\))?", name).groups()
+        rank, made = int(name[-2]) if name[-1] == "d" else 2, getattr(nn, kind)
+        layer = made(**{given: 2}) if given else made(2, 2, 2) if "Conv" in name else made(
+            1 if "Adaptive" in name else 2)
         shape = (2, 8, 7)[:rank + 1]
         model = nn.Sequential(layer, getattr(nn, f"Conv{rank}d")(2, 4, 1), nn.Flatten(),
                               nn.LazyLinear(3)).eval()
         model(torch.zeros(1, *shape))
         return torch.export.export(model, (torch.zeros(2, *shape),))
-    if name == "add":
-        class Residual(nn.Linear):
+    if name in ("add", "cat"):
+        class Meeting(nn.Linear):
             def forward(self, x):
-                return torch.add(x, super().forward(x))
+                y = super().forward(x)
+                return torch.add(x, y) if name == "add" else torch.cat((x, y), 1)
 
-        return nn.Sequential(nn.Linear(4, 5), Residual(5, 5), nn.Linear(5, 3)).eval()
+        return nn.Sequential(nn.Linear(4, 5), Meeting(5, 5), nn.Linear(
+            5 if name == "add" else 10, 3)).eval()
     layer = eval({"Linear": "Linear(5, 5)", "BatchNorm1d": "BatchNorm1d(5)"}.get(
         name, name if "(" in name else name + "()"), vars(nn))
     return nn.Sequential(nn.Linear(4, 5), layer, nn.Linear(5, 3)).eval()
@@ -89,9 +93,10 @@ def of_onnx(name, branches=False):
     given = {"w": W, "v": V, **{f"c{i}": c for i, c in enumerate(more)}}
     middle, before = [], "h"
     if branches:
-        given = {"w": W, "v": V, "u": np.eye(5)}
-        return _onnx(given, [helper.make_node("MatMul", ["h", "u"], ["g"]),
-                             helper.make_node(name, ["h", "g"], ["r"])])
+        joined = name == "Concat"
+        given = {"w": W, "v": np.concatenate([V, V]) if joined else V, "u": np.eye(5)}
+        return _onnx(given, [helper.make_node("MatMul", ["h", "u"], ["g"]), helper.make_node(
+            name, ["h", "g"], ["r"], **{"axis": 1} if joined else {})])
     if name == "Squeeze":
         given["u"] = np.array([2])
         middle, before = [helper.make_node("Unsqueeze", ["h", "u"], ["h3"])], "h3"
@@ -105,8 +110,9 @@ def onnx_images(name):
     from onnx import helper, numpy_helper
 
     given = {"w": np.ones((2, 2, 2, 2)), "k": np.ones((4, 2, 1, 1)), "v": np.ones((4, 3)),
-             "a": np.array([2, 3]), "p": np.array([0, 0, 1, 0, 0, 0, 0, 1])}
-    read = ["x", *{"Conv": "w", "ConvTranspose": "w", "Pad": "p"}.get(
+             "a": np.array([2, 3]), "s": np.array([1, 1, 2, 2.0]),
+             "p": np.array([0, 0, 1, 0, 0, 0, 0, 1])}
+    read = ["x", *{"Conv": "w", "ConvTranspose": "w", "Pad": "p", "Resize": ["", "s"]}.get(
         name, "a" if name.startswith("Reduce") else "")]
     how = {"kernel_shape": [2, 2]} if name in ("MaxPool", "AveragePool") else {}
     nodes = [helper.make_node(name, read, ["h"], **how),
@@ -172,7 +178,7 @@ def test_layer(row):
     for make, cell in zip((of_keras, of_torch, of_onnx, by_hand), row[1:5]):
         assert cell == "-" or names(cell), cell
         for name in names(cell):
-            branches = make is of_onnx and row[0].startswith("sum")
+            branches = make is of_onnx and row[0].startswith(("sum", "branches"))
             graph = from_model(make(name, True) if branches else make(name))
             assert "yes" == row[5] == can(lambda g: quantize(g, data(g)), graph), name
             assert row[6] == can(float_model, graph), name

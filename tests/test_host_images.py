@@ -91,12 +91,43 @@ def test_float32_is_the_network():
     assert np.array_equal(np.float32(net.predict(x[0].tolist())), np.float32(got[0]))
 
 
+def larger(rng):
+    """Pixels repeated, zeros around them: convolutions that copy."""
+    ones, none = np.ones((2, 3, 1, 4)), np.zeros(4)
+    return sequential((4, 3, 2), [
+        made_conv(rng, 3, 2, 4), Activation("relu"),
+        Conv(ones, none, padding=(1, 1, 2, 2), groups=4, spread=(2, 3), name="upsampled"),
+        Conv(ones[:1, :1], none, padding=(1, 0, 0, 2), groups=4, name="padded"),
+        Pool((2, 2), (2, 2)), made_conv(rng, 3, 4, 3)])
+
+
+def test_copies_keep_scale_and_values():
+    """To the last bit: as if the tensor before had been made larger."""
+    rng = np.random.default_rng(0)
+    graph = larger(rng)
+    x = rng.normal(size=(50, graph.n_in))
+    real = graph.results(x)
+    wide = real["relu_1"].reshape(-1, 4, 3, 4).repeat(2, 1).repeat(3, 2)
+    assert (real["upsampled"].reshape(wide.shape) == wide).all()
+    padded = np.pad(wide, ((0, 0), (1, 0), (0, 2), (0, 0)))
+    assert (real["padded"].reshape(padded.shape) == padded).all()
+    for result in (quantize(graph, x[:20]), quantize(graph, x)):
+        assert len({result.scales[n] for n in ("relu_1", "upsampled", "padded")}) == 1
+        simulator = Simulator(result.model)
+        before, wide, padded = simulator.results(simulator.quantized(x))[:3]
+        zero = result.scales["padded"][1]
+        wanted = before.reshape(-1, 4, 3, 4).repeat(2, 1).repeat(3, 2)
+        assert (wide.reshape(wanted.shape) == wanted).all()
+        wanted = np.pad(wanted, ((0, 0), (1, 0), (0, 2), (0, 0)), constant_values=zero)
+        assert (padded.reshape(wanted.shape) == wanted).all()
+
+
 @pytest.mark.parametrize("samples", [20, 40])
 def test_the_board_quantizes_alike(samples):
     """With and without corrected means: each op has the same numbers."""
-    for seed in range(3):
+    for seed in range(4):
         rng = np.random.default_rng(seed)
-        graph = no_clamp(residual(rng))
+        graph = larger(rng) if seed == 3 else no_clamp(residual(rng))
         if seed == 2:  # a transposed convolution, a mean with padding, its scale at the end
             w = rng.normal(size=(3, 2, 2, 6))
             graph = sequential((4, 3, 4), [

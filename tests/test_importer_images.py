@@ -160,6 +160,72 @@ def test_batch_normalization_in_front_of_padding():
         agree(graph, x, model(x).detach().numpy())
 
 
+def pads(k):
+    """{what it becomes: layers}, all with ZeroPadding2D."""
+    return {
+        "conv": [k.ZeroPadding2D(((1, 0), (2, 3))), k.Conv2D(2, 3)],
+        "conv conv": [k.ZeroPadding2D(1), k.ReLU(), k.Conv2D(2, 3)],
+        "conv relu max_pool": [k.Conv2D(2, 3), k.ReLU(), k.ZeroPadding2D(1), k.MaxPooling2D(3, 2)],
+        "conv conv max_pool": [k.Conv2D(2, 3), k.ZeroPadding2D(1), k.MaxPooling2D(3, 2)],
+        "conv relu conv": [k.Conv2D(2, 3, activation="relu"), k.ZeroPadding2D(2)],
+        "conv average_pool": [k.Conv2D(2, 3), k.ZeroPadding2D(1), k.AveragePooling2D(3, 2)],
+        "conv conv average_pool": [k.Conv2D(2, 3), k.ZeroPadding2D(3), k.AveragePooling2D(2)],
+        "transposed": [k.ZeroPadding2D(((1, 2), (0, 1))), k.Conv2DTranspose(2, 3, 2)],
+        "twice": [k.ZeroPadding2D(1), k.ZeroPadding2D(((0, 2), (1, 0))), k.Conv2D(2, 3)]}
+
+
+def test_padding_is_part_of_what_reads_it_where_that_can_be():
+    keras = need("keras")
+    for what, layers in pads(keras.layers).items():
+        model = keras.Sequential([keras.Input((7, 6, 2)), *layers])
+        x = np.random.default_rng(0).normal(size=(4, 7, 6, 2)).astype("f")
+        graph = from_model(model)
+        agree(graph, x, model(x).detach().numpy())
+        kinds = [node.layer.kind for node in graph.nodes]
+        assert " ".join(kinds).replace("conv relu conv", "conv conv") == {
+            "transposed": "conv", "twice": "conv"}.get(what, what).replace(
+                "conv relu conv", "conv conv")
+        pads_only = [n for n in graph.nodes if n.layer.kind == "conv" and n.layer.keeps]
+        assert len(pads_only) == (what in ("conv conv", "conv conv max_pool", "conv relu conv",
+                                           "conv conv average_pool"))
+
+
+def resized(**how):
+    from onnx import TensorProto, helper, numpy_helper
+
+    scales = np.array(how.pop("scales", (1, 1, 2, 3)), np.float32)
+    w = np.random.default_rng(0).normal(size=(2, 3, 1, 1)).astype("f")
+    graph = helper.make_graph(
+        [helper.make_node("Resize", ["x", "", "s"], ["h"], "up", mode=how.pop("mode", "nearest"),
+                          **how),
+         helper.make_node("Conv", ["h", "w"], ["c"]),
+         helper.make_node("Transpose", ["c"], ["y"], perm=(0, 2, 3, 1))],
+        "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 4, 5])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(scales, "s"), numpy_helper.from_array(w, "w")])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+@pytest.mark.parametrize("how, fits", [
+    ({"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}, True),
+    ({}, True), ({"nearest_mode": "round_prefer_ceil"}, True),
+    ({"coordinate_transformation_mode": "asymmetric"}, False), ({"nearest_mode": "floor"}, False),
+    ({"coordinate_transformation_mode": "align_corners"}, False), ({"mode": "linear"}, False),
+    ({"scales": (1, 1, 1.5, 2)}, False), ({"scales": (1, 2, 2, 2)}, False)])
+def test_onnx_resizes_by_repeating_pixels(how, fits):
+    from onnx.reference import ReferenceEvaluator
+
+    model = resized(**how)
+    if not fits:
+        with pytest.raises(ConversionError, match="'up' .Resize. (takes other|is no upsampling)"):
+            from_model(model)
+        return
+    x = np.random.default_rng(0).normal(size=(4, 3, 4, 5)).astype("f")
+    graph = from_model(model)
+    agree(graph, x, ReferenceEvaluator(model).run(None, {"x": x})[0])
+    assert [node.layer.keeps for node in graph.nodes] == [True, False]
+
+
 def test_keras_with_channels_first():
     keras = need("keras")
     layers = keras.layers
@@ -173,10 +239,9 @@ def test_keras_with_channels_first():
 
 @pytest.mark.parametrize("make, words", [
     (lambda k: [k.MaxPooling2D(2)], "no dense"),
-    (lambda k: [k.ZeroPadding2D(1), k.MaxPooling2D(2), k.Conv2D(2, 1)],
-     r"'pad' pads what is no convolution's input but that of 'max_pooling2d.*of its own"),
-    (lambda k: [k.Conv2D(2, 3), k.ZeroPadding2D(1)], "'pad' pads what is no convolution's"),
-    (lambda k: [k.Conv2D(2, 3), k.UpSampling2D(2)], r"'up_sampling2d' is a UpSampling2D.*use"),
+    (lambda k: [k.Conv2D(2, 3), k.UpSampling2D(2, interpolation="bilinear", name="up")],
+     "'up' upsamples with interpolation 'bilinear': use"),
+    (lambda k: [k.Conv2D(2, 3), k.UpSampling2D(300, name="up")], "'up' makes 300 pixels of one"),
     (lambda k: [k.Conv2D(2, 3), k.Softmax()], "softmax over one axis"),
     (lambda k: [k.Conv2D(2, 3), k.Reshape((2, 12)), k.Conv1D(2, 1)], "keep the shape as it is"),
     (lambda k: [k.Conv2D(2, 3), k.Normalization(axis=(1, 2, 3), mean=np.arange(24).reshape(
@@ -184,25 +249,29 @@ def test_keras_with_channels_first():
 ])
 def test_keras_refuses_by_name(make, words):
     keras = need("keras")
-    layers = keras.layers
-    parts = make(layers)
-    for part in parts:
-        if isinstance(part, layers.ZeroPadding2D):
-            part.name = "pad"
+    parts = make(keras.layers)
     with pytest.raises(ConversionError, match=words):
         from_model(keras.Sequential([keras.Input((5, 6, 2)), *parts]))
 
 
-def test_keras_refuses_concatenations_by_name():
+def test_keras_joins_channels_for_dense_layers_only():
+    """Weights are put in their order; what reads pixels would need a copy, as an output would."""
     keras = need("keras")
+    layers = keras.layers
     x = keras.Input((5, 6, 2))
-    y = keras.layers.Concatenate(name="joined")([keras.layers.Conv2D(2, 1)(x), x])
-    with pytest.raises(ConversionError, match="'joined' is a Concatenate, which cannot be"):
-        from_model(keras.Model(x, y))
+    y = layers.Concatenate(name="joined")([layers.Conv2D(2, 1)(x), layers.Conv2D(3, 1)(x)])
+    model = keras.Model(x, layers.Dense(3)(layers.Flatten()(layers.ReLU()(y))))
+    image = np.random.default_rng(0).normal(size=(4, 5, 6, 2)).astype("f")
+    agree(from_model(model), image, model.predict(image, verbose=0))
+    for end in (y, layers.Conv2D(1, 1)(y), layers.MaxPooling2D()(y),
+                layers.Add()([y, layers.Conv2D(5, 1)(x)])):
+        with pytest.raises(ConversionError, match="'joined' joins .* in each pixel.*join rows"):
+            from_model(keras.Model(x, end))
 
 
 @pytest.mark.parametrize("make, words", [
-    (lambda nn, f: nn.Upsample(scale_factor=2), "cannot be converted: use"),
+    (lambda nn, f: nn.Upsample(scale_factor=2, mode="bilinear"), "cannot be converted: use"),
+    (lambda nn, f: nn.Upsample(scale_factor=1.5), r"upsamples \(6, 5\) pixels .*use whole factors"),
     (lambda nn, f: nn.AdaptiveAvgPool2d(4), "windows differ"),
     (lambda nn, f: nn.MaxPool2d(2, dilation=2), "dilation=1"),
     (lambda nn, f: nn.AvgPool2d(3, 2, 1, ceil_mode=True), "ceil_mode=False"),

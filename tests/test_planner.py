@@ -55,9 +55,36 @@ def most_at_once(n_bytes, ops, order, n_inputs, outputs):
     return most
 
 
-def check(placed, n_bytes, ops, n_inputs, outputs):
+@st.composite
+def networks_with_wholes(draw, ops, sizes=SIZES):
+    """As networks(), with a last item: parts as plan() takes them."""
+    n_inputs = draw(st.integers(1, 3))
+    n_bytes = [draw(sizes) for _ in range(n_inputs)]
+    made, parts, free = [], {}, list(range(n_inputs))
+    for _ in range(draw(st.integers(1, ops))):
+        if len(free) > 1 and draw(st.booleans()):
+            inner = draw(st.lists(st.sampled_from(free), min_size=2, max_size=3, unique=True))
+            free = [t for t in free if t not in inner]
+            parts[len(n_bytes)] = inner
+            n_bytes.append(sum(n_bytes[t] for t in inner))
+        else:
+            xs = draw(st.lists(st.sampled_from(range(len(n_bytes))), min_size=1, max_size=3))
+            in_place = draw(st.booleans())
+            n_bytes.append(n_bytes[xs[0]] if in_place else draw(sizes))
+            made.append((xs, [len(n_bytes) - 1], in_place))
+        free.append(len(n_bytes) - 1)
+    made.append(([len(n_bytes) - 1], [len(n_bytes)], draw(st.booleans())))
+    n_bytes.append(n_bytes[-1])
+    read = {x for xs, _, _ in made for x in xs} | {t for ts in parts.values() for t in ts}
+    ends = [t for t in range(n_inputs, len(n_bytes))
+            if t not in read or draw(st.integers(0, 5)) == 0]
+    return n_bytes, made, n_inputs, ends, parts
+
+
+def check(placed, n_bytes, ops, n_inputs, outputs, parts=None):
     """What format.decode() asks of a model, computed with the bytes themselves."""
     assert sorted(placed.order) == list(range(len(ops)))
+    parts = parts or {}
     memory = [None] * placed.arena
 
     def write(t):
@@ -67,7 +94,10 @@ def check(placed, n_bytes, ops, n_inputs, outputs):
 
     def whole(t):
         at, n = placed.offsets[t], n_bytes[t]
-        return memory[at:at + n] == [t] * n
+        for part in parts.get(t, ()):
+            assert placed.offsets[part] == at
+            at += n_bytes[part]
+        return all(map(whole, parts[t])) if t in parts else memory[at:at + n] == [t] * n
 
     for t in range(n_inputs):
         write(t)
@@ -95,6 +125,26 @@ def test_nothing_needed_is_overwritten(network):
     assert placed.arena >= max(n_bytes)
     given_order = most_at_once(n_bytes, ops, range(len(ops)), n_inputs, outputs)
     assert placed.lower_bound <= given_order
+
+
+@settings(deadline=None, max_examples=200)
+@given(networks_with_wholes(10))
+def test_parts_lie_in_wholes(network):
+    n_bytes, ops, n_inputs, outputs, parts = network
+    placed = plan(*network)
+    check(placed, *network)
+    # never worse than with copies into a place of its own
+    copied = [t for ts in parts.values() for t in ts]
+    assert placed.arena <= sum(n_bytes) - sum(n_bytes[t] for t in copied)
+
+
+def test_a_part_is_made_in_its_place_from_what_it_overwrites():
+    """relu of a dense layer: the sum lies where the part will."""
+    placed = plan([4, 12, 5, 5, 7], [([0], [2], False), ([2], [3], True), ([0], [4], False)], 1,
+                  [1], {1: [3, 4]})
+    assert placed.arena == placed.lower_bound == 16
+    assert placed.offsets[2] == placed.offsets[3] == placed.offsets[1]
+    assert placed.offsets[4] == placed.offsets[1] + 5
 
 
 def smallest(n_bytes, ops, n_inputs, outputs):

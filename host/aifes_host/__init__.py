@@ -8,12 +8,12 @@ from .finetune import finetune
 from .float32 import float_model
 from .graph import ConversionError, Graph, Node, Tensor, sequential
 from .importers import from_model
-from .ops import Activation, Add, Conv, Dense, Pool, Softmax
+from .ops import Activation, Add, Concat, Conv, Dense, Pool, Softmax
 from .quantizer import quantize
 from .search import search
 from .simulator import Simulator, simulate
 from .sources import read_data, read_network
 
-__all__ = ["Activation", "Add", "Conv", "ConversionError", "Dense", "Graph", "Node", "Pool",
-           "Simulator", "Softmax", "Tensor", "finetune", "float_model", "from_model", "quantize",
-           "read_data", "read_network", "search", "sequential", "simulate"]
+__all__ = ["Activation", "Add", "Concat", "Conv", "ConversionError", "Dense", "Graph", "Node",
+           "Pool", "Simulator", "Softmax", "Tensor", "finetune", "float_model", "from_model",
+           "quantize", "read_data", "read_network", "search", "sequential", "simulate"]

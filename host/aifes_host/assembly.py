@@ -20,10 +20,11 @@ MAX_ENDS = 15
 class Step:
     """An op to be: its Draft, the names of the tensors that it reads and of the one that it makes.
 
+    draft: None: it is no op, what it "reads" lies one after another in what it "makes".
     layers: names of the graph's tensors that it computes; the last of them is what it makes.
     """
 
-    draft: Draft
+    draft: Draft | None
     inputs: tuple
     output: str
     layers: list
@@ -31,16 +32,23 @@ class Step:
     @property
     def outputs(self):
         """What it makes, and the scratch that it works in, if it does."""
-        return (self.output, (self.output, "scratch"))[:1 + (self.draft.scratch > 0)]
+        return (self.output, (self.output, "scratch"))[:1 + (self.scratch > 0)]
+
+    @property
+    def scratch(self):
+        """Elements."""
+        return self.draft.scratch if self.draft else 0
 
     @property
     def shape(self):
         """Of what it makes."""
+        if self.draft is None:
+            return None  # that of the graph's tensor
         return self.draft.shapes[1] if self.draft.shapes else (self.draft.n_out,)
 
 
 def assemble(graph, steps, scales=None, metadata=b""):
-    """(the .aifes buffer, the Steps as they are executed) of a Graph.
+    """(the .aifes buffer, its ops' Steps as they are executed, its tensors' names) of a Graph.
 
     steps: in an order of execution; scales: {name: (shift, zero point)} of inputs and outputs, ints
     or arrays; None for float32.
@@ -48,10 +56,13 @@ def assemble(graph, steps, scales=None, metadata=b""):
     dtype, unit = (FLOAT32, 4) if scales is None else (INT8, 1)
     ends = [t.name for t in graph.inputs] + list(graph.outputs)
     n = len(graph.inputs)
-    if n > MAX_ENDS or len(ends) - n > MAX_ENDS or len(steps) > MAX_OPS:
+    n_ops = sum(step.draft is not None for step in steps)
+    if n > MAX_ENDS or len(ends) - n > MAX_ENDS or n_ops > MAX_OPS:
         raise ConversionError(f"a model has up to {MAX_ENDS} inputs, {MAX_ENDS} outputs and "
-                              f"{MAX_OPS} ops, this network {n}, {len(ends) - n} and {len(steps)}: "
+                              f"{MAX_OPS} ops, this network {n}, {len(ends) - n} and {n_ops}: "
                               "split it")
+    if not n_ops:
+        raise ConversionError("the network has nothing to compute: it only joins its inputs")
     steps, places, arena = _planned(graph, steps, ends, unit)
     number = {name: k for k, name in enumerate(places)}
     tensors = []
@@ -63,7 +74,8 @@ def assemble(graph, steps, scales=None, metadata=b""):
         tensors.append(Tensor(dtype, shift, zero, offset, table, shape))
     ops = [Op(step.draft.opcode, step.draft.flags, tuple(number[x] for x in step.inputs),
               tuple(number[y] for y in step.outputs), step.draft.fields) for step in steps]
-    return bytes(put_together(ops, tensors, n, len(ends) - n, arena, metadata)), steps
+    return (bytes(put_together(ops, tensors, n, len(ends) - n, arena, metadata)), steps,
+            list(places))
 
 
 def _planned(graph, steps, ends, unit):
@@ -75,17 +87,22 @@ def _planned(graph, steps, ends, unit):
     for step in steps:
         shapes[step.output] = step.shape
     shapes.update((name, t.shape) for name, t in graph.tensors.items() if name in shapes)
-    shapes.update((step.outputs[1], (step.draft.scratch,)) for step in steps if step.draft.scratch)
+    shapes.update((step.outputs[1], (step.scratch,)) for step in steps if step.scratch)
     names = ends + [name for name in shapes if name not in ends]
     number = {name: k for k, name in enumerate(names)}
+    parts = {step.output: step.inputs for step in steps if step.draft is None}
+    steps = [step for step in steps if step.draft is not None]
     placed = plan(
         [unit * size(shapes[name]) for name in names],
         [([number[x] for x in step.inputs], [number[y] for y in step.outputs],
           room(step.draft.opcode).IN_PLACE) for step in steps],
-        len(graph.inputs), range(len(graph.inputs), len(ends)))
+        len(graph.inputs), range(len(graph.inputs), len(ends)),
+        {number[whole]: [number[x] for x in inner] for whole, inner in parts.items()})
     steps = [steps[i] for i in placed.order]
     names = ends + [step.output for step in steps if step.output not in ends]
-    names += [step.outputs[1] for step in steps if step.draft.scratch]
+    read = {x for step in steps for x in step.inputs}
+    names += [whole for whole in parts if whole in read and whole not in ends]
+    names += [step.outputs[1] for step in steps if step.scratch]
     return steps, {name: (shapes[name], placed.offsets[number[name]])
                    for name in names}, placed.arena
 

@@ -3,6 +3,7 @@ import numpy as np
 
 from .assembly import Step, assemble, metadata
 from .graph import ConversionError
+from .ops import concat
 
 
 def float_model(graph):
@@ -13,8 +14,18 @@ def float_model(graph):
     layers, steps = _layers(graph), []
     rows = [["input" if len(graph.inputs) == 1 else t.name, t.size, 0, None, None]
             for t in graph.inputs]
+    homes = concat.homes(graph)
     for node in graph.nodes:
         layer, n = layers[node.output], graph.tensors[node.output].size
+        if layer.placed:
+            names = list(node.inputs)
+            for k, name in enumerate(names):
+                if homes[name] != (node.output, k):
+                    names[k], m = (node.output, k), graph.tensors[name].size
+                    steps.append(Step(concat.float_copy(m), (name,), names[k], []))
+                    rows.append([concat.COPY.name, m, 0, None, None])
+            steps.append(Step(None, names, node.output, [node.output]))
+            continue
         steps.append(Step(layer.float_op(n), node.inputs, node.output, [node.output]))
         rows.append([layer.name, n, layer.parameters, None, None])
     return assemble(graph, steps, metadata=metadata(graph, rows, "float32"))[0]

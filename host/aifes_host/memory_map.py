@@ -3,6 +3,7 @@ from dataclasses import dataclass
 
 from aifes.format import nbytes
 from aifes.ops import NAMES
+from aifes.quantizer.parts import parts
 
 BESIDE = 5  # ops whose names have room side by side
 
@@ -21,9 +22,15 @@ class Block:
 def blocks(plan):
     """The Blocks of a Plan; a result computed in place extends the block it overwrites."""
     n, steps = plan.n_inputs, len(plan.ops)
-    outputs = range(n, n + plan.n_outputs)
-    until = {k: i for i, op in enumerate(plan.ops) for k in op.inputs}
-    until.update({k: steps - 1 for k in outputs})
+    wholes = parts(plan)
+
+    def made(tensors):
+        """The tensors that somebody writes: parts in the place of what they make."""
+        return [part for k in tensors for part in wholes.get(k, (k,))]
+
+    reads = [made(op.inputs) for op in plan.ops]
+    until = {k: i for i, xs in enumerate(reads) for k in xs}
+    until.update({k: steps - 1 for k in made(range(n, n + plan.n_outputs))})
     found, of = [], {}
     for k in range(n):
         t = plan.tensors[k]
@@ -33,8 +40,12 @@ def blocks(plan):
     for i, op in enumerate(plan.ops):
         for k in op.outputs:
             t = plan.tensors[k]
-            same = next((of[x] for x in op.inputs if plan.tensors[x].offset == t.offset), None)
+            same = next((of[x] for x in reads[i] if plan.tensors[x].offset == t.offset
+                         and nbytes(plan.tensors[x]) == nbytes(t)), None)
             if same is None:
+                for x in reads[i]:  # parts, in place of which it lies
+                    if t.offset <= of[x].offset < t.offset + nbytes(t):
+                        of[x].last = i - 1
                 what = NAMES[op.opcode] if k == op.outputs[0] else "scratch"
                 same = Block(f"{what} {i}", t.offset, nbytes(t), i, i)
                 found.append(same)

@@ -28,7 +28,8 @@ class Placement:
 class _Block:
     """Tensors that share their bytes, from the first op that needs them to the last.
 
-    unread: an output that nothing reads: what an op works in.
+    tensors: (number, where it lies in the block). unread: an output that nothing reads: what an op
+    works in.
     """
 
     size: int
@@ -38,61 +39,104 @@ class _Block:
     unread: bool = False
 
 
-def plan(n_bytes, ops, n_inputs, outputs):
+@dataclass
+class _Net:
+    """n_bytes, n_inputs as plan() has them. ops: (tensors that it reads, that it makes, that these
+    may overwrite) of each; outputs: those that stay; whole tensors stand in neither, but their
+    parts. places: {tensor: (the outermost whole that it is a part of, or is, where it lies there)}.
+    """
+
+    n_bytes: list
+    ops: list
+    n_inputs: int
+    outputs: set
+    places: dict
+
+
+def plan(n_bytes, ops, n_inputs, outputs, parts=None):
     """The Placement of tensors of n_bytes each.
 
     ops: (inputs, outputs, in_place) of each, with numbers of tensors; an output that nothing reads
     is needed while its op runs. in_place: whether a result
     may lie where an input of the same size lies that nothing needs any more. Tensors 0 to n_inputs
     - 1 are there from the start; `outputs` stay until the end. Sizes and offsets of a multiple of 4
-    come from sizes that are.
+    come from sizes that are. parts: {tensor that no op makes: those that lie in it one after
+    another}; each is a part of one at most.
     """
-    seen = [(_live(n_bytes, ops, order, n_inputs, outputs, last), order, last)
-            for order in _orders(n_bytes, ops, n_inputs, outputs) for last in (False, True)]
-    bounds = [_bound(blocks, len(ops)) for blocks, _, _ in seen]
+    parts = parts or {}
+    net = _Net(n_bytes, [(_leaves(xs, parts), ys, xs if in_place else [])
+                         for xs, ys, in_place in ops],
+               n_inputs, set(_leaves(outputs, parts)), _places(n_bytes, parts))
+    # whether what is overwritten by a part comes to lie in the whole, too: if there are any
+    ways = itertools.product((False, True), (True, False) if parts else (True,))
+    seen = [(_live(net, order, *way), order)
+            for order, way in itertools.product(_orders(net), ways)]
+    bounds = [_bound(blocks, len(ops)) for blocks, _ in seen]
     best = None
     ranked = sorted(range(len(seen)), key=lambda k: (bounds[k], k))
     for k in ranked[:FITTED]:
         if best and best.arena <= bounds[k]:
             break
-        blocks, order, _ = seen[k]
+        blocks, order = seen[k]
         placed = _fit(blocks, bounds[k])
         arena = max(at + b.size for at, b in zip(placed, blocks))
         if best is None or arena < best.arena:
             offsets = [0] * len(n_bytes)
             for at, block in zip(placed, blocks):
-                for t in block.tensors:
-                    offsets[t] = at
+                for t, inner in block.tensors:
+                    offsets[t] = at + inner
             best = Placement(order, offsets, arena, bounds[k])
     return best
 
 
-def _orders(n_bytes, ops, n_inputs, outputs):
+def _leaves(tensors, parts):
+    """The tensors, of wholes their parts."""
+    return [leaf for t in tensors
+            for leaf in (_leaves(parts[t], parts) if t in parts else [t])]
+
+
+def _places(n_bytes, parts):
+    inner = {t for ts in parts.values() for t in ts}
+    found = {}
+
+    def place(t, whole, at):
+        found[t] = whole, at
+        for part in parts.get(t, ()):
+            place(part, whole, at)
+            at += n_bytes[part]
+
+    for whole in parts:
+        if whole not in inner:
+            place(whole, whole, 0)
+    return found
+
+
+def _orders(net):
     """The order as given, one that always takes the op which leaves least, and more of few ops."""
-    makers = {t: i for i, (_, ys, _) in enumerate(ops) for t in ys}
-    needs = [{makers[t] for t in xs if t in makers} for xs, _, _ in ops]
-    found = [list(range(len(ops)))]
-    if all(len(n) <= 1 for n in needs) and len({i for n in needs for i in n}) == len(ops) - 1:
+    makers = {t: i for i, (_, ys, _) in enumerate(net.ops) for t in ys}
+    needs = [{makers[t] for t in xs if t in makers} for xs, _, _ in net.ops]
+    found = [list(range(len(net.ops)))]
+    if all(len(n) <= 1 for n in needs) and len({i for n in needs for i in n}) == len(net.ops) - 1:
         return found  # a chain
-    found.append(_greedy(n_bytes, ops, needs, n_inputs, outputs))
+    found.append(_greedy(net, needs))
     for order in itertools.islice(_topological(needs), ORDERS):
         if order not in found:
             found.append(order)
     return found
 
 
-def _greedy(n_bytes, ops, needs, n_inputs, outputs):
+def _greedy(net, needs):
     readers = {}
-    for i, (xs, _, _) in enumerate(ops):
+    for i, (xs, _, _) in enumerate(net.ops):
         for t in xs:
             readers.setdefault(t, set()).add(i)
-    order, left = [], set(range(len(ops)))
+    order, left = [], set(range(len(net.ops)))
 
     def growth(i):
-        xs, ys, _ = ops[i]
-        freed = sum(n_bytes[t] for t in set(xs)
-                    if t not in outputs and not readers[t] & left - {i})
-        return sum(n_bytes[t] for t in ys) - freed, i
+        xs, ys, _ = net.ops[i]
+        freed = sum(net.n_bytes[t] for t in set(xs)
+                    if t not in net.outputs and not readers[t] & left - {i})
+        return sum(net.n_bytes[t] for t in ys) - freed, i
 
     while left:
         i = min((i for i in left if not needs[i] & left), key=growth)
@@ -113,32 +157,66 @@ def _topological(needs, done=()):
             yield from _topological(needs, (*done, i))
 
 
-def _live(n_bytes, ops, order, n_inputs, outputs, last_first):
-    """The _Blocks of an order. last_first: of inputs that could be overwritten the last is."""
-    end = len(ops)
-    until = {t: end for t in outputs}
+def _live(net, order, last_first, joined):
+    """The _Blocks of an order. last_first: of inputs that could be overwritten the last is; joined:
+    so is one outside of a whole by a part of it, where the part will lie."""
+    places, n_bytes, until = net.places, net.n_bytes, _until(net, order)
+    members = {}
+    for t, (whole, _) in places.items():
+        members.setdefault(whole, []).append(t)
+    where, blocks = {}, []  # where: {tensor: (its block, where it lies there)}
+
+    def put(t, step):
+        """Give t a place, from this step on; with a part all of its whole has one."""
+        if t not in where:
+            whole = places.get(t, (t, 0))[0]
+            block = _Block(n_bytes[whole], step, until.get(t, step), [], t not in until)
+            where.update([(v, (block, places[v][1])) for v in members.get(whole, ())]
+                         or [(t, (block, 0))])
+            blocks.append(block)
+
+    for t in range(net.n_inputs):
+        put(t, 0)
     for step, i in enumerate(order):
-        for t in ops[i][0]:
-            until[t] = max(until.get(t, 0), step)
-    where = {}
-    for t in range(n_inputs):
-        where[t] = _Block(n_bytes[t], 0, until.get(t, 0), [t])
-    blocks = list(where.values())
-    for step, i in enumerate(order):
-        xs, ys, in_place = ops[i]
-        free = [t for t in xs if in_place and until[t] == step]
+        _, ys, overs = net.ops[i]
+        wholes = [places[t][0] for t in overs if t in places]  # two of one may overlap
+        free = [t for t in overs if until[t] == step and (
+            t not in places or wholes.count(places[t][0]) == 1)]
         for t in ys:
-            same = [x for x in free if n_bytes[x] == n_bytes[t]]
-            if same:
-                x = same[-1] if last_first else same[0]
-                free = [v for v in free if v != x]
-                block = where[t] = where[x]
-                block.last = max(block.last, until.get(t, step))
-                block.tensors.append(t)
+            same = [x for x in free if n_bytes[x] == n_bytes[t] and (
+                t not in places or joined and where[x][0].size == n_bytes[x])]
+            if not same:
+                put(t, step)
+                continue
+            x = same[-1] if last_first else same[0]
+            free = [v for v in free if v != x]
+            old = where[x][0]
+            if t in places:  # what lies there moves into the whole
+                put(t, step)
+                block, at = where[t]
+                block.first = min(block.first, old.first)
+                where.update([(v, (block, at + inner)) for v, (b, inner) in where.items()
+                              if b is old])
+                blocks.remove(old)
             else:
-                where[t] = _Block(n_bytes[t], step, until.get(t, step), [t], t not in until)
-                blocks.append(where[t])
+                where[t] = where[x]
+                old.last = max(old.last, until.get(t, step))
+    for t, (block, at) in where.items():
+        block.tensors.append((t, at))
     return blocks
+
+
+def _until(net, order):
+    """{tensor: the last step that needs it}; what lies in one whole stays together."""
+    until = {t: len(order) for t in net.outputs}
+    for step, i in enumerate(order):
+        for t in net.ops[i][0]:
+            until[t] = max(until.get(t, 0), step)
+    last = {}
+    for t, (whole, _) in net.places.items():
+        last[whole] = max(last.get(whole, 0), until.get(t, 0))
+    until.update((t, last[whole]) for t, (whole, _) in net.places.items())
+    return until
 
 
 def _bound(blocks, steps):

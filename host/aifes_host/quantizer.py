@@ -16,6 +16,7 @@ from .assembly import metadata
 from .classes import check_single, class_numbers, classify
 from .float32 import results
 from .graph import ConversionError
+from .ops import Concat
 from .scales import element_scales, nearest
 from .simulator import Simulator, simulate
 from .walk import Walk, takes_scales
@@ -43,7 +44,8 @@ class Quantized:
 
     per_element: whether elements of inputs and outputs may have scales of their own; scales: {name
     of a tensor: (shift, zero point)}, two ints or two arrays; ops: for each op of the buffer the
-    names of the graph's tensors that it computes: its result is the last one, or an inner one.
+    names of the graph's tensors that it computes: its result is the last one, or an inner one;
+    tensors: the names of the buffer's tensors.
     x: the calibration data; warnings: sentences about them; improved: what search() or finetune()
     gained.
     """
@@ -55,6 +57,7 @@ class Quantized:
     per_element: bool
     scales: dict = field(repr=False)
     ops: list = field(repr=False)
+    tensors: list = field(repr=False)
     x: np.ndarray = field(default=None, repr=False)
     warnings: list = field(default_factory=list)
     improved: dict = field(default_factory=dict)
@@ -119,13 +122,13 @@ def build(graph, x, method="mse", per_element=False, choices=None):
         walk = Walk(graph, x, method, per_element, choices or {})
         rows = [[r.name, r.elements, r.parameters,
                  *((r.shift, r.zero_point) if isinstance(r.shift, int) else (None, None))]
-                for r in walk.reports]
-        model, steps = walk.assemble(metadata(graph, rows, f"method {method}"))
+                for r in walk.reports if r.kind != Concat.kind]
+        model, steps, tensors = walk.assemble(metadata(graph, rows, f"method {method}"))
     except ModelError as error:  # of the device package: a range or bias that does not fit
         raise ConversionError(str(error))
     used = {name: (walk.values[name].shift, walk.values[name].zero_point) for name in graph.tensors}
     return Quantized(model, walk.reports, graph, method, per_element, used,
-                     [step.layers for step in steps], x)
+                     [step.layers for step in steps], tensors, x)
 
 
 def collect(data):

@@ -10,7 +10,7 @@ from .report import matrix, write_page
 from .scales import dequantize_values
 from .simulator import Simulator
 from .sources import board_rows
-from .stages import Stage, outputs
+from .stages import Stage
 from .verdict import judge_file
 from .walk import LayerReport
 
@@ -61,9 +61,8 @@ def _fill(found, simulator, x):
     """Compute the samples: the values of each stage; returns the outputs."""
     q = simulator.quantized(x)
     values, plan = simulator.values(q), simulator.plan
-    numbers = [*range(plan.n_inputs), *(op.outputs[0] for op in plan.ops)]
-    at = 0
-    for stage, number in zip(found, numbers):
+    n, at = plan.n_inputs, 0
+    for stage, number in zip(found, _numbers(simulator)):
         layer = stage.layers[-1]
         if stage.is_input:
             stage.real = x[:, at:at + layer.elements]
@@ -73,7 +72,25 @@ def _fill(found, simulator, x):
         elif layer.shift is not None:
             stage.seen = dequantize_values(values[number], np.array(layer.shift),
                                            np.array(layer.zero_point))
-    return outputs(found).seen
+    return simulator.real(np.concatenate(
+        [values[k] for k in range(n, n + plan.n_outputs)], axis=1))
+
+
+def _numbers(simulator):
+    """Of the tensors that have a Stage: inputs, results, wholes when their parts are there."""
+    plan, wholes = simulator.plan, list(simulator.parts)
+    found = list(range(plan.n_inputs))
+
+    def join():
+        ready = [k for k in wholes if all(part in found for part in simulator.parts[k])]
+        found.extend(ready)
+        wholes[:] = [k for k in wholes if k not in ready]
+
+    join()
+    for op in plan.ops:
+        found.append(op.outputs[0])
+        join()
+    return found
 
 
 def _stages(simulator, noted):
@@ -85,12 +102,20 @@ def _stages(simulator, noted):
         rows = [["input", size(t.shape), 0, None, None] for t in simulator.inputs]
         groups = [[[NAMES[op.opcode], _elements(plan, op), _parameters(plan, op), None, None]]
                   for op in plan.ops]
-    numbers = [*range(n), *(op.outputs[0] for op in plan.ops)]
+    numbers = _numbers(simulator)
     place = {number: i for i, number in enumerate(numbers)}
+    makers = {op.outputs[0]: (op, group) for op, group in zip(plan.ops, groups)}
     found = []
-    for i, (number, group) in enumerate(zip(numbers, [[row] for row in rows[:n]] + groups)):
-        op = plan.ops[i - n] if i >= n else None
-        kind = NAMES[op.opcode] if op else "input"
+    for number in numbers:
+        if number < n:
+            kind, reads, group = "input", (), [rows[number]]
+        elif number in simulator.parts:
+            kind, reads = "concat", simulator.parts[number]
+            part = found[place[reads[0]]].layers[-1]
+            group = [["concat", size(plan.tensors[number].shape), 0, part.shift, part.zero_point]]
+        else:
+            op, group = makers[number]
+            kind, reads = NAMES[op.opcode], op.inputs
         reports = [LayerReport(str(row[0]), "activation" if k else kind, row[1], row[2], 0.0, 0.0,
                                row[3], row[4], 0.0, 0.0) for k, row in enumerate(group)]
         is_output = n <= number < n + plan.n_outputs
@@ -98,7 +123,7 @@ def _stages(simulator, noted):
             reports[-1].shift, reports[-1].zero_point = [
                 v.tolist() if isinstance(v, np.ndarray) else v
                 for v in simulator.scale(plan.tensors[number])]
-        found.append(Stage(reports, [place[k] for k in op.inputs] if op else [], is_output,
+        found.append(Stage(reports, [place[k] for k in reads], is_output,
                            plan.tensors[number].shape))
     return found
 

@@ -6,6 +6,7 @@ in ops/, one file for each op.
 import numpy as np
 from aifes import ops as device
 from aifes.format import FLOAT32, decode, size
+from aifes.quantizer.parts import parts
 
 from .ops import ROOMS
 from .scales import dequantize_values, quantize_values
@@ -17,7 +18,7 @@ def simulate(model, x):
 
 
 class Simulator:
-    """A prepared model; `plan`: the decoded buffer (aifes.format.Plan).
+    """A prepared model; `plan`: the decoded buffer (aifes.format.Plan); `parts`: of its tensors.
 
     inputs, outputs: their Tensors; n_in, n_out: elements of all of them. Of a float32 model all
     that is called int8 below is float32.
@@ -31,6 +32,7 @@ class Simulator:
         self.n_in, self.n_out = (sum(size(t.shape) for t in ends)
                                  for ends in (self.inputs, self.outputs))
         self.is_float = tensors[0].dtype == FLOAT32
+        self.parts = parts(self.plan)
         self._kernels = []
         for op in self.plan.ops:
             ours = ROOMS[device.NAMES[op.opcode]]
@@ -81,8 +83,16 @@ class Simulator:
         ends = np.cumsum([size(t.shape) for t in self.inputs])
         values = dict(enumerate(np.split(q, ends[:-1], axis=1)))
         for i, op in enumerate(self.plan.ops):
-            values[op.outputs[0]] = self.step(i, *[values[k] for k in op.inputs])
+            values[op.outputs[0]] = self.step(i, *[self._taken(k, values) for k in op.inputs])
+        for k in range(self.plan.n_inputs, self.plan.n_inputs + len(self.outputs)):
+            self._taken(k, values)
         return values
+
+    def _taken(self, k, values):
+        """Tensor k, which may be made of parts."""
+        if k not in values:
+            values[k] = np.concatenate([values[j] for j in self.parts[k]], axis=1)
+        return values[k]
 
     def results(self, q):
         """The int8 result of every op for int8 [samples, inputs]."""

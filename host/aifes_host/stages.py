@@ -70,10 +70,21 @@ def stages(result, x):
         found.append(Stage([reports[t.name]], shape=t.shape, real=real[t.name], seen=seen,
                            loss=_loss(graph, x, {t.name: seen}, wanted)))
     values = simulator.values(simulator.quantized(x))
-    made = {t.name: k for k, t in enumerate(graph.inputs)}  # numbers of tensors
-    made.update((names[-1], op.outputs[0]) for op, names in zip(simulator.plan.ops, result.ops)
-                if names)
-    named = {k: name for name, k in made.items()}
+    named = result.tensors
+    joins = [node for node in graph.nodes if node.layer.placed]
+
+    def join():
+        """The Stages of concatenations whose parts are there."""
+        for node in [n for n in joins if all(x in place for x in n.inputs)]:
+            joins.remove(node)
+            name, parts = node.output, [found[place[x]] for x in node.inputs]
+            place[name] = len(found)
+            seen = np.concatenate([part.seen for part in parts], axis=1)
+            found.append(Stage([reports[name]], [place[x] for x in node.inputs],
+                               name in graph.outputs, real[name], seen,
+                               _loss(graph, x, {name: seen}, wanted)))
+
+    join()
     alone = {}  # results inside of layers, computed from float inputs
     for i, (op, names) in enumerate(zip(simulator.plan.ops, result.ops)):
         q = simulator.step(i, *[alone[k] if k in alone else _quantized(
@@ -89,6 +100,7 @@ def stages(result, x):
             simulator.plan.tensors[op.outputs[0]].shape, real[name],
             _real(values[op.outputs[0]], result, name),
             _loss(graph, x, {name: _real(q, result, name)}, wanted)))
+        join()
     return found
 
 

@@ -3,12 +3,14 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from aifes.layers import q7
+from aifes.layers.map import fuse_map
 from aifes.quantizer import scales
 
 from .assembly import Step, alone, assemble
 from .float32 import results
 from .graph import ConversionError
-from .scales import dequantize_values, element_scales, quantize_values
+from .ops import concat, tables
+from .scales import best_scale, dequantize_values, element_scales, quantize_values
 from .simulator import Simulator
 
 
@@ -59,7 +61,7 @@ class Walk:
 
     exact: rounding to nearest, not AIfES's rule; per_element: a scale for each element of inputs
     and outputs that can have one. real: {tensor: float32 results}; values: {tensor: Value}, of
-    what was quantized so far. steps, reports: what comes of it.
+    what was quantized so far. steps, reports: what comes of it. homes: concat.homes().
     """
 
     def __init__(self, graph, x, method, per_element, choices):
@@ -67,6 +69,7 @@ class Walk:
         self.exact, self.per_element = method != "aifes", per_element
         self.real = {**results(graph, x), **graph.split(x)}
         self.values, self.steps, self.reports = {}, [], []
+        self.homes, self._common = concat.homes(graph), {}
         for tensor in graph.inputs:
             self._input(tensor)
         for node in graph.nodes:
@@ -77,7 +80,9 @@ class Walk:
 
     def _input(self, tensor):
         x = self.real[tensor.name]
-        if self.per_element and self.takes_scales(tensor.name):
+        if self.shared(tensor.name):
+            scale = self.shared(tensor.name)
+        elif self.per_element and self.takes_scales(tensor.name):
             scale = element_scales(x, scales.MARGIN)
         else:
             following = self.behind(tensor.name)  # what a clamp cuts needs no range
@@ -100,6 +105,37 @@ class Walk:
             return readers[0].layer
         return None
 
+    def scale(self, node):
+        """(shift, zero point) for a Node's results: the one that loses least of them, or that they
+        share with others."""
+        return self.shared(node.output) or best_scale(
+            self.real[node.output], self.behind(node.output), self.choice(node).finer)
+
+    def shared(self, name):
+        """(shift, zero point) of the concatenation of which a tensor is a part, at once or by
+        layers that keep the scale; None if it is of none."""
+        whole = self._whole(name)
+        if whole and whole not in self._common:
+            real = self.real[whole]
+            if any(self._whole(t.name) == whole for t in self.graph.inputs):
+                found = self.range(real.min(), real.max(), scales.MARGIN)
+            else:
+                found = best_scale(real, self.behind(whole),
+                                   self.choice(self.graph.maker(whole)).finer)
+            self._common[whole] = found
+        return self._common.get(whole)
+
+    def _whole(self, name):
+        whole = name if self.graph.maker(name) and self.graph.maker(name).layer.placed else None
+        while True:
+            readers = self.graph.readers(name)
+            if name in self.homes:
+                name = whole = self.homes[name][0]
+            elif len(readers) == 1 and name not in self.graph.outputs and readers[0].layer.keeps:
+                name = readers[0].output
+            else:
+                return whole
+
     def takes_scales(self, name):
         """Whether each element of an input or output may have a scale of its own."""
         return takes_scales(self.graph, name)
@@ -116,6 +152,12 @@ class Walk:
         """
         self.steps.append(Step(draft, inputs or node.inputs, output or node.output, []))
         self._made(node, self.steps[-1], Value(shift, zero_point), behind)
+
+    def place(self, node, names, shift, zero_point):
+        """The tensors of these names are parts of a Node's result, whose scale they have."""
+        self.steps.append(Step(None, names, node.output, []))
+        q = np.concatenate([self.values[name].q for name in names], axis=1)
+        self._finish(node, Value(shift, zero_point, q), None)
 
     def fuse(self, node, change, shift, zero_point):
         """Compute a Node by what change(drafts) makes of the op before, or by an op of its own.
@@ -139,14 +181,40 @@ class Walk:
         self._made(node, step, Value(shift, zero_point), None)
 
     def _made(self, node, step, value, behind):
+        if step.output == node.output:
+            scale = value.shift, value.zero_point
+            wanted = self.shared(node.output) if node.output in self.homes else scale
+            if wanted != scale:
+                step, value = self._rescaled(step, scale, wanted), Value(*wanted)
+            step.layers.append(node.output)
+        self._compute(step, value)
+        if step.output == node.output:
+            self._finish(node, value, behind)
+
+    def _compute(self, step, value):
         x = [self.values[name].q for name in step.inputs]
         value.q = Simulator(alone(step, x)).run(np.concatenate(x, axis=1))
         self.values[step.output] = value
-        if step.output == node.output:
-            layer = node.layer
-            step.layers.append(node.output)
-            self._report(layer.name, layer.kind, layer.parameters, value, self.real[node.output],
-                         behind)
+
+    def _rescaled(self, step, scale, wanted):
+        """The Step that makes what `step` makes in another scale: itself, or one behind it."""
+        k = next(k for k, other in enumerate(self.steps) if other is step)
+        drafts = [step.draft]
+        fuse_map(drafts, step.draft.n_out, tables.exact_table(concat.COPY, scale, wanted))
+        if len(drafts) == 1:
+            self.steps[k] = replace(step, draft=drafts[0])
+            return self.steps[k]
+        name = step.output, "own scale"  # no tensor of the graph is called so
+        self.steps[k] = replace(step, output=name, layers=[])
+        self._compute(self.steps[k], Value(*scale))
+        self.steps.append(Step(drafts[1], (name,), step.output, step.layers))
+        return self.steps[-1]
+
+    def _finish(self, node, value, behind):
+        layer = node.layer
+        self.values[node.output] = value
+        self._report(layer.name, layer.kind, layer.parameters, value, self.real[node.output],
+                     behind)
 
     def _report(self, name, kind, parameters, value, real, behind):
         behind = behind or (lambda values: values)
@@ -172,6 +240,7 @@ class Walk:
 
 def takes_scales(graph, name):
     """Whether each element of an input or output may have a scale of its own."""
-    if name in graph.outputs:
-        return graph.maker(name).layer.by_element and not graph.readers(name)
-    return all(node.layer.by_element for node in graph.readers(name))
+    maker, readers = graph.maker(name), graph.readers(name)
+    if maker is None:
+        return all(node.layer.by_element for node in readers)
+    return name in graph.outputs and maker.layer.by_element and not readers

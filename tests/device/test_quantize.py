@@ -84,4 +84,4 @@ def test_networks_with_branches():
         model = memory = None
         gc.collect()
         n += 1
-    assert n == 4, n
+    assert n == 5, n

@@ -69,7 +69,7 @@ def read(buf, plan):
         at += 4 * head[at + 3]
         x, y = [tensors[k] for k in op.inputs], [tensors[k] for k in op.outputs]
         for k in op.inputs:
-            look.check(k in live, "tensor, nobody wrote it")
+            look.check(_is_there(tensors, k, live, written), "tensor, nobody wrote it")
         for t in y:
             for s in x:
                 look.check(not _overlap(s, t) or room(op.opcode).IN_PLACE
@@ -77,12 +77,12 @@ def read(buf, plan):
                            "arena, results overlap inputs")
         room(op.opcode).check(look, op, x, y)
         for k in op.outputs:
-            look.check(k not in written, "tensor, it is written twice")
+            look.check(k not in written and ~k not in written, "tensor, it is written twice")
             _write(tensors, k, live, written)
         ops.append(op)
     check(at == end, "records")
     for k in range(plan.n_inputs, plan.n_inputs + plan.n_outputs):
-        check(k in live, "output, nobody wrote it")
+        check(_is_there(tensors, k, live, written), "output, nobody wrote it")
     return Plan(*(plan[:7] + (ops,)))
 
 
@@ -107,6 +107,20 @@ def _op(look, head, at, n_tensors):
 
 def _overlap(a, b):
     return a.offset < b.offset + nbytes(b) and b.offset < a.offset + nbytes(a)
+
+
+def _is_there(tensors, k, live, written):
+    """Whether tensor k was written, or no op writes it but others lie in it one after another: then
+    ~k is `written`."""
+    if k in live or k in written:
+        return k in live
+    at, end = tensors[k].offset, tensors[k].offset + nbytes(tensors[k])
+    starts, n = {tensors[j].offset: j for j in live}, 0
+    while at < end and at in starts:
+        at += nbytes(tensors[starts[at]])
+        n += 1
+    written.add(~k)
+    return at == end and n > 1
 
 
 def _write(tensors, k, live, written):

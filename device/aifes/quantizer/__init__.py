@@ -11,6 +11,7 @@ How an op is quantized is in a file of its name here, imported when a network ha
     most(work, i)               bytes that its constants take at most, if any; i: of the float32
                                 model's op
     buffer(work, i)             bytes of work.buffers[i], which it may use, if any
+    keeps(work, op)             whether its result has the scale of its input, if that may be
     quantize(work, i)           calls work.put() or work.fuse(); work: a work.Work
 """
 import sys

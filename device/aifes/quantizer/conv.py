@@ -25,6 +25,22 @@ def buffer(work, i):
     return n * n_out
 
 
+def keeps(work, op):
+    """Whether each result is one element of the input, or 0: padding, or upsampling."""
+    f = op.fields
+    n_out = work.plan.tensors[op.outputs[0]].shape[2]
+    if scratch(op, [work.plan.tensors[op.inputs[0]]]) != f.kernel_rows * f.kernel_columns or (
+            f.groups, f.kernel_rows, f.kernel_columns) != (n_out, f.spread_rows, f.spread_columns):
+        return False
+    n = f.kernel_rows * f.kernel_columns * n_out
+    return _floats(work, f.weights, n) == array("f", [1] * n) and _floats(
+        work, f.bias, n_out) == array("f", [0] * n_out)
+
+
+def _floats(work, at, n):
+    return array("f", bytes(work.buf[at:at + 4 * n]))
+
+
 def _ends(work, i):
     op = work.plan.ops[i]
     return [work.plan.tensors[k[0]].shape for k in (op.inputs, op.outputs)]
@@ -47,7 +63,7 @@ def quantize(work, i):
     in_shift, in_zero = scale = work.scales[op.inputs[0]]
     correct = data.count >= scales.FEW
     seen = Seen(data, i, work.model(op.inputs[0]) if correct else None, scale, correct)
-    shift, zero = seen.best_scale(*work.behind(op.outputs[0]))
+    shift, zero = scale if keeps(work, op) else work.scale(op.outputs[0], seen)
     w_shifts = [scales.weight_shift(_weights(work, f, j, n)) for j in range(n_out)]
     biases = struct.unpack_from("<%df" % n_out, work.buf, f.bias)
     shift, w_shifts = scales.fit(w_shifts, biases, in_shift, shift)
@@ -80,8 +96,7 @@ def quantize(work, i):
 
 def _weights(work, f, j, n):
     """array('f') of the weights of output j."""
-    at = f.weights + 4 * j * n
-    return array("f", bytes(work.buf[at:at + 4 * n]))
+    return _floats(work, f.weights + 4 * j * n, n)
 
 
 def _of_windows(sums, f, x, y):

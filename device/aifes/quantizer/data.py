@@ -162,12 +162,15 @@ class Seen:
     model: the Q7 network up to the op's input, None if that is the network's; scale: of this
     input. pages: [counts, what the bins should give] of PAGE bins each, from low_bin on
     (scales.py); None if empty. If sums are wanted: real, of each result, scales.MEAN_BITS behind
-    the point of `first`; inputs, of each Q7 input less its zero point.
+    the point of `first`; inputs, of each Q7 input less its zero point. y, parts: of a tensor that
+    is whole after op i, and its parts.
     """
 
-    def __init__(self, data, i, model, scale, sums):
-        t, y = data.plan.ops[i].inputs[0], data.plan.ops[i].outputs[0]
-        low, high = min(data.low[y]), max(data.high[y])
+    def __init__(self, data, i, model, scale, sums, y=None, parts=()):
+        t = data.plan.ops[i].inputs[0]
+        y = data.plan.ops[i].outputs[0] if y is None else y
+        parts = parts or (y,)
+        low, high = min([min(data.low[k]) for k in parts]), max([max(data.high[k]) for k in parts])
         self.first, self.centred = q7.params(low, high, min_shift=-32)
         bits = self.first + scales.UNIT - scales.BIN
         self.low_bin, self.high_bin = _floor(low, bits), _floor(high, bits)
@@ -182,7 +185,8 @@ class Seen:
                 v = q[k] if model else q7.saturate(q7.fixed(x[k], shifts[k]) + zeros[k])
                 self.inputs[k] += v - zeros[k]
             j = 0
-            for v in data.results(i + 1):
+            data.results(i + 1)
+            for v in data.value(y):
                 at = _floor(v, bits) - self.low_bin
                 if not self.pages[at // PAGE]:
                     self.pages[at // PAGE] = data.page(at // PAGE)

@@ -44,7 +44,7 @@ def quantize(work, i):
         own = work.per_element and work.is_end(y)
         if correct or not own:
             seen = Seen(data, i, work.model(t) if correct else None, scale, correct)
-        shift, zero = data.element_scales(y) if own else seen.best_scale(*work.behind(y))
+        shift, zero = data.element_scales(y) if own else work.scale(y, seen)
         w_shifts = [scales.weight_shift(_weights(work, op, j, n_in, n_out, row_shifts))
                     for j in range(n_out)]
     else:

@@ -21,6 +21,10 @@ def most(work, i):
     return 256 + 4
 
 
+def keeps(work, op):
+    return FUNCTIONS[op.flags] == "relu"
+
+
 def function(work, op):
     """(kind, alpha) of an op of the float32 model."""
     at = op.fields.table
@@ -33,17 +37,17 @@ def quantize(work, i):
     shift, zero = work.scales[t]
     n = size(work.plan.tensors[t].shape)
     kind, alpha = function(work, op)
-    out = activations.OUT_SCALE.get(kind, (shift, zero))
     if kind == "relu":
-        work.fuse(i, lambda drafts: fuse_clamp(drafts, n, zero, 127), out)
+        work.fuse(i, lambda drafts: fuse_clamp(drafts, n, zero, 127), (shift, zero))
         return
+    out = activations.OUT_SCALE.get(kind)
     if work.exact:
-        if kind not in activations.OUT_SCALE:
-            out = _scale(work, t, n, kind, alpha)
+        out = work.shared(op.outputs[0]) or out or _scale(work, t, n, kind, alpha)
         table = activations.exact_table(kind, alpha, shift, zero, *out)
     else:
         a_shift, a_zero = q7.params(-abs(alpha), abs(alpha))
         scalar = q7.quantize(alpha, a_shift, a_zero), a_shift, a_zero
+        out = out or (shift, zero)
         table = activations.aifes_table(kind, scalar, shift, zero)
     work.fuse(i, lambda drafts: fuse_map(drafts, n, table), out)
 

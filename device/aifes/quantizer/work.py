@@ -11,7 +11,8 @@ from ..layers.assemble import assemble
 from ..model import Model, size
 from ..ops import NAMES, room
 from . import scales
-from .data import Data
+from .data import Data, Seen
+from .parts import parts
 
 MAP = NAMES.index("map")
 
@@ -22,6 +23,7 @@ class Work:
     exact: rounding to nearest, not AIfES's rule. plan, buf: of the float32 model. per_element:
     inputs and outputs get a scale for each element. scales: (shift, zero point) of the tensors so
     far, by number; buffers: what each op asked for; data: the samples; found_dense: for AIfES.
+    wholes: {tensor: those that lie in it}, parts.py; homes: {part: the largest whole}.
     """
 
     def __init__(self, net, method):
@@ -31,6 +33,14 @@ class Work:
         self.plan = decode(net._buf)
         self._net = net
         self.rooms = [room(op.opcode, "aifes.quantizer.") for op in self.plan.ops]
+        self.wholes, self.homes = parts(self.plan), {}
+        for whole, inner in self.wholes.items():
+            for t in inner:
+                home = self.homes.get(t, whole)
+                self.homes[t] = whole if len(inner) >= len(self.wholes[home]) else home
+        for whole, inner in self.wholes.items():
+            if self.homes[inner[0]] != whole:
+                self.homes[whole] = self.homes[inner[0]]
 
     def size(self):
         """Bytes that the .aifes buffer of the Q7 network takes at most."""
@@ -40,6 +50,8 @@ class Work:
         total += len(self._metadata([(-32, -32768)] * (plan.n_inputs + len(plan.ops))))
         for t in plan.tensors[:plan.n_inputs + plan.n_outputs]:
             total += 3 * size(t.shape) + 3
+        # a part may take a table of its own, by an op of its own
+        total += len(self.homes) * (256 + 4 + 28 + 12)
         return total + sum(self.asked("most"))
 
     def asked(self, what):
@@ -53,7 +65,8 @@ class Work:
         # the largest pieces first, while the heap is in one piece
         self.buffers = [bytearray(n) for n in self.asked("buffer")]
         self.data = Data(self._net, self.plan, samples, report, [
-            op.outputs[0] for op, r in zip(self.plan.ops, self.rooms) if r.RANGE])
+            op.outputs[0] for op, r in zip(self.plan.ops, self.rooms)
+            if r.RANGE or op.outputs[0] in self.homes])
         found = self._build(False)
         if self._may_differ() and self._is_worth():
             before = self._loss(found)
@@ -72,13 +85,49 @@ class Work:
     def behind(self, t):
         """(kind, alpha) of the activation that is all that reads tensor t, else (None, 0)."""
         readers = self._readers(t)
-        if len(readers) == 1 and readers[0].opcode == MAP and not self._is_output(t):
+        if len(readers) == 1 and readers[0].opcode == MAP and not self._is_output(t) \
+                and t not in self.homes:
             return room(MAP, "aifes.quantizer.").function(self, readers[0])
         return None, 0
 
+    def scale(self, y, seen):
+        """(shift, zero point) of tensor y: the one that loses least of what was seen, or that it
+        shares with others."""
+        return self.shared(y) or seen.best_scale(*self.behind(y))
+
+    def shared(self, t):
+        """(shift, zero point) of the whole of which t is a part, at once or by ops that keep the
+        scale; None if it is of none."""
+        whole = self._whole(t)
+        if whole is not None and whole not in self._common:
+            data, inner = self.data, self.wholes[whole]
+            if [1 for k in range(self.plan.n_inputs) if self._whole(k) == whole]:
+                self._common[whole] = self.range(min([min(data.low[k]) for k in inner]), max(
+                    [max(data.high[k]) for k in inner]), scales.MARGIN)
+            else:
+                last = max([i for i, op in enumerate(self.plan.ops) if op.outputs[0] in inner])
+                self._common[whole] = Seen(data, last, None, None, False, whole, inner
+                                           ).best_scale(*self.behind(whole))
+        return self._common.get(whole)
+
+    def _whole(self, t):
+        whole = t if t in self.wholes else None
+        while True:
+            readers = self._readers(t)
+            if t in self.homes:
+                t = whole = self.homes[t]
+            elif len(readers) == 1 and not self._is_output(t) and self._keeps(readers[0]):
+                t = readers[0].outputs[0]
+            else:
+                return whole
+
+    def _keeps(self, op):
+        ours = room(op.opcode, "aifes.quantizer.")
+        return hasattr(ours, "keeps") and ours.keeps(self, op)
+
     def is_end(self, t):
         """Whether tensor t is an output, and nothing else."""
-        return self._is_output(t) and not self._readers(t)
+        return self._is_output(t) and not self._readers(t) and t not in self.homes
 
     def clamps(self, op):
         """Whether a clamp in place of op can be part of the op before it."""
@@ -97,7 +146,26 @@ class Work:
         """The Draft that computes op i, and the (shift, zero point) of its result."""
         op = self.plan.ops[i]
         self._ops.append([draft, op.inputs, op.outputs])
-        self.scales[op.outputs[0]] = scale
+        self._made(self._ops[-1], scale)
+
+    def _made(self, made, scale):
+        """Note the scale of what an op of _ops makes; of a part it becomes that of the whole."""
+        draft, _, ys = made
+        y = ys[0]
+        self.scales[y] = scale
+        wanted = self.shared(y) if y in self.homes and self.exact else scale
+        if wanted == scale:
+            return
+        from ..layers.activations import exact_table
+        from ..layers.map import fuse_map
+
+        drafts = [draft]
+        fuse_map(drafts, draft.n_out, exact_table("leaky_relu", 1, scale[0], scale[1], *wanted))
+        made[0] = drafts[0]
+        if len(drafts) > 1:  # in place, from a tensor of its own
+            made[2] = (-1 - y,) + ys[1:]
+            self._ops.append([drafts[1], (-1 - y,), (y,)])
+        self.scales[y] = wanted
 
     def fuse(self, i, change, scale):
         """change(drafts) puts op i into the last Draft of a list, or adds one behind it."""
@@ -110,7 +178,7 @@ class Work:
         change(drafts)
         if len(drafts) == 1 and before:
             before[0][0], before[0][2] = drafts[0], (y,) + before[0][2][1:]
-            self.scales[y] = scale
+            self._made(before[0], scale)
         else:
             self.put(i, drafts[-1], scale)
 
@@ -123,17 +191,23 @@ class Work:
         layer."""
         data, plan = self.data, self.plan
         self.per_element = per_element
-        self._ops, self.scales, self.found_dense = [], {}, []
+        self._ops, self.scales, self.found_dense, self._common = [], {}, [], {}
         for t in range(plan.n_inputs):
-            self.scales[t] = (data.element_scales(t, scales.MARGIN) if per_element
+            self.scales[t] = self.shared(t) or (data.element_scales(t, scales.MARGIN) if per_element
                               else self.range(min(data.low[t]), max(data.high[t]), scales.MARGIN))
         for i in range(len(plan.ops)):
             gc.collect()
             data.stage = f"layer {i + 1} of {len(plan.ops)}"
+            for t in plan.ops[i].inputs:
+                if t in self.wholes:
+                    self.scales[t] = self.shared(t)
             self.rooms[i].quantize(self, i)
         found = [self.scales[t] for t in range(plan.n_inputs)]
         found += [self.scales[op.outputs[0]] for op in plan.ops]
         outputs = range(plan.n_inputs, plan.n_inputs + plan.n_outputs)
+        for t in outputs:
+            if t in self.wholes:
+                self.scales[t] = self.shared(t)
         return Model(self._assembled(outputs, self._metadata(found)))
 
     def _assemble(self, outputs):
@@ -144,14 +218,17 @@ class Work:
         plan, n = self.plan, self.plan.n_inputs
         order = list(range(n)) + list(outputs)
         order += [y for _, _, ys in self._ops for y in ys if y not in outputs]
+        order += [t for t in self.wholes if t not in outputs and [
+            1 for _, xs, _ in self._ops if t in xs]]
         tensors = []
         for t in order:
             shift, zero = self.scales.get(t, (0, 0))  # none of scratch
             own = None if isinstance(shift, int) else (shift, zero)
             end = t < n or t in outputs
+            place = plan.tensors[t if t >= 0 else -1 - t]
             tensors.append(Tensor(
                 INT8, 0 if own or not end else shift, 0 if own or not end else zero,
-                plan.tensors[t].offset // 4, own, plan.tensors[t].shape))
+                place.offset // 4, own, place.shape))
         number = {t: k for k, t in enumerate(order)}
         ops = [Op(draft.opcode, draft.flags, tuple([number[t] for t in x]),
                   tuple([number[t] for t in y]), draft.fields) for draft, x, y in self._ops]
@@ -160,8 +237,9 @@ class Work:
     def _may_differ(self):
         """Whether inputs, and outputs, may have a scale for each element."""
         readers = [op for t in range(self.plan.n_inputs) for op in self._readers(t)]
-        return self.exact and all([room(op.opcode, "aifes.quantizer.").BY_ELEMENT
-                                   for op in readers])
+        parts = [t for t in range(self.plan.n_inputs) if t in self.homes]
+        return self.exact and not parts and all([
+            room(op.opcode, "aifes.quantizer.").BY_ELEMENT for op in readers])
 
     def _is_worth(self):
         """Whether scales for each input and each output may be better: they are compared then."""

@@ -58,6 +58,7 @@ def prefixes(model):
         result = plan.ops[k - 1].outputs[0]
         order = [*range(plan.n_inputs), result]
         order += [t for op in plan.ops[:k] for t in op.outputs if t != result]
+        order += sorted({t for op in plan.ops[:k] for t in op.inputs}.difference(order))  # wholes
         tensors = b"".join(_without_scales(head, t, t < plan.n_inputs) for t in order)
         ops = b"".join(_renumbered(r, order) for r in records[:k])
         header = list(struct.unpack_from(HEADER, head))

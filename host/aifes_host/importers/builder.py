@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass, field
 
 from ..graph import ConversionError, Graph, Node, Tensor, unique
+from . import order
 from .folding import Folding, Step
 from .value import Source, Value
 
@@ -48,8 +49,8 @@ class Builder:
     def graph(self, outputs, name, labels=()):
         """The Graph of some values; outputs: {the name that the user knows: Value}."""
         for key, value in outputs.items():
-            value.check_padding("the last step")
             if value.places is not None:
+                order.refuse_joined(value.step, f"the output {key!r}")
                 raise ConversionError(
                     f"the output {key!r} has the shape {value.shape} with its channels first, the "
                     "board has them last: let the network end by moving them there, as "

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..graph import ConversionError
 from ..ops import Conv, Dense
-from .order import FIXED
+from .order import PIXELS
 
 MOST = 1 << 24  # numbers in all the constants of a network: far more than any board holds
 
@@ -134,8 +134,10 @@ class Folding:
             return Result(self._add(folded, [x.made], math.prod(step.image), step.image))
         if layer.kind == "add":
             return self._sum(step)
+        if layer.kind == "concat":
+            return self._joined(step)
         x = self._settled(inputs[0], layer.name)
-        if layer.kind in FIXED:
+        if layer.kind in PIXELS:
             return Result(self._add(layer, [x], math.prod(step.image), step.image))
         return Result(self._add(layer, [x], x.size, x.image))
 
@@ -151,6 +153,21 @@ class Folding:
         if a.slope is None and b.slope is None:
             return Result(made)
         return Result(made, np.asarray(a.line[0]), np.add(a.line[1], b.line[1]))
+
+    def _joined(self, step):
+        """Of vectors, what each is scaled by goes through to what reads them all."""
+        layer, parts = step.layer, [self._into_dense(s) for s in step.inputs]
+        if step.image is not None or None in [p.made.size for p in parts]:
+            parts = [Result(self._settled(s, layer.name)) for s in step.inputs]
+        sizes = [p.made.size for p in parts]
+        layer.image = step.image
+        made = self._add(layer, [p.made for p in parts],
+                         None if None in sizes else sum(sizes), step.image)
+        if all(p.slope is None for p in parts):
+            return Result(made)
+        return Result(made, *(np.concatenate([
+            np.broadcast_to(value, n) for value, n in zip(values, sizes)])
+            for values in zip(*(p.line for p in parts))))
 
     def _add(self, layer, inputs, size, image):
         self.made.append(Made(layer, inputs, size, image))

@@ -88,8 +88,16 @@ class Images:
         return self.pool(kernel, kernel, [(0, 0)] * self.rank, average)
 
     def pad(self, padding):
-        """Zeros around, for a convolution."""
+        """Zeros around."""
         return self._back(self.x.pad(self._sides(padding), self.name))
+
+    def upsampled(self, factors):
+        """Each pixel several times, in each dimension."""
+        for v in factors:
+            if not 1 <= v <= 255:
+                raise ConversionError(f"layer {self.name!r} makes {v} pixels of one: up to 255 "
+                                      "are possible")
+        return self._back(self.x.upsampled(self._pair(factors), self.name))
 
     def same(self, kernel, stride, dilation=(1, 1)):
         """The padding with which a result has the size of the image, divided by the stride."""

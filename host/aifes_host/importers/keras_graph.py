@@ -3,7 +3,7 @@ from dataclasses import dataclass, field
 
 from ..graph import ConversionError
 from .builder import Builder
-from .keras_layers import LAYERS, Layer, input_shape, is_sum
+from .keras_layers import JOINING, LAYERS, Layer, input_shape, is_sum
 from .nodes import MOST_NODES
 
 MODELS = ("Sequential", "Functional", "Model")
@@ -128,9 +128,9 @@ class Walk:
         if is_sum(layer):
             x, y = read
             return [x.affine(1, y, name) if isinstance(y, float) else x.plus(y, name)]
-        if len(read) != 1 and kind != "Add":
+        if len(read) != 1 and kind not in JOINING:
             raise ConversionError(f"layer {name!r} ({kind}) takes {len(read)} inputs: of layers "
-                                  "that do, only Add can be converted")
+                                  f"that do, only {' and '.join(JOINING)} can be converted")
         shape = input_shape(known.config)
         if read[0].shape is None and shape is not None:
             read[0].tell(shape)

@@ -135,6 +135,16 @@ def zero_padding(layer, x):
     return images.pad(pairs)
 
 
+def upsampling(layer, x):
+    layer.take()
+    images = _images(layer, x)
+    way = layer.config.get("interpolation", "nearest")
+    if way != "nearest":
+        raise ConversionError(f"layer {layer.name!r} upsamples with interpolation {way!r}: use "
+                              "interpolation='nearest'")
+    return images.upsampled(images.numbers(layer.config.get("size", 2), "size"))
+
+
 def channels_last(layer, x):
     """x for a layer that Keras gives values with their channels last, whatever it gets."""
     if _first(layer) and x.shape is not None and len(x.shape) > 1:
@@ -145,5 +155,6 @@ def channels_last(layer, x):
 LAYERS = {name + end: make for end in ("1D", "2D") for name, make in (
     ("Conv", conv), ("DepthwiseConv", depthwise_conv), ("SeparableConv", separable_conv),
     ("MaxPooling", pool), ("AveragePooling", pool), ("GlobalMaxPooling", global_pool),
-    ("GlobalAveragePooling", global_pool), ("ZeroPadding", zero_padding))}
+    ("GlobalAveragePooling", global_pool), ("ZeroPadding", zero_padding),
+    ("UpSampling", upsampling))}
 LAYERS.update({"Conv1DTranspose": transposed_conv, "Conv2DTranspose": transposed_conv})

@@ -147,6 +147,11 @@ def _add(layer, x, *others):
     return x
 
 
+def _concatenate(layer, x, *others):
+    layer.take()
+    return x.concat(others, layer.config.get("axis", -1), layer.name)
+
+
 def _activation(layer, x):
     layer.take()
     return _function(layer.config.get("activation"), layer, x)
@@ -298,11 +303,13 @@ def _function(activation, layer, x, inside=False):
     return x.activation(kind, f"{layer.name}/{name}" if inside else layer.name, *parameters)
 
 
+JOINING = ("Add", "Concatenate")  # take several inputs
 LAYERS = {
     "InputLayer": _nothing, "Dense": _dense, "Activation": _activation, "ReLU": _relu,
     "LeakyReLU": _leaky_relu, "PReLU": _prelu, "ELU": _elu, "Softmax": _softmax,
     "Flatten": _flatten, "Reshape": _reshape, "Rescaling": _rescaling,
     "Normalization": _normalization, "BatchNormalization": _batch_normalization, "Add": _add,
+    "Concatenate": _concatenate,
     **{name: _with_activation(make) for name, make in keras_images.LAYERS.items()},
     **dict.fromkeys(("Identity", "ActivityRegularization", "Dropout", "AlphaDropout",
                      "GaussianDropout", "GaussianNoise", "SpatialDropout1D", "SpatialDropout2D",

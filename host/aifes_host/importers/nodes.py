@@ -13,6 +13,7 @@ from .order import in_turns
 LONGEST = 12  # operations by which exporters write one activation
 MOST_NODES = 2000  # that a network needs
 MOST_IN_A_ROW = 64  # operations on each element between two others
+JOINING = ("Concat", "cat", "concat", "concatenate")  # ONNX's, PyTorch's
 SELECTING = ("Gather", "Slice")  # ONNX's, which may take the other sizes out of a shape
 
 
@@ -197,7 +198,9 @@ class _Flow:
                 self.waiting[node.name] = (len(self.waiting), replace(node, args=numbers),
                                            *roots)
                 return
-        if len(flowing) > 1:
+        if node.op in JOINING:
+            made = self._joined(node, constants)
+        elif len(flowing) > 1:
             made = self._sum(node)
         else:
             known = replace(node, args=_resolved(node.args, constants, self),
@@ -215,10 +218,19 @@ class _Flow:
             raise unknown(node, self.allowed)
         return made
 
+    def _joined(self, node, constants):
+        names = _refs(node.args)
+        if any(name in constants for name in names):
+            raise ConversionError(f"layer {node.layer!r} ({node.called}) joins values with "
+                                  "constants: leave the constants to the layer that reads them")
+        x, *others = (self.make(name) for name in names)
+        return x.concat(others, node.options.get("axis", node.options.get("dim", 0)), node.layer)
+
     def _sum(self, node):
         if node.op != "add" or not all(isinstance(a, Ref) for a in node.args):
             raise ConversionError(f"layer {node.layer!r} ({node.called}) combines several values "
-                                  "of the network: only a sum of two can be converted")
+                                  "of the network: only a sum of two and a concatenation can be "
+                                  "converted")
         a, b = (self.make(a) for a in node.args)
         return a.plus(b, node.layer)
 

@@ -17,10 +17,10 @@ from .value import Value
 TAKEN = (*onnx_images.OPERATORS, "Gemm", "MatMul", "Add", "Sub", "Mul", "Div", "Neg",
          "BatchNormalization", "Relu", "LeakyRelu", "PRelu", "Elu", "Celu", "Selu", "Gelu",
          "Swish", "Mish", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Softsign", "Softplus",
-         "Softmax", "LogSoftmax", "Clip", "Min", "Max", "Sum", "Flatten", "Reshape", "Squeeze",
-         "Unsqueeze", "Identity", "Dropout", "Cast", "Scaler", "Normalizer", "LinearClassifier",
-         "LinearRegressor", "ZipMap")
-ALLOWED = (*TAKEN, "each with constants, Add and Sum with others too")
+         "Softmax", "LogSoftmax", "Clip", "Min", "Max", "Sum", "Concat", "Flatten", "Reshape",
+         "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast", "Scaler", "Normalizer",
+         "LinearClassifier", "LinearRegressor", "ZipMap")
+ALLOWED = (*TAKEN, "each with constants, Add, Sum and Concat with others too")
 
 # ONNX's operator: that of elementwise.py, and after its inputs the attributes, (name, default)
 ELEMENTWISE = {

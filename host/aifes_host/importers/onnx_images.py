@@ -129,12 +129,52 @@ def _pad(x, node):
             np.any(value) or len(pads) != 2 * len(axes) or any(
                 any(ends.get(k, (0, 0))) for k in outside):
         raise ConversionError(f"layer {node.layer!r} (Pad) pads otherwise than with zeros around "
-                              "an image: use zeros, in front of a convolution")
+                              "an image: use zeros")
     images = Images(x, rank - 2, first, node.layer)
     pairs = [ends.get(k, (0, 0)) for k in range(rank) if k not in outside]
     for v in (v for pair in pairs for v in pair):
         images.numbers([v] * images.rank, "pads", 0)
     return images.pad(pairs)
+
+
+# of Resize: the place of a pixel among those of the source, for a factor, and how it is rounded
+PLACES = {"asymmetric": lambda i, f: i / f, "half_pixel": lambda i, f: (i + 0.5) / f - 0.5,
+          "pytorch_half_pixel": lambda i, f: (i + 0.5) / f - 0.5}
+ROUNDED = {"floor": np.floor, "ceil": np.ceil, "round_prefer_floor": lambda v: np.ceil(v - 0.5),
+           "round_prefer_ceil": lambda v: np.floor(v + 0.5)}
+
+
+def _resize(x, node):
+    """Resize, and Upsample before it, to the nearest pixel and by whole factors."""
+    a, args, name = node.options, node.args, node.layer
+    rank = x.lead + len(x.shape or ())
+    sizes = args[3] if len(args) > 3 else None
+    scales = a.get("scales") if len(args) == 1 else args[1 if len(args) == 2 else 2]
+    whole = np.ones(rank) if x.shape is None else np.array([1, *x.shape][-rank:], float)
+    if sizes is not None and np.size(sizes):
+        factors = np.ravel(sizes).astype(float)
+        factors = factors / whole if len(factors) == rank else factors
+        factors[:x.lead] = 1
+    else:
+        factors = np.ravel(() if scales is None else scales).astype(float)
+    if a.get("mode", b"nearest") != b"nearest" or x.lead != 1 or rank not in (3, 4) or \
+            len(factors) != rank or "axes" in a or (factors != np.floor(factors)).any() or \
+            factors.min(initial=1) < 1 or factors[0] != 1 or 1 not in factors[[1, -1]]:
+        raise ConversionError(f"layer {name!r} ({node.called}) is no upsampling of rows and "
+                              "columns by whole factors to the nearest pixel: use that")
+    old = node.called == "Upsample"
+    place = PLACES.get("asymmetric" if old else a.get(
+        "coordinate_transformation_mode", b"half_pixel").decode())
+    way = ROUNDED["floor" if old else a.get("nearest_mode", b"round_prefer_floor").decode()]
+    for f in set(factors.tolist()):
+        i = np.arange(3 * f)
+        if place is None or (np.clip(way(place(i, f)), 0, 2) != i // f).any():
+            raise ConversionError(f"layer {name!r} ({node.called}) takes other pixels than each "
+                                  f"{f:g} times: use coordinate_transformation_mode='asymmetric', "
+                                  "nearest_mode='floor'")
+    first = factors[1] == 1
+    images = Images(x, rank - 2, first, name)
+    return images.upsampled([int(f) for f in (factors[2:] if first else factors[1:-1])])
 
 
 def _transpose(x, node):
@@ -150,4 +190,5 @@ def _transpose(x, node):
 OPERATORS = {"Conv": _conv, "ConvTranspose": _conv_transpose, "MaxPool": _pool(False),
              "AveragePool": _pool(True), "GlobalMaxPool": _global(False),
              "GlobalAveragePool": _global(True), "ReduceMean": _over_pixels(True),
-             "ReduceMax": _over_pixels(False), "Pad": _pad, "Transpose": _transpose}
+             "ReduceMax": _over_pixels(False), "Pad": _pad, "Transpose": _transpose,
+             "Resize": _resize, "Upsample": _resize}

@@ -12,7 +12,8 @@ import numpy as np
 from ..graph import ConversionError
 
 TURNS = 32
-FIXED = ("conv", "max_pool", "average_pool")
+PIXELS = ("conv", "max_pool", "average_pool")
+FIXED = (*PIXELS, "concat")
 MOVABLE = ("input", "dense")
 
 
@@ -74,6 +75,17 @@ def move(step, places, wanted, orders):
         raise Reorder({s.number: target for s in found})
 
 
+def refuse_joined(step, reader):
+    """ConversionError if a step's results have their order from a concatenation; reader: whom that
+    does not suit."""
+    joined = next((s.layer.name for s in origins(step) if s.layer.kind == "concat"), None)
+    if joined is not None:
+        raise ConversionError(
+            f"{reader} takes what layer {joined!r} joins side by side in each pixel, as channels "
+            "or columns, which would be a copy: join rows or flattened values instead, or add "
+            "(Add) what a convolution makes of each")
+
+
 def _may(step):
     """Samples of one row of numbers do not tell their order: it stays as it is."""
     shape = getattr(step.layer, "shape", None)
@@ -87,7 +99,7 @@ def tell_image(step, image, name):
         step = left.pop()
         if step.image is None:
             step.image = image
-            if step.layer.kind not in MOVABLE:
+            if step.layer.kind not in MOVABLE + FIXED:
                 left += step.inputs
         elif step.image != image:
             raise ConversionError(f"layer {name!r} takes values as an image of shape {image} that "

@@ -20,8 +20,9 @@ TAKEN = (
     "torch.nn.LogSoftmax", "torch.nn.Dropout", "torch.nn.Flatten", "torch.nn.Identity",
     *(f"torch.nn.{name}{n}d" for name in (
         "Conv", "ConvTranspose", "MaxPool", "AvgPool", "AdaptiveAvgPool", "AdaptiveMaxPool")
-      for n in (1, 2)), "torch.nn.BatchNorm2d", "torch.mean", "torch.permute",
-    "torch.add", "torch.clamp", "torch.minimum", "torch.maximum", "torch.squeeze",
+      for n in (1, 2)), "torch.nn.BatchNorm2d", "torch.nn.ZeroPad2d",
+    "torch.nn.ZeroPad1d", "torch.nn.Upsample", "torch.mean", "torch.permute",
+    "torch.add", "torch.cat", "torch.clamp", "torch.minimum", "torch.maximum", "torch.squeeze",
     "torch.unsqueeze", "torch.reshape")
 ALLOWED = (*(name.rpartition(".")[2] for name in TAKEN), "- * / with constants")
 
@@ -230,7 +231,14 @@ def _full(size, value):
     return np.full(size, value)
 
 
+def _arange(start, end, *_):
+    if not 0 <= end - start <= MOST:
+        raise ConversionError(f"a constant of {end - start} numbers: more than a board holds")
+    return np.arange(start, end, dtype=float)
+
+
 FOLDED = {
+    "arange": _arange, "_to_copy": lambda a, *_: np.trunc(a),  # to whole numbers
     "t": lambda a: a.T, "numpy_T": lambda a: a.T, "permute": lambda a, dims: a.transpose(dims),
     "transpose": lambda a, i, j: a.swapaxes(i, j), "unsqueeze": np.expand_dims,
     "squeeze": lambda a, dim=None: a.squeeze(None if dim is None else tuple(np.ravel(dim))),

@@ -96,12 +96,43 @@ def _pad(x, node):
     if o.get("mode", "constant") != "constant" or o.get("value") not in (None, 0) or \
             len(given) > 2 * rank or len(given) % 2:
         raise ConversionError(f"layer {node.layer!r} pads otherwise than with zeros around an "
-                              "image: use zeros, in front of a convolution")
+                              "image: use zeros")
     images = _images(x, node, rank)
     for v in given:
         images.numbers([v] * rank, "padding", 0)
     pairs = [tuple(given[i:i + 2]) for i in range(0, len(given), 2)][::-1]  # the last come first
     return images.pad([(0, 0)] * (rank - len(pairs)) + pairs)
+
+
+def _upsample(x, node, rank):
+    images, o = _images(x, node, rank), node.options
+    size, factors = o.get("output_size"), o.get("scale_factors")
+    if size is None:
+        size = [int(n * f) for n, f in zip(images.size, factors)]
+    if len(size) != rank or any(m % n for m, n in zip(size, images.size)):
+        raise ConversionError(f"layer {node.layer!r} upsamples {images.size} pixels to "
+                              f"{tuple(size)}: use whole factors")
+    return images.upsampled([m // n for m, n in zip(size, images.size)])
+
+
+def _index(x, node):
+    """What run_decompositions() makes of an upsampling: the pixels of each row and column."""
+    rank = len(x.shape or ()) - 1
+    indices = node.options["indices"]
+    places = [np.asarray(i, float) for i in indices[2:] if i is not None]
+    factors = []
+    for k, (n, place) in enumerate(zip((x.shape or ())[1:], places)):
+        along = [-1 if j == k else 1 for j in range(k, rank)]  # it broadcasts to those behind
+        whole = np.arange(place.size) * n // place.size
+        if place.size % n or place.shape != whole.reshape(along).shape or \
+                (place.ravel() != whole).any():
+            break
+        factors.append(place.size // n)
+    if x.lead != 1 or len(factors) != rank or len(indices) != rank + 2 or \
+            list(indices[:2]) != [None, None]:
+        raise ConversionError(f"layer {node.layer!r} (index) takes some elements of values: only "
+                              "an upsampling of pixels by whole factors can be converted")
+    return _images(x, node, rank).upsampled(factors)
 
 
 def _permute(x, node):
@@ -122,8 +153,11 @@ def _permute(x, node):
 
 OPERATIONS = {"convolution": _conv, "conv1d": _conv, "conv2d": _conv, "conv_transpose1d": _conv,
               "conv_transpose2d": _conv, "mean": _over_pixels(True), "amax": _over_pixels(False),
-              "pad": _pad, "constant_pad_nd": _pad, "permute": _permute, "transpose": _permute}
+              "pad": _pad, "constant_pad_nd": _pad, "permute": _permute, "index": _index,
+              "transpose": _permute}
 for _rank in (1, 2):
+    for _name in ("upsample_nearest", "_upsample_nearest_exact"):  # alike for whole factors
+        OPERATIONS[f"{_name}{_rank}d"] = lambda x, node, r=_rank: _upsample(x, node, r)
     for _name, _average in (("avg", True), ("max", False)):
         for _make, _words in ((_pool, "{}_pool{}d"), (_pool, "{}_pool{}d_with_indices"),
                               (_adaptive, "adaptive_{}_pool{}d")):

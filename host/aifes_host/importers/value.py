@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..graph import ConversionError, Trained
-from ..ops import Add, Conv, Dense, Pool, activation
+from ..ops import Add, Concat, Conv, Dense, Pool, activation
 from . import order
 from .folding import MOST, Affine, Step
 
@@ -46,8 +46,7 @@ class Value:
 
     builder: the Builder of the step; own: the shape without the batch, or None: that of the source,
     as far as it is known; lead: how many dimensions stand before the shape; batch: see
-    Builder.input(). moved: where the elements lie, if not one after another: order.py; -1: that is
-    padding; padded: the layer that put it there.
+    Builder.input(). moved: where the elements lie, if not one after another: order.py.
     """
 
     builder: object
@@ -57,7 +56,6 @@ class Value:
     batch: int
     source: Source
     moved: np.ndarray = None
-    padded: str = ""
 
     @property
     def shape(self):
@@ -94,13 +92,6 @@ class Value:
         places = order.of(self.places, self.shape).transpose(axes)
         return replace(self, own=places.shape, moved=order.plain(places))
 
-    def check_padding(self, name):
-        """ConversionError if layer `name` would have to compute with padding."""
-        if self.padded:
-            raise ConversionError(f"layer {self.padded!r} pads what is no convolution's input but "
-                                  f"that of {name!r}: give that layer a padding of its own, or put "
-                                  "the padding in front of a convolution")
-
     def _then(self, layer, shape, *others):
         """What a layer makes of each element, which stays in its place."""
         step = self.builder.step(layer, self.step, *(v.step for v in others))
@@ -118,7 +109,6 @@ class Value:
         self._count(weights, name)
         bias = np.zeros(weights.shape[-1:]) if bias is None else bias
         n_in, n_out = Dense(weights, bias, name).weights.shape  # refused by name, if it is none
-        self.check_padding(name)
         around = () if self.shape is None else self.shape[:-1]
         if self.shape == ():
             raise ConversionError(f"layer {name!r} gets values of shape (): put a Flatten before "
@@ -148,34 +138,76 @@ class Value:
             return self._turned().conv(weights.swapaxes(0, 1), bias, name, **how,
                                        padding=(*padding[2:], *padding[:2]))._turned()
         self._count(weights, name)
-        x, padding = self._image(name, how.get("padding", (0, 0, 0, 0)))
+        x, padding = self._image(name), how.pop("padding", (0, 0, 0, 0))
+        around = x._around
+        if around:  # it pads itself
+            spread = how.get("spread", (1, 1))
+            padding = [a + b * spread[k // 2] for k, (a, b) in enumerate(zip(padding, around))]
+            x = x._inside()
         n_out = weights.shape[-1] if weights.ndim else 0
-        layer = Conv(weights, np.zeros(n_out) if bias is None else bias, name=name,
-                     **{**how, "padding": padding})
-        return x._pixels(layer)
+        bias = np.zeros(n_out) if bias is None else bias
+        return x._pixels(Conv(weights, bias, padding=padding, name=name, **how))
 
     def pool(self, kernel, stride, padding, name, average=False, whole=False):
         """The largest or the mean of windows of an image; the rest as Pool has it."""
-        self.check_padding(name)
         if self._is_row:
             return self._turned().pool(kernel[::-1], stride[::-1], (*padding[2:], *padding[:2]),
                                        name, average, whole)._turned()
-        x, _ = self._image(name)
+        x = self._image(name)
+        around = x._around
+        if around and not any(padding) and x._may_be_padding(kernel, stride, around, average):
+            x, padding, whole = x._inside(), around, average
         # of one window it does not matter, and may be more than a Pool has
         stride = [1 if n + before + after == k else s for n, before, after, k, s in zip(
             x.shape, padding[::2], padding[1::2], kernel, stride)]
         return x._pixels(Pool(kernel, stride, padding, average, whole and any(padding), name))
 
     def pad(self, padding, name):
-        """An image with zeros above, below, left and right of it, of which a convolution comes."""
-        self.check_padding(name)
-        top, bottom, left, right = padding
-        rows, columns, channels = self.shape
-        shape = rows + top + bottom, columns + left + right, channels
-        _check_size(shape, name)
-        places = np.full(shape, -1)
-        places[top:top + rows, left:left + columns] = order.of(self.places, self.shape)
-        return replace(self, own=shape, moved=places, padded=name) if any(padding) else self
+        """An image with zeros above, below, left and right of it: part of a convolution or pooling
+        that alone reads it, if that can be, else a copy."""
+        if not any(padding):
+            return self
+        if self._is_row:
+            return self._turned().pad((*padding[2:], *padding[:2]), name)._turned()
+        x = self._image(name)
+        around = x._around
+        if around:
+            x, padding = x._inside(), [a + b for a, b in zip(padding, around)]
+        return x._pixels(_copy(x.shape[2], name, padding=padding))
+
+    def upsampled(self, factors, name):
+        """An image of whose pixels each stands several times, in rows and columns."""
+        if set(factors) == {1}:
+            return self
+        if self._is_row:
+            return self._turned().upsampled(factors[::-1], name)._turned()
+        x, (rows, columns) = self._image(name), factors
+        return x._pixels(_copy(x.shape[2], name, factors, spread=factors, padding=(
+            rows - 1, rows - 1, columns - 1, columns - 1)))
+
+    @property
+    def _around(self):
+        """The zeros around an image that pad() put there; None: it did not make this value."""
+        layer = self.step.layer
+        only_pads = layer.kind == "conv" and layer.keeps and layer.spread == (1, 1)
+        return layer.padding if only_pads else None
+
+    def _inside(self):
+        """What is inside of these."""
+        layer = self.step.layer
+        return replace(self, step=self.step.inputs[0], own=layer.image)
+
+    def _may_be_padding(self, kernel, stride, around, average):
+        """Whether zeros around this image, just put there, may be the padding of a pooling: in a
+        mean they count, and the largest is none of them if nothing is below 0."""
+        layer = self.step.inputs[0].layer
+        least = {"relu": 0, "sigmoid": 0, "clamp": getattr(layer, "alpha", 0)}.get(layer.kind, -1)
+        for k in range(2):
+            n = self.shape[k] - around[2 * k] - around[2 * k + 1]
+            last = (self.shape[k] - kernel[k]) // stride[k] * stride[k] - around[2 * k]
+            if around[2 * k] >= kernel[k] or last >= n:  # a window of nothing else
+                return False
+        return average or least >= 0
 
     @property
     def _is_row(self):
@@ -187,32 +219,20 @@ class Value:
     def _turned(self):
         return self.transposed((1, 0, 2))
 
-    def _image(self, name, padding=(0, 0, 0, 0)):
-        """Itself without padding, in order in memory, and that padding added to the given one."""
+    def _image(self, name):
+        """Itself as an image, in order in memory."""
         x = self
-        if self.padded:
-            inside = self.places >= 0
-            if inside.ndim != 3:
-                self.check_padding(name)
-            rows, columns, channels = (np.flatnonzero(inside.any(axes)) for axes in (
-                (1, 2), (0, 2), (0, 1)))
-            own = self.places[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
-            if len(channels) < inside.shape[2] or own.min() < 0:
-                self.check_padding(name)
-            more = (rows[0], len(inside) - 1 - rows[-1], columns[0],
-                    inside.shape[1] - 1 - columns[-1])
-            padding = tuple(int(a) + int(b) for a, b in zip(padding, more))
-            x = replace(self, own=own.shape, moved=order.plain(own), padded="")
         if len(x.shape) != 3:
             raise ConversionError(f"layer {name!r} gets values of shape {x.shape}: it takes images "
                                   "of rows, columns and channels")
         if x.places is not None:
             order.move(x.step, x.places, order.of(None, x.shape), self.builder.orders)
+            order.refuse_joined(x.step, f"layer {name!r}")
             raise ConversionError(f"layer {name!r} takes the dimensions of an image in another "
                                   "order than the layers before it give them: do not transpose "
                                   "between them")
         order.tell_image(x.step, x.shape, name)
-        return x, padding
+        return x
 
     def _pixels(self, layer):
         """What a convolution or a pooling makes."""
@@ -230,7 +250,6 @@ class Value:
 
     def affine(self, slope, offset, name):
         """slope * x + offset for each element; scalars or arrays that broadcast to the shape."""
-        self.check_padding(name)
         slope, offset = (np.asarray(v, np.float64) for v in (slope, offset))
         if not (np.isfinite(slope).all() and np.isfinite(offset).all()):
             raise ConversionError(f"layer {name!r} has parameters that are not finite")
@@ -248,7 +267,6 @@ class Value:
 
     def activation(self, kind, name, alpha=0.0, beta=0.0):
         """One of ops.KINDS, elementwise; softmax over the last axis."""
-        self.check_padding(name)
         if kind in ("softmax", "log_softmax") and self.shape is not None and len(self.shape) != 1:
             raise ConversionError(f"layer {name!r} is a softmax over one axis of {self.shape}: "
                                   "put a Flatten before it")
@@ -268,19 +286,43 @@ class Value:
         if (self.shape, self.lead) != (other.shape, other.lead):
             raise ConversionError(f"layer {name!r} adds values of shapes {self.shape} and "
                                   f"{other.shape}: they must be equal")
-        for value in (self, other):
-            value.check_padding(name)
         one, two = self.places, other.places
         if (one is None) != (two is None) or one is not None and (one != two).any():
             one, two = order.of(one, self.shape), order.of(two, self.shape)
             for value, has, wanted in ((other, two, one), (self, one, two)):
                 order.move(value.step, has, wanted, self.builder.orders)
+                order.refuse_joined(value.step, f"layer {name!r}")
             raise ConversionError(f"layer {name!r} adds values whose elements are in different "
                                   "orders: do not transpose one of them")
         for a, b in ((self, other), (other, self)):
             if a.step.image is None and b.step.image is not None:
                 order.tell_image(a.step, b.step.image, name)
         return self._then(Add(name), self.shape, other)
+
+    def concat(self, others, axis, name):
+        """Itself and other Values one after another along an axis, the batch counted."""
+        values = (self, *others)
+        if len(values) == 1:
+            return self
+        for v in values:
+            if v.shape is None:
+                raise ConversionError(f"layer {name!r} joins values of unknown shape: give the "
+                                      "network inputs of fixed size")
+        shapes, rank = [v.shape for v in values], len(self.shape)
+        i = axis - self.lead if axis >= 0 else axis + rank
+        if any(v.lead != self.lead for v in values) or not 0 <= i < rank or any(
+                len(s) != rank or s[:i] + s[i + 1:] != self.shape[:i] + self.shape[i + 1:]
+                for s in shapes):
+            raise ConversionError(f"layer {name!r} joins values of shapes "
+                                  f"{', '.join(map(str, shapes))} along dimension {axis}: all "
+                                  "others must be equal, and the samples stay apart")
+        found, at = [], 0
+        for v in values:  # where the elements lie: all of one value, then all of the next
+            found.append(order.of(v.places, v.shape) + at)
+            at += v.size
+        places = np.concatenate(found, i)
+        step = self.builder.step(Concat(name), *(v.step for v in values))
+        return replace(self, step=step, own=places.shape, moved=order.plain(places))
 
     def pick(self, index):
         """Some of the outputs of a dense layer; None if it is of another layer."""
@@ -321,6 +363,12 @@ class Value:
 
     def flatten(self, name):
         return self.reshape((-1,), name)
+
+
+def _copy(channels, name, kernel=(1, 1), **how):
+    """A convolution of which each result is one element of its input, or 0."""
+    return Conv(np.ones((*kernel, 1, channels)), np.zeros(channels), groups=channels, name=name,
+                **how)
 
 
 def _put(values, places):

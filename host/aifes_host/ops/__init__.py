@@ -15,13 +15,15 @@ buf: array of uint8; op: aifes.format.Op; tensors: those of its Plan.
 """
 from . import add, conv, dense, map, pool, softmax
 from .add import Add
+from .concat import Concat
 from .conv import Conv
 from .dense import Dense
 from .map import Activation
 from .pool import Pool
 from .softmax import Softmax
 
-__all__ = ["KINDS", "ROOMS", "Activation", "Add", "Conv", "Dense", "Pool", "Softmax", "activation"]
+__all__ = ["KINDS", "ROOMS", "Activation", "Add", "Concat", "Conv", "Dense", "Pool", "Softmax",
+           "activation"]
 # by their name on the device
 ROOMS = {"dense": dense, "map": map, "softmax": softmax, "add": add, "conv": conv, "pool": pool}
 KINDS = (*map.KINDS, *softmax.KINDS)

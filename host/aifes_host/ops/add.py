@@ -38,11 +38,12 @@ class Add(Layer):
             if shifts[k] > finest:  # it makes hardly a difference: in steps that add can take
                 names[k] = _coarser(walk, node, names[k], finest)
         a, b = (walk.values[name] for name in names)
-        behind, finer = walk.behind(node.output), walk.choice(node).finer
-        real = walk.real[node.output]
-        scale = best_scale(real, behind, finer)
-        if scale[0] > finest:  # a finer result has no more to tell
-            scale = best_scale(real, behind, finer + finest - scale[0])
+        behind, scale = walk.behind(node.output), walk.shared(node.output)
+        if not scale or scale[0] > finest:  # a finer result has no more to tell
+            real, finer = walk.real[node.output], walk.choice(node).finer
+            scale = best_scale(real, behind, finer)
+            if scale[0] > finest:
+                scale = best_scale(real, behind, finer + finest - scale[0])
         draft = add(a.q.shape[1], ((a.shift, a.zero_point), (b.shift, b.zero_point)), scale)
         walk.put(node, draft, *scale, behind, inputs=tuple(names))
 

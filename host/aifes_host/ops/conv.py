@@ -10,7 +10,6 @@ from aifes.quantizer import scales
 
 from ..graph import ConversionError
 from ..scales import (
-    best_scale,
     dequantize_values,
     quantize_values,
     result_shifts,
@@ -62,6 +61,12 @@ class Conv(Weighted):
             raise ConversionError(f"conv layer {self.name!r} has windows of {self.window} elements "
                                   f"{self.weights.shape[:3]}: up to {MAX_WINDOW} are possible, and "
                                   "255 rows and columns")
+
+    @property
+    def keeps(self):
+        """Whether each result is one element of the input, or 0: padding, or upsampling."""
+        return bool(self.kernel == self.spread and self.weights.shape[2] == 1 and self.groups
+                    == len(self.bias) and (self.weights == 1).all() and not self.bias.any())
 
     @property
     def kernel(self):
@@ -124,7 +129,7 @@ class Conv(Weighted):
         pixels = real.reshape(-1, len(self.bias))
         weights = self.weights.astype(np.float32).astype(float).reshape(self.window, -1)
         biases = self.bias.astype(np.float32).tolist()
-        shift, zero = best_scale(real, behind, choice.finer)
+        shift, zero = (x.shift, x.zero_point) if self.keeps else walk.scale(node)
         w_shift = weight_shifts(weights)
         if choice.weights == "results":
             seen = dequantize_values(x.q, x.shift, x.zero_point)

@@ -10,7 +10,6 @@ from aifes.quantizer import scales
 
 from ..graph import ConversionError
 from ..scales import (
-    best_scale,
     element_scales,
     nearest,
     quantize_values,
@@ -76,7 +75,7 @@ class Dense(Weighted):
         if walk.exact:
             own = walk.per_element and walk.takes_scales(node.output)
             shift, zero = (element_scales(real) if own
-                           else best_scale(real, behind, choice.finer))
+                           else walk.scale(node))
             w_shift = weight_shifts(weights)
             if choice.weights == "results":
                 seen = np.ldexp(x.q - np.array(in_zero, float), -in_shift)

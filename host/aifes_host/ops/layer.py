@@ -12,6 +12,8 @@ class Layer:
         behind() and start, for scales.best_scale, and seen().
     by_element: its inputs and results may have a scale for each element.
     pixels: its input is an image, whose pixels it treats alike.
+    placed: it is no op: its inputs lie in its result, one after another.
+    keeps: its result has the scale of its input, int8 models compute nothing else.
     linear: it has scaled(inputs, results), which puts factors into it.
     in_aifes, in_float32: whether AIfES has it, and float32 models.
     choices: fields of walk.Choice that its quantize() heeds.
@@ -22,7 +24,8 @@ class Layer:
         over the samples for targets t, and probabilities(y), minus t the gradient of its input.
     """
 
-    elementwise = by_element = pixels = linear = in_aifes = probable = classes = False
+    elementwise = by_element = pixels = placed = keeps = False
+    linear = in_aifes = probable = classes = False
     in_float32 = True
     parameters = 0
     trained = choices = ()

@@ -51,6 +51,10 @@ class Activation(Layer):
                                   f"finite or not in order: {self.alpha}, {self.beta}")
 
     @property
+    def keeps(self):
+        return self.kind in ("relu", "clamp")
+
+    @property
     def in_float32(self):
         return self.kind in ON_BOARDS
 
@@ -95,7 +99,7 @@ class Activation(Layer):
     def quantize(self, walk, node):
         x = walk.values[node.inputs[0]]
         scale = x.shift, x.zero_point
-        out = activations.OUT_SCALE.get(self.kind, scale)
+        own = activations.OUT_SCALE.get(self.kind)
         n = x.q.shape[1]
         if self.kind == "relu":
             walk.fuse(node, lambda drafts: fuse_clamp(drafts, n, x.zero_point, 127), *scale)
@@ -103,11 +107,12 @@ class Activation(Layer):
             ends = [q7.quantize(v, *scale) for v in (self.alpha, self.beta)]
             walk.fuse(node, lambda drafts: fuse_clamp(drafts, n, *ends), *scale)
         else:
+            out = walk.shared(node.output) or own
             if walk.exact:
-                if self.kind not in activations.OUT_SCALE:
-                    out = tables.result_scale(self, x.q, scale)
+                out = out or tables.result_scale(self, x.q, scale)
                 table = tables.exact_table(self, scale, out)
             else:
+                out = out or scale
                 a_shift, a_zero = q7.params(-abs(self.alpha), abs(self.alpha))
                 alpha = q7.quantize(self.alpha, a_shift, a_zero), a_shift, a_zero
                 table = activations.aifes_table(self.kind, alpha, *scale)

@@ -45,6 +45,10 @@ class Pool(Layer):
         return "average_pool" if self.average else "max_pool"
 
     @property
+    def keeps(self):
+        return not self.average
+
+    @property
     def choices(self):
         return ("finer",) if self.average else ()
 
@@ -81,13 +85,14 @@ class Pool(Layer):
         scale = own = x.shift, x.zero_point
         behind = None
         if self.average:
-            behind, finer = walk.behind(node.output), walk.choice(node).finer
-            real = walk.real[node.output]
-            scale = best_scale(real, behind, finer)
+            scale, real = walk.shared(node.output), walk.real[node.output]
             most = min(16, (MAX_SUM // (255 * int(np.prod(self.kernel)))).bit_length() - 1)
-            shift = min(max(scale[0], x.shift), x.shift + most)  # what the op can
-            if shift != scale[0]:
-                scale = best_scale(real, behind, finer + shift - scale[0])
+            if not scale or not x.shift <= scale[0] <= x.shift + most:  # what the op can
+                behind, finer = walk.behind(node.output), walk.choice(node).finer
+                scale = best_scale(real, behind, finer)
+                shift = min(max(scale[0], x.shift), x.shift + most)
+                if shift != scale[0]:
+                    scale = best_scale(real, behind, finer + shift - scale[0])
         walk.put(node, self._draft(own, scale), *scale, behind)
 
     def float_op(self, n):
