@@ -42,6 +42,14 @@ def _through(spans, windows):
     return found
 
 
+def _whole(tensor, parts):
+    """The same of images one below another; None: everything."""
+    if None in parts or len(tensor.shape) != 3:
+        return None
+    rows = [span for part_rows, _ in parts for span in part_rows]
+    return [rows, [_joined(at) for at in zip(*[columns for _, columns in parts])]]
+
+
 def _joined(spans):
     """The (first, last) of several, of which some may be nothing."""
     spans = [s for s in spans if s[0] <= s[1]]
@@ -63,6 +71,9 @@ def per_op(model):
     found = []
     for i, op in enumerate(plan.ops):
         name, y = NAMES[op.opcode], op.outputs[0]
+        for k in op.inputs:
+            if k in simulator.parts:  # a concatenation
+                spans[k] = _whole(tensors[k], [spans.get(part) for part in simulator.parts[k]])
         spans[y] = _result(op, name, tensors, [spans.get(k) for k in op.inputs])
         found.append(OpFacts(
             name, [tensors[k].shape for k in op.inputs], tensors[y].shape,

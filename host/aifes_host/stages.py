@@ -81,7 +81,7 @@ def stages(result, x):
             place[name] = len(found)
             seen = np.concatenate([part.seen for part in parts], axis=1)
             found.append(Stage([reports[name]], [place[x] for x in node.inputs],
-                               name in graph.outputs, real[name], seen,
+                               name in graph.outputs, graph.tensors[name].shape, real[name], seen,
                                _loss(graph, x, {name: seen}, wanted)))
 
     join()
