@@ -235,7 +235,10 @@ def test_inputs_that_are_not_needed(keras, tmp_path):
     refused(model, tmp_path, "has 2 outputs")
     assert [t.name for t in from_model(model, output="q").inputs] == ["b"]
     both = keras.layers.Concatenate(name="both")([a, b])
-    refused(keras.Model([a, b], keras.layers.Dense(1)(both)), tmp_path, "'both' is a Concatenate")
+    model = randomize(keras.Model([a, b], keras.layers.Dense(1)(both)))
+    xs = [np.random.default_rng(1).normal(size=(20, n)).astype("f") for n in (3, 2)]
+    for convert in three_ways(model, tmp_path):
+        agree(convert(), np.hstack(xs), model.predict(xs, verbose=0))
 
 
 def test_layers_of_nested_models_may_share_names(keras, tmp_path):
