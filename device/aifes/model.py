@@ -40,9 +40,10 @@ def size(shape):
 def load(source, arena=None, engine=None):
     """Load an .aifes model and return a Model.
 
-    source: a path, or the model itself as bytes, bytearray or memoryview, used in place. If the
-        file of a path is missing or damaged, the one that `aifes deploy` kept there before it is
-        taken, and a line is printed.
+    source: a path, or the model itself as bytes, bytearray or memoryview, used in place: in flash,
+        too. If the file of a path is missing or damaged, the one that `aifes deploy` kept there
+        before it is taken, and a line is printed. A file of pieces (pieces.py) stays open: each
+        inference reads it, and raises ModelError if it does not give back what it had.
     arena: caller-owned writable byte buffer for all layer results; None allocates one. Best is an
         array('b'): a bytearray works too, but on MicroPython `input` and `output` then read as
         0..255 (two's complement) and the Python engine needs one more copy of a layer's input.
@@ -62,11 +63,18 @@ def load(source, arena=None, engine=None):
 
 
 def read(path):
-    """The buffer of a file, in one piece of memory, and its plan; or the error and None."""
+    """The buffer of a file, in one piece of memory, and its plan; or the error and None.
+
+    Of a file of pieces: what of it stays in memory.
+    """
     from .format import frame  # not kept: forget()
 
     try:
         with open(path, "rb") as f:
+            if f.read(4) == b"\xa1fep":
+                from .seldom import pieces
+
+                return pieces(path)
             n = f.seek(0, 2)
             f.seek(0)
             buf = _allocate(bytearray, n, path)
@@ -252,7 +260,8 @@ class Model:
                 _found[key] = _engine(name, dtype == FLOAT32)
             if _found[key]:
                 self.engine = name
-                self._net = _found[key](buf, plan, arena)
+                self._net = (plan.pieces.net(_found[key], arena, part) if plan.pieces
+                             else _found[key](buf, plan, arena))
                 if self._net:
                     break
         if not self._net:

@@ -24,6 +24,19 @@ def previous(path, error):
     return buf, plan
 
 
+def pieces(path):
+    """(buffer, plan) of a file of pieces; or the error and None."""
+    try:
+        from .pieces import Pieces
+    except ImportError:
+        raise ModelError("a model in pieces, the part of aifes for it lacks: `aifes deploy` it")
+    try:
+        found = Pieces(path, open(path, "rb"))
+        return found.ends, found.plan
+    except ModelError as error:
+        return error, None
+
+
 def save(model, path):
     """PATH.new is written and read back, PATH becomes PATH.old, PATH.new becomes PATH.
 
@@ -31,6 +44,8 @@ def save(model, path):
     """
     if not isinstance(path, str) or not path:
         raise ModelError("save() takes the path of a file, such as 'net.aifes'")
+    if model._plan.pieces:
+        raise ModelError("a model in pieces is never whole in memory: copy its file instead")
     buf = model._buf[:model._plan.length]
     new, old = path + ".new", path + ".old"
     try:
