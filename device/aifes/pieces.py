@@ -85,6 +85,11 @@ class Pieces:
             raise ModelError(f"{self._path} has changed or is damaged (piece {i}): load it again, "
                              "or copy it again")
 
+    def read_all(self):
+        """What an inference reads."""
+        for i in range(2, len(self._rows)):
+            self._read(i)
+
     def net(self, make, arena, part):
         """What runs the whole, as an Engine makes it; None if `make`, an Engine, does not."""
         self._nets, self.ram = [], len(self.ends) + len(self._buf)
