@@ -33,7 +33,7 @@ Tensor = namedtuple("Tensor", ("dtype", "shift", "zero_point", "offset", "scales
 Op = namedtuple("Op", ("opcode", "flags", "inputs", "outputs", "fields"))
 # head: has header, tensors and records: the buffer itself, for version 1 a translation of them;
 # metadata: (offset, length); tensors: inputs first, then outputs, then the others. Of a Plan by
-# frame() there are only the first two kinds, and ops is None; pieces: a pieces.Pieces, or None
+# frame() there are only the first two kinds, and ops is None; pieces: a reader.Reader, or None
 Plan = namedtuple("Plan", ("head", "length", "arena", "n_inputs", "n_outputs", "metadata",
                            "tensors", "ops", "pieces"))
 

@@ -95,6 +95,14 @@ def _allocate(make, n, what):
                          "or choose a smaller network")
 
 
+def _zeros(code, n):
+    """An array of n bytes that are 0. array(code, bytes(n)) takes twice the memory for a while."""
+    found, part = array(code, bytes(n % 1024)), array(code, bytes(1024))
+    for _ in range(n // 1024):
+        found.extend(part)
+    return found
+
+
 def _byte_view(arena, need):
     """The caller's buffer as a memoryview of bytes, of int8 where the interpreter can cast."""
     try:
@@ -184,7 +192,7 @@ def forget():
         return
     import aifes
 
-    parts = ("summary", "seldom")
+    parts = ("summary", "seldom", "pieces")
     if "aifes.layers" not in sys.modules:
         parts += ("format", "ops")
     for part in parts:
@@ -251,7 +259,7 @@ class Model:
         if dtype == FLOAT32:
             from .float32 import part, view
         if arena is None:
-            arena = _allocate(lambda n: array(chr(dtype), bytes(n)), plan.arena, "the arena")
+            arena = _allocate(lambda n: _zeros(chr(dtype), n), plan.arena, "the arena")
         arena = view(arena, plan.arena)
         self._net = None
         for name in ("native", "viper", "python") if engine is None else (str(engine),):

@@ -27,12 +27,11 @@ def previous(path, error):
 def pieces(path):
     """(buffer, plan) of a file of pieces; or the error and None."""
     try:
-        from .pieces import Pieces
+        from .pieces import opened
     except ImportError:
         raise ModelError("a model in pieces, the part of aifes for it lacks: `aifes deploy` it")
     try:
-        found = Pieces(path, open(path, "rb"))
-        return found.ends, found.plan
+        return opened(path, open(path, "rb"))
     except ModelError as error:
         return error, None
 
