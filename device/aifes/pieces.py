@@ -6,6 +6,7 @@ A piece is an .aifes model of a few ops of the whole one; all have the same aren
 there what those before it made. The ways in and out have one op for each input and output, which
 changes nothing: they take and give samples as any model does. What runs all this is reader.py.
 """
+import gc
 import struct
 from binascii import crc32
 
@@ -40,6 +41,7 @@ def opened(path, file):
     have = file.seek(0, 2)
     if have < length:
         raise ModelError(f"truncated model, {have} of {length} bytes: copy the file again")
+    gc.collect()  # what is imported later finds its place below the large buffer
     buf = _allocate(bytearray, max(sizes[2:]), path)
     ends = _allocate(bytearray, sizes[0] + sizes[1], path)
     places = [memoryview(ends)[:sizes[0]], memoryview(ends)[sizes[0]:]]

@@ -4,6 +4,7 @@ A model is written to the flash as `aifes deploy` does it: PATH.new is written a
 becomes PATH.old, PATH.new becomes PATH. Whenever the power fails, PATH or PATH.old is whole.
 """
 import errno
+import gc
 import os
 from binascii import crc32
 
@@ -26,6 +27,7 @@ def previous(path, error):
 
 def pieces(path):
     """(buffer, plan) of a file of pieces; or the error and None."""
+    gc.collect()
     try:
         from .pieces import opened
     except ImportError:
