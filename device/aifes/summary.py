@@ -174,7 +174,7 @@ def summary(model):
     if plan.pieces:
         title += ", read in pieces"
     try:
-        return title + "\n" + table(rows)
+        return title + "\n" + table(rows) if rows else title
     except (TypeError, ValueError):  # metadata are not checked: they are for people
         return title
 
