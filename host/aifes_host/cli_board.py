@@ -74,7 +74,7 @@ def devices(json: Json = False):
     show(json, found, draw)
 
 
-def _deploy(board, model, to, quiet, engines=(), everything=False, pieces=False, details=False):
+def _deploy(board, model, to, quiet, engines=(), everything=False, pieces=None, details=False):
     """Bring a board up to date; (Plan, seconds, engine that ran). details: say what is planned."""
     start = time.monotonic()
     contents = model.read_bytes()
@@ -161,10 +161,12 @@ def deploy(model: Model, port: Port = "auto", to: Path_ = None, transport: Trans
            everything: Annotated[bool, typer.Option(
                "--all", help="The whole package: every engine, models built or quantized on the "
                              "board, and those of float32.")] = False,
-           pieces: Annotated[bool, typer.Option(
-               "--pieces", help="Let each inference read the model from its file, piece by piece, "
-                                "also if there is heap for all of it: for a program that needs the "
-                                "heap, and for drives, which cannot be asked.")] = False,
+           pieces: Annotated[Optional[bool], typer.Option(
+               "--pieces/--no-pieces",
+               help="Let each inference read the model from its file, piece by piece, also if "
+                    "there is heap for all of it: for a program that needs the heap, and for "
+                    "drives, which cannot be asked. Or never. Default: where there is no other "
+                    "way, and where it is in pieces already.")] = None,
            json: Json = False):
     """Put a model and the runtime that it needs onto a board, checked before and after.
 

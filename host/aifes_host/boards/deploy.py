@@ -100,11 +100,12 @@ def _runtime_there(board, folder):
     return dict(zip(names or (), board.digests(paths)))
 
 
-def plan(board, model, path, engines=(), everything=False, pieces=False):
+def plan(board, model, path, engines=(), everything=False, pieces=None):
     """Compare with what is on the board; BoardError if flash or heap will not do.
 
     engines: those wanted besides the fastest; everything: the whole package, not only what runs
-    this model and what is there already; pieces: read the model in pieces, though there is room.
+    this model and what is there already; pieces: whether it is to be read in pieces; None: if there
+    is no room otherwise, or if it is there in pieces.
     """
     info = board.info
     path = info.path(path)
@@ -156,14 +157,16 @@ def plan(board, model, path, engines=(), everything=False, pieces=False):
 
 
 def _in_pieces(board, choice, model, heap, current, wanted):
-    """The Cut of a model for which there is no room otherwise, that is wanted or there already."""
+    """The Cut of a model that is to be read in pieces: plan() says when; else None."""
+    if wanted is not None:
+        return cut(model) if wanted else None
     has_room = board.has_room(heap)
-    if not wanted and (has_room and current in (None, digest(model)) or Simulator(model).is_float):
+    if has_room and current in (None, digest(model)) or Simulator(model).is_float:
         return None
     found = cut(model)
     if has_room:
-        return found if wanted or current == digest(found.file) else None
-    return found if wanted or sum(_heap(board.info, choice, model, found)) < sum(heap) else None
+        return found if current == digest(found.file) else None
+    return found if sum(_heap(board.info, choice, model, found)) < sum(heap) else None
 
 
 def _heap(info, choice, model, in_pieces=None):
