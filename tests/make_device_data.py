@@ -6,7 +6,10 @@ from pathlib import Path
 import aifes_host
 import graphs
 import numpy as np
+import random_models
 from aifes.format import INT8, decode, frame, nbytes
+from aifes.ops import NAMES
+from aifes_host.pieces import cut
 from device_images import images
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -21,7 +24,7 @@ def write(folder):
                           ("nets", nets()), ("helpers", helpers()), ("floats", floats()),
                           ("quantize", quantize()), ("branches", branches()),
                           ("format1", format1()), ("images", images()),
-                          ("cnns", cnns())):
+                          ("cnns", cnns()), ("pieces", pieces())):
         lines = [json.dumps(r, separators=(",", ":")) for r in records]
         (folder / f"{name}.txt").write_text("\n".join(lines) + "\n")
 
@@ -176,6 +179,30 @@ def branches():
         yield aifes_host.float_model(graph).hex()
         yield x.tobytes().hex()
         yield model[40:decode(model).metadata[0]].hex()
+
+
+def pieces():
+    """Models in pieces, three samples and the results: input after input, output after output."""
+    rng = np.random.default_rng(8)
+    found = {name: aifes_host.quantize(graph, rng.normal(size=(33, graph.n_in))).model
+             for name, graph in (("residual", graphs.residual(rng, 1, 5, 8, 3)),
+                                 ("two ends", graphs.two_ends(rng, 6)))}
+    for seed in range(99):
+        model = bytes(random_models.images(np.random.default_rng(seed), most=120))
+        if {NAMES[op.opcode] for op in decode(model).ops} >= {"conv", "pool"} and (
+                len(model) < 3000 and len(found) < 4):
+            found[f"image {seed}"] = model
+    for name, model in found.items():
+        simulator = aifes_host.Simulator(model)
+        x = rng.integers(-128, 128, (3, simulator.n_in)).astype(np.int8)
+        y = simulator.run(x)
+        yield {"name": name, "file": cut(model).file.hex(),
+               "x": by_end(x, simulator.inputs), "y": by_end(y, simulator.outputs)}
+
+
+def by_end(values, ends):
+    parts = np.split(values, np.cumsum([nbytes(t) for t in ends])[:-1], axis=1)
+    return b"".join(v.tobytes() for v in parts).hex()
 
 
 def format1():

@@ -104,7 +104,7 @@ def test_damaged_descriptions(talk):
 class Planned:
     """Of a Plan, what comes after a deployment."""
 
-    path, write_model = "/a.aifes", False
+    path, write_model, cut = "/a.aifes", False, None
 
     def __init__(self, b):
         self.model = tutorial()
@@ -129,7 +129,7 @@ def test_layer_times_are_never_negative(talk):
 
     def answer(first, whole):
         return json.dumps({"run": [20.0, 200], "forward": whole, "heap": 1, "allocated": 0,
-                           "layers": [first]})
+                           "reading": [None, None], "layers": [first]})
 
     def bench(*answers):
         b = talk(json.dumps(GOOD), *answers)

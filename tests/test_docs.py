@@ -252,7 +252,8 @@ def test_tables_of_commands_name_their_options():
 
 def test_options_in_sentences_exist():
     """An option that stands alone in a page is one of some command."""
-    known = {o for c in CLI.commands.values() for p in c.params for o in p.opts}
+    known = {o for c in CLI.commands.values() for p in c.params
+             for o in [*p.opts, *p.secondary_opts]}
     known |= {"--help", "--version"}
     for page in PAGES:
         for option in re.findall(r"`(--[a-z][\w-]*)[^`]*`", STEP.sub("", page.read_text())):

@@ -33,9 +33,9 @@ Tensor = namedtuple("Tensor", ("dtype", "shift", "zero_point", "offset", "scales
 Op = namedtuple("Op", ("opcode", "flags", "inputs", "outputs", "fields"))
 # head: has header, tensors and records: the buffer itself, for version 1 a translation of them;
 # metadata: (offset, length); tensors: inputs first, then outputs, then the others. Of a Plan by
-# frame() there are only the first two kinds, and ops is None.
+# frame() there are only the first two kinds, and ops is None; pieces: a reader.Reader, or None
 Plan = namedtuple("Plan", ("head", "length", "arena", "n_inputs", "n_outputs", "metadata",
-                           "tensors", "ops"))
+                           "tensors", "ops", "pieces"))
 
 
 def nbytes(tensor):
@@ -67,7 +67,7 @@ def frame(buf):
     check(arena <= MAX_ARENA, "arena")
     check(HEADER_SIZE + TENSOR_SIZE * n_tensors <= (constants if head is buf else len(head))
           and constants <= meta_at and meta_at + meta_len <= length, "metadata")
-    plan = Plan(head, length, arena, n_in, n_out, (meta_at, meta_len), [], None)
+    plan = Plan(head, length, arena, n_in, n_out, (meta_at, meta_len), [], None, None)
     for i in range(n_in + n_out):
         plan.tensors.append(tensor(buf, plan, i, constants))
     return plan

@@ -40,9 +40,10 @@ def size(shape):
 def load(source, arena=None, engine=None):
     """Load an .aifes model and return a Model.
 
-    source: a path, or the model itself as bytes, bytearray or memoryview, used in place. If the
-        file of a path is missing or damaged, the one that `aifes deploy` kept there before it is
-        taken, and a line is printed.
+    source: a path, or the model itself as bytes, bytearray or memoryview, used in place: in flash,
+        too. If the file of a path is missing or damaged, the one that `aifes deploy` kept there
+        before it is taken, and a line is printed. A file of pieces (pieces.py) stays open: each
+        inference reads it, and raises ModelError if it does not give back what it had.
     arena: caller-owned writable byte buffer for all layer results; None allocates one. Best is an
         array('b'): a bytearray works too, but on MicroPython `input` and `output` then read as
         0..255 (two's complement) and the Python engine needs one more copy of a layer's input.
@@ -62,11 +63,18 @@ def load(source, arena=None, engine=None):
 
 
 def read(path):
-    """The buffer of a file, in one piece of memory, and its plan; or the error and None."""
+    """The buffer of a file, in one piece of memory, and its plan; or the error and None.
+
+    Of a file of pieces: what of it stays in memory.
+    """
     from .format import frame  # not kept: forget()
 
     try:
         with open(path, "rb") as f:
+            if f.read(4) == b"\xa1fep":
+                from .seldom import pieces
+
+                return pieces(path)
             n = f.seek(0, 2)
             f.seek(0)
             buf = _allocate(bytearray, n, path)
@@ -85,6 +93,14 @@ def _allocate(make, n, what):
     except (MemoryError, OverflowError):
         raise ModelError(f"{what} needs {n} bytes in one piece: load it first thing in the program "
                          "or choose a smaller network")
+
+
+def _zeros(code, n):
+    """An array of n bytes that are 0. array(code, bytes(n)) takes twice the memory for a while."""
+    found, part = array(code, bytes(n % 1024)), array(code, bytes(1024))
+    for _ in range(n // 1024):
+        found.extend(part)
+    return found
 
 
 def _byte_view(arena, need):
@@ -176,7 +192,7 @@ def forget():
         return
     import aifes
 
-    parts = ("summary", "seldom")
+    parts = ("summary", "seldom", "pieces")
     if "aifes.layers" not in sys.modules:
         parts += ("format", "ops")
     for part in parts:
@@ -243,7 +259,7 @@ class Model:
         if dtype == FLOAT32:
             from .float32 import part, view
         if arena is None:
-            arena = _allocate(lambda n: array(chr(dtype), bytes(n)), plan.arena, "the arena")
+            arena = _allocate(lambda n: _zeros(chr(dtype), n), plan.arena, "the arena")
         arena = view(arena, plan.arena)
         self._net = None
         for name in ("native", "viper", "python") if engine is None else (str(engine),):
@@ -252,7 +268,8 @@ class Model:
                 _found[key] = _engine(name, dtype == FLOAT32)
             if _found[key]:
                 self.engine = name
-                self._net = _found[key](buf, plan, arena)
+                self._net = (plan.pieces.net(_found[key], arena, part) if plan.pieces
+                             else _found[key](buf, plan, arena))
                 if self._net:
                     break
         if not self._net:

@@ -4,6 +4,7 @@ A model is written to the flash as `aifes deploy` does it: PATH.new is written a
 becomes PATH.old, PATH.new becomes PATH. Whenever the power fails, PATH or PATH.old is whole.
 """
 import errno
+import gc
 import os
 from binascii import crc32
 
@@ -24,6 +25,19 @@ def previous(path, error):
     return buf, plan
 
 
+def pieces(path):
+    """(buffer, plan) of a file of pieces; or the error and None."""
+    gc.collect()
+    try:
+        from .pieces import opened
+    except ImportError:
+        raise ModelError("a model in pieces, the part of aifes for it lacks: `aifes deploy` it")
+    try:
+        return opened(path, open(path, "rb"))
+    except ModelError as error:
+        return error, None
+
+
 def save(model, path):
     """PATH.new is written and read back, PATH becomes PATH.old, PATH.new becomes PATH.
 
@@ -31,6 +45,8 @@ def save(model, path):
     """
     if not isinstance(path, str) or not path:
         raise ModelError("save() takes the path of a file, such as 'net.aifes'")
+    if model._plan.pieces:
+        raise ModelError("a model in pieces is never whole in memory: copy its file instead")
     buf = model._buf[:model._plan.length]
     new, old = path + ".new", path + ".old"
     try:

@@ -136,10 +136,15 @@ def finite(x):
 
 
 def _engine_ram(model):
-    if model.engine != "native":
+    if model.engine != "native" or model._plan.pieces:
         return model._net.ram
-    head = model._plan.head  # net_obj_t of module.h and what follows it, on a 32-bit board
-    step = 28 if chr(model._plan.tensors[0].dtype) == "f" else 44
+    return native_ram(model._plan)
+
+
+def native_ram(plan):
+    """Bytes of net_obj_t of module.h and what follows it, on a 32-bit board."""
+    head = plan.head
+    step = 28 if chr(plan.tensors[0].dtype) == "f" else 44
     return 44 + 16 * (head[24] + head[25]) + step * (head[22] | head[23] << 8)
 
 
@@ -159,15 +164,17 @@ def summary(model):
     plan = model._plan
     meta = metadata(model._buf, plan)
     try:
-        rows = meta.get("layers") or rows_of(decode(model._buf))
+        rows = meta.get("layers") or (() if plan.pieces else rows_of(decode(model._buf)))
     except ImportError:  # no ops on this board
         rows = []
     dtype = "float32" if chr(plan.tensors[0].dtype) == "f" else "int8"
     title = "{}: {} -> {}, {}, {} bytes, arena {} bytes, {} bytes of RAM, engine {}".format(
         meta.get("name") or "network", _shape(model.input_shape), _shape(model.output_shape),
         dtype, model.len, plan.arena, model.ram, model.engine)
+    if plan.pieces:
+        title += ", read in pieces"
     try:
-        return title + "\n" + table(rows)
+        return title + "\n" + table(rows) if rows else title
     except (TypeError, ValueError):  # metadata are not checked: they are for people
         return title
 

@@ -74,20 +74,24 @@ def devices(json: Json = False):
     show(json, found, draw)
 
 
-def _deploy(board, model, to, quiet, engines=(), everything=False, details=False):
+def _deploy(board, model, to, quiet, engines=(), everything=False, pieces=None, details=False):
     """Bring a board up to date; (Plan, seconds, engine that ran). details: say what is planned."""
     start = time.monotonic()
     contents = model.read_bytes()
     path = to or model.name
     path += model.name if path.endswith("/") else ""
     with _waiting("asking what is on the board", quiet):
-        plan = deployment.plan(board, contents, path, engines, everything)
+        plan = deployment.plan(board, contents, path, engines, everything, pieces)
     if details and not quiet:
         say(f"board    {board.info.title} on {board.port}")
         say(f"engine   {plan.choice.engine}: {plan.choice.why}")
         order = f", ordered for {plan.choice.target}"
-        say(f"model    {len(contents):,} bytes in {model.name}, {len(plan.model):,} on the board"
+        say(f"model    {len(contents):,} bytes in {model.name}, {len(plan.file):,} on the board"
             + (order if plan.model != contents else ""))
+        if plan.cut:
+            say(f"         read in {len(plan.cut.models) - 2} pieces of at most "
+                f"{plan.cut.largest:,} bytes: each inference reads {plan.cut.read:,} bytes of the "
+                "file (aifes bench: how long that takes)")
         heap = "" if board.info.heap_free is None else \
             f"; heap: needs {sum(plan.heap):,} of {board.info.heap_free:,} bytes"
         console.print(f"flash    needs {plan.flash:,} of {board.info.flash_free:,} bytes" + heap)
@@ -157,15 +161,21 @@ def deploy(model: Model, port: Port = "auto", to: Path_ = None, transport: Trans
            everything: Annotated[bool, typer.Option(
                "--all", help="The whole package: every engine, models built or quantized on the "
                              "board, and those of float32.")] = False,
+           pieces: Annotated[Optional[bool], typer.Option(
+               "--pieces/--no-pieces",
+               help="Let each inference read the model from its file, piece by piece, also if "
+                    "there is heap for all of it: for a program that needs the heap, and for "
+                    "drives, which cannot be asked. Or never. Default: where there is no other "
+                    "way, and where it is in pieces already.")] = None,
            json: Json = False):
     """Put a model and the runtime that it needs onto a board, checked before and after.
 
     The model on the board stays in use until the new one is complete, and is kept as the one to
-    fall back to. The board's program is stopped; nothing is started.
+    fall back to. The board's program is stopped; nothing is started. A model that is larger than
+    the heap is read from its file at each inference.
     """
     with _open(port, transport, model, json) as board:
-        plan, seconds, engine = _deploy(board, model, to, json, everything=everything,
-                                        details=True)
+        plan, seconds, engine = _deploy(board, model, to, json, (), everything, pieces, True)
         written = plan.written
 
         def draw():
@@ -182,7 +192,8 @@ def deploy(model: Model, port: Port = "auto", to: Path_ = None, transport: Trans
             "port": board.port, "board": board.info.title, "engine": plan.choice.engine,
             "why": plan.choice.why, "verified": engine is not None, "path": plan.path,
             "written": written, "uploaded_bytes": plan.upload, "flash_bytes": plan.flash,
-            "heap_bytes": sum(plan.heap), "seconds": round(seconds, 2)}, draw)
+            "heap_bytes": sum(plan.heap), "read_bytes": plan.cut.read if plan.cut else 0,
+            "seconds": round(seconds, 2)}, draw)
 
 
 @board_command
@@ -251,12 +262,13 @@ def bench(model: Model, port: Port = "auto", to: Path_ = None, transport: Transp
         models = {engine: (plan.path, plan.model)}
         rows = bytes(arrange(plan.model, "any"))  # what viper and Python are fast on
         spare = plan.path
-        if rows != plan.model:
+        others = [] if plan.cut else [  # they would take minutes
+            other for other in ("viper", "python") if other != engine
+            and (other == "python" or board.info.viper)]
+        if rows != plan.model and others:
             spare = board.info.path("bench.aifes")
             board.write(spare, rows)
-        for other in ("viper", "python"):
-            if other != engine and (other == "python" or board.info.viper):
-                models[other] = (spare, rows)
+        models.update((other, (spare, rows)) for other in others)
         try:
             with _waiting("measuring", json):
                 found = measure.bench(board, plan, models)
@@ -270,14 +282,19 @@ def bench(model: Model, port: Port = "auto", to: Path_ = None, transport: Transp
         say(f"board    {info.title}, {engine} engine")
         say(f"heap     {main['heap']:,} bytes for the import and this model, "
             f"{main['allocated']} allocated by run()")
-        say("by layer")
         rows = [[name + (" (and the call)" if i == 0 else ""), n, _us(us), _cycles(cycles)]
                 for i, (name, n, us, cycles) in enumerate(main["layers"])]
-        rows += [[name, "", _us(us), _cycles(cycles)] for name, (us, cycles) in (
-            ("forward()", main["forward"]), ("run(), floats", main["run"]))]
+        ends = [("forward()", main["forward"]), (f"run(), {main['buffers']}", main["run"])]
+        if plan.cut:
+            ends.insert(0, ("reading of the pieces", main["reading"]))
+        else:
+            say("by layer")
+        rows += [[name, "", _us(us), _cycles(cycles)] for name, (us, cycles) in ends]
         _print_times(["layer", "elements", "us", "cycles"], rows)
         if any(row[2] == _us(None) for row in rows):
             say("-: shorter than what the measurement differs by")
+        if len(found) == 1:
+            return
         say("\nthe same network otherwise, on this board: run() with floats")
         rows = []
         for name, one in found.items():

@@ -19,18 +19,24 @@ def arrange(model, target):
     """
     simulator = Simulator(model)
     plan, buf = simulator.plan, np.frombuffer(model, np.uint8)
-    ops = []
-    for op in plan.ops:
-        fields = op.fields._replace(**_constants(buf, op, plan.tensors))
+    ops, tensors, metadata = parts(simulator, model)
+    for i, op in enumerate(plan.ops):
         ours = ROOMS[device.NAMES[op.opcode]]
         if hasattr(ours, "arranged") and not simulator.is_float:
-            fields = fields._replace(**ours.arranged(buf, op, plan.tensors, *TARGETS[target]))
-        ops.append(op._replace(fields=fields))
+            ops[i] = ops[i]._replace(fields=ops[i].fields._replace(
+                **ours.arranged(buf, op, plan.tensors, *TARGETS[target])))
+    return bytes(assemble(ops, tensors, plan.n_inputs, plan.n_outputs, plan.arena, metadata))
+
+
+def parts(simulator, model):
+    """(ops, tensors, metadata) of a prepared model (bytes), as assemble() takes them."""
+    plan, buf = simulator.plan, np.frombuffer(model, np.uint8)
+    ops = [op._replace(fields=op.fields._replace(**_constants(buf, op, plan.tensors)))
+           for op in plan.ops]
     tensors = [t._replace(scales=tuple(v.tolist() for v in simulator.scale(t)) if t.scales
                           else None) for t in plan.tensors]
     at, n = plan.metadata
-    return bytes(assemble(ops, tensors, plan.n_inputs, plan.n_outputs, plan.arena,
-                          bytes(model[at:at + n])))
+    return ops, tensors, bytes(model[at:at + n])
 
 
 def _constants(buf, op, tensors):

@@ -11,7 +11,8 @@ import cases
 MODULES = ("test_tutorial", "test_maps", "test_nets", "test_helpers", "test_ops", "test_tables",
            "test_run", "test_floats", "test_float32", "test_quantize", "test_quantizer",
            "test_errors", "test_memory", "test_update", "test_edges", "test_graph", "test_images",
-           "test_image_layers", "test_cnns", "test_format1")
+           "test_image_layers", "test_cnns", "test_format1",
+           "test_pieces")
 
 
 def report(error):

@@ -83,7 +83,7 @@ def read(buf, plan):
     check(at == end, "records")
     for k in range(plan.n_inputs, plan.n_inputs + plan.n_outputs):
         check(_is_there(tensors, k, live, written), "output, nobody wrote it")
-    return Plan(*(plan[:7] + (ops,)))
+    return Plan(*(plan[:7] + (ops, None)))
 
 
 def _op(look, head, at, n_tensors):

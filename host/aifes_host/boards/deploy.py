@@ -13,9 +13,10 @@ from aifes.format import nbytes, size
 
 from ..float32 import same
 from ..layout import arrange
+from ..pieces import Cut, cut
 from ..simulator import Simulator
 from .board import digest
-from .runtime import Choice, Kind, choose_engine, missing, needed_files, runtime_files
+from .runtime import MPY, Choice, Kind, choose_engine, missing, needed_files, runtime_files
 from .transport import BoardError, understood
 
 RUNTIME = "lib/aifes"  # in the board's root folder
@@ -24,6 +25,7 @@ RUNTIME = "lib/aifes"  # in the board's root folder
 HEAP = {"native": 23000, "viper": 21000, "python": 25000}
 SOURCES = 7500  # besides, where the board compiles the package itself
 OP_HEAP = 260  # a layer's part of the plan and of an engine
+PIECES = 23000  # besides, to read a model in pieces; measured with the larger file of the C engine
 RECOVER = b"""# `aifes deploy` was interrupted between two renames: this does the second one
 import os
 import sys
@@ -41,12 +43,16 @@ globals().update(found.__dict__)
 
 @dataclass
 class Plan:
-    """What a deployment will do. Sizes in bytes; flash in whole blocks of the file system."""
+    """What a deployment will do. Sizes in bytes; flash in whole blocks of the file system.
+
+    model: what the board computes; cut: it in pieces, if that is what the board gets.
+    """
 
     choice: Choice
     path: str
     model: bytes
     runtime: dict
+    cut: Cut | None = None
     write: list = field(default_factory=list)  # names of runtime files to upload
     copy: list = field(default_factory=list)  # those that the board has
     write_model: bool = True
@@ -54,6 +60,11 @@ class Plan:
     upload: int = 0
     flash: int = 0
     heap: list = field(default_factory=list)
+
+    @property
+    def file(self):
+        """What lies at `path`."""
+        return self.cut.file if self.cut else self.model
 
     @property
     def written(self):
@@ -89,29 +100,36 @@ def _runtime_there(board, folder):
     return dict(zip(names or (), board.digests(paths)))
 
 
-def plan(board, model, path, engines=(), everything=False):
+def plan(board, model, path, engines=(), everything=False, pieces=None):
     """Compare with what is on the board; BoardError if flash or heap will not do.
 
     engines: those wanted besides the fastest; everything: the whole package, not only what runs
-    this model and what is there already.
+    this model and what is there already; pieces: whether it is to be read in pieces; None: if there
+    is no room otherwise, or if it is there in pieces.
     """
     info = board.info
-    simulator = Simulator(model)
-    kind = Kind.of(simulator)
+    path = info.path(path)
+    kind = Kind.of(Simulator(model))
     choice = choose_engine(info, kind)
     model = bytes(arrange(model, choice.target))
     folder = info.path(RUNTIME)
     there = _runtime_there(board, folder)
+    recover, current = board.digests([folder + ".py", path])
+    heap = _heap(info, choice, model)
+    in_pieces = _in_pieces(board, choice, model, heap, current, pieces)
+    if in_pieces:
+        kind = Kind.of_pieces(map(Simulator, in_pieces.models))
+        choice = choose_engine(info, kind)
+        heap = _heap(info, choice, model, in_pieces)
     present = {name.rpartition(".")[0] for name, have in there.items()
                if have != digest(missing(name.removesuffix(".py")))}
     runtime = runtime_files(info, choice) if everything else \
         needed_files(info, kind, present, engines)
-    p = Plan(choice, info.path(path), model, runtime)
+    p = Plan(choice, path, model, runtime, in_pieces, heap=heap)
     for name, contents in runtime.items():
         (p.copy if there.get(name) == digest(contents) else p.write).append(name)
-    recover, current = board.digests([folder + ".py", p.path])
     p.write_recover = bool(p.write) and recover != digest(RECOVER)
-    p.write_model = current != digest(model)
+    p.write_model = current != digest(p.file)
     if info.read_only and p.written:
         raise BoardError(f"the computer holds this board's files and {p.written[-1]} is to be "
                          "written: `aifes deploy` onto its drive first (--port /media/CIRCUITPY), "
@@ -120,7 +138,7 @@ def plan(board, model, path, engines=(), everything=False):
     if p.write_recover:
         upload.append(RECOVER)
     if p.write_model:
-        upload.append(model)
+        upload.append(p.file)
     p.upload = sum(map(len, upload))
     stored = upload + ([p.runtime[n] for n in p.copy] if p.write else [])
     folders = (len(_folders(p.runtime)) + 1) * bool(p.write) + (
@@ -130,15 +148,38 @@ def plan(board, model, path, engines=(), everything=False):
     if p.flash > info.flash_free:
         raise BoardError(f"not enough flash: {p.flash:,} bytes needed, {info.flash_free:,} free; "
                          "delete files on the board. Nothing was changed")
-    decoded = simulator.plan
-    p.heap = [len(model), decoded.arena + 16, HEAP[choice.engine] + OP_HEAP * len(decoded.ops)]
-    if "model.py" in runtime:
-        p.heap.append(SOURCES)
-    if not board.has_room(p.heap):
-        raise BoardError(f"not enough heap: this model needs {sum(p.heap):,} bytes ({len(model):,} "
-                         f"of them in one piece), {info.heap_free:,} are free; choose a smaller "
-                         "network. Nothing was changed")
+    if not board.has_room(heap):
+        read = ", read in pieces," if in_pieces else ""
+        raise BoardError(f"not enough heap: this model{read} needs {sum(heap):,} bytes "
+                         f"({max(heap[:2]):,} of them in one piece), {info.heap_free:,} are free; "
+                         "choose a smaller network. Nothing was changed")
     return p
+
+
+def _in_pieces(board, choice, model, heap, current, wanted):
+    """The Cut of a model that is to be read in pieces: plan() says when; else None."""
+    if wanted is not None:
+        return cut(model) if wanted else None
+    has_room = board.has_room(heap)
+    if has_room and current in (None, digest(model)) or Simulator(model).is_float:
+        return None
+    found = cut(model)
+    if has_room:
+        return found if current == digest(found.file) else None
+    return found if sum(_heap(board.info, choice, model, found)) < sum(heap) else None
+
+
+def _heap(info, choice, model, in_pieces=None):
+    """Bytes that have to be free, each in one piece: for the model or a piece, the arena, the rest.
+    """
+    decoded = Simulator(model).plan
+    heap = [len(model), decoded.arena + 16, HEAP[choice.engine] + OP_HEAP * len(decoded.ops)]
+    if in_pieces:
+        heap[0] = in_pieces.largest
+        heap[2] += in_pieces.resident + PIECES
+    if info.mpy[0] != MPY[0]:
+        heap.append(SOURCES)
+    return heap
 
 
 def _folders(names):
@@ -155,8 +196,8 @@ def execute(board, p, advance=lambda n: None):
             if character == "/":
                 board.mkdir(p.path[:i])
         new, old = p.path + ".new", p.path + ".old"
-        board.write(new, p.model, advance)
-        _check(board, {new: p.model})
+        board.write(new, p.file, advance)
+        _check(board, {new: p.file})
         if board.digests([p.path])[0]:
             board.remove(old)
             board.rename(p.path, old)
@@ -193,14 +234,21 @@ def _check(board, files):
                          "before still works")
 
 
+LARGE = 1021  # elements of an input that are sent to be verified
 VERIFY = """
 import aifes
 from array import array
 from binascii import unhexlify, hexlify
 net = aifes.load({path!r}, engine={engine!r})
 said = net.engine + " "
+def given(end, v):
+    if len(v) >= len(end):
+        return array({kind!r}, v)
+    for i in range(0, len(end), len(v)):  # a large input: for no second one there is room
+        end[i:i + len(v)] = v[:len(end) - i]
+    return end
 for sample in {x!r}:
-    x = [array({kind!r}, unhexlify(v)) for v in sample]
+    x = [given(end, unhexlify(v)) for end, v in zip(net.inputs, sample)]
     y = [array({kind!r}, bytes(n)) for n in {n!r}]
     net.run(x[0] if len(x) == 1 else tuple(x), y[0] if len(y) == 1 else tuple(y))
     said += "".join([str(hexlify(bytes(v)), "ascii") for v in y])
@@ -212,12 +260,18 @@ def verify(board, p, samples=3):
     """Run the model on the board: the engine that ran. BoardError if it is not the simulator's
     result; the model before it is then current again."""
     simulator = Simulator(p.model)
-    ends = np.cumsum([size(t.shape) for t in simulator.inputs])
-    x = np.random.default_rng(0).integers(-128, 128, (samples, ends[-1])).astype(np.int8)
-    if simulator.is_float:
-        x = x.astype("<f4") / 64
-    want = simulator.run(x)
-    given = [[v.tobytes().hex() for v in np.split(sample, ends[:-1])] for sample in x]
+    sizes = [size(t.shape) for t in simulator.inputs]
+    rng, x, given = np.random.default_rng(0), [], [[] for _ in range(samples)]
+    for n in sizes:
+        numbers = rng.integers(-128, 128, (samples, n)).astype(np.int8)
+        if simulator.is_float:
+            numbers = numbers.astype("<f4") / 64
+        elif n > LARGE:  # these over and over again
+            numbers = numbers[:, np.arange(n) % LARGE]
+        x.append(numbers)
+        for row, sample in zip(numbers, given):
+            sample.append(row[:n if simulator.is_float else LARGE].tobytes().hex())
+    want = simulator.run(np.concatenate(x, axis=1))
     board.reset()
     try:
         said = board.execute(VERIFY.format(

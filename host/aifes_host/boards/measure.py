@@ -5,14 +5,16 @@ import struct
 import zlib
 
 import numpy as np
-from aifes.format import CRC_FROM, FLOAT32, HEADER, HEADER_SIZE, TENSOR, TENSOR_SIZE, decode, size
+from aifes.format import CRC_FROM, HEADER, HEADER_SIZE, TENSOR, TENSOR_SIZE, decode, size
 from aifes.ops import NAMES
 
 from ..ops import ROOMS
+from ..simulator import Simulator
 from .on_board import infer, measure
 from .transport import ExecError, understood
 
 BATCH = 1024  # bytes of inputs in one command to the board
+LARGE = 4096  # more inputs than these are sent as int8, in parts: a board has no room for floats
 
 
 def run(board, p, x, advance=lambda n: None):
@@ -21,11 +23,13 @@ def run(board, p, x, advance=lambda n: None):
 
     advance(n): n samples more are done.
     """
-    plan = decode(memoryview(p.model))
-    outputs = plan.tensors[plan.n_inputs:plan.n_inputs + plan.n_outputs]
-    dtype = "<f4" if outputs[0].dtype == FLOAT32 else np.int8
+    simulator = Simulator(p.model)
+    outputs = [size(t.shape) for t in simulator.outputs]
+    dtype = "<f4" if simulator.is_float else np.int8
     board.reset()
     board.call(infer.open_net, p.path)
+    if simulator.n_in > LARGE and not simulator.is_float:
+        return _run_large(board, simulator, x, advance)
     x = np.ascontiguousarray(x, "<f4")
     step = max(1, BATCH // (4 * x.shape[1]))
     parts = []
@@ -33,13 +37,30 @@ def run(board, p, x, advance=lambda n: None):
         text = base64.b64encode(x[i:i + step].tobytes())
         answer = board.call(infer.infer, text, timeout=120)
         with understood(board.port):
-            y = np.frombuffer(base64.b64decode(answer), dtype).reshape(
-                -1, sum(size(t.shape) for t in outputs))
+            y = np.frombuffer(base64.b64decode(answer), dtype).reshape(-1, sum(outputs))
             if len(y) != len(x[i:i + step]):
                 raise ValueError
         parts.append(y)
         advance(len(parts[-1]))
     return np.concatenate(parts)
+
+
+def _run_large(board, simulator, x, advance):
+    """The same with inputs that are quantized here."""
+    ends = np.cumsum([size(t.shape) for t in simulator.inputs])
+    found = []
+    for sample in x:
+        for k, q in enumerate(np.split(simulator.quantized(sample[None])[0], ends[:-1])):
+            for at in range(0, len(q), BATCH):
+                board.call(infer.put, k, at, base64.b64encode(q[at:at + BATCH].tobytes()))
+        answer = board.call(infer.forward, timeout=120)
+        with understood(board.port):
+            y = np.frombuffer(b"".join(map(base64.b64decode, answer)), np.int8)
+            if len(y) != simulator.n_out:
+                raise ValueError
+        found.append(y)
+        advance(1)
+    return np.stack(found)
 
 
 def prefixes(model):
@@ -89,7 +110,7 @@ def _measure(board, path, engine, shorter):
     board.reset()
     found = board.call(measure.measure_net, path, engine, shorter, timeout=300)
     with understood(board.port):
-        for us, cycles in (found["run"], found["forward"], *found["layers"]):
+        for us, cycles in (found["run"], found["forward"], found["reading"], *found["layers"]):
             us is None or float(us), cycles is None or int(cycles)
         return {**found, "heap": int(found["heap"]), "allocated": int(found["allocated"])}
 
@@ -149,12 +170,13 @@ def bench(board, p, models):
 
     models: {engine: path of the model on the board, in the order of weights that suits it}.
     layers: (name, elements, microseconds, cycles) each; the first includes the call. None in place
-    of figures: not to be measured; in place of an engine: there is no room for it.
+    of figures: not to be measured; in place of an engine: there is no room for it. reading: of
+    the pieces, where the model is in pieces; it then has no layers.
     """
     plan = decode(memoryview(p.model))
     found = {}
     for engine, (path, model) in models.items():
-        shorter = prefixes(model) if engine == p.choice.engine else []
+        shorter = prefixes(model) if engine == p.choice.engine and not p.cut else []
         try:
             one = _measure(board, path, engine, shorter)
         except ExecError:
@@ -162,12 +184,12 @@ def bench(board, p, models):
                 raise
             found[engine] = None  # no room for this engine
             continue
-        if shorter or len(plan.ops) == 1:
+        if shorter or len(plan.ops) == 1 and not p.cut:
             one["layers"] = _layers(plan, one, functools.partial(
                 _measure, board, path, engine, shorter))
         found[engine] = one
     layers = _matrices(plan)
-    if not layers:
+    if not layers or p.cut:  # in pieces: floats have less room than the int8 that has none
         return found
     board.reset()
     try:

@@ -48,13 +48,15 @@ class Choice:
 class Kind:
     """What of a model decides which files it needs.
 
-    ops: their names; scaled: whether one of them requantizes by multipliers, as no C engine does.
+    ops: their names; scaled: whether one of them requantizes by multipliers, as no C engine does;
+    pieces: whether it is read in pieces.
     """
 
     is_float: bool
     ops: frozenset
     several: bool
     scaled: bool = False
+    pieces: bool = False
 
     @classmethod
     def of(cls, simulator):
@@ -63,6 +65,13 @@ class Kind:
         return cls(simulator.is_float, frozenset(NAMES[op.opcode] for op in plan.ops),
                    plan.n_inputs + plan.n_outputs > 2,
                    any(getattr(op.fields, "multipliers", 0) for op in plan.ops))
+
+    @classmethod
+    def of_pieces(cls, simulators):
+        """That of a model in pieces, of all of them."""
+        kinds = [cls.of(s) for s in simulators]
+        return cls(False, frozenset().union(*[k.ops for k in kinds]),
+                   any(k.several for k in kinds), any(k.scaled for k in kinds), True)
 
     def family(self):
         """The smallest native file that covers the model, None if there is none."""
@@ -159,6 +168,8 @@ def modules(engine, kind):
         needed |= {f"{folder}/{op}" for folder in ("ops", engine) for op in kind.ops}
     if kind.several:
         needed.add("several")
+    if kind.pieces:
+        needed.add("pieces")
     return closure(needed)
 
 

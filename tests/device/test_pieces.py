@@ -1,0 +1,111 @@
+"""Models that are read in pieces: results, heap, and files that change while they run."""
+import gc
+import os
+from array import array
+
+import aifes
+import cases
+from test_memory import allocated
+
+PATH = "pieces_test.aifes"
+
+
+def write(data):
+    with open(PATH, "wb") as f:
+        f.write(data)
+
+
+def models():
+    """(record, bytes of the file) of each, which is the file of PATH."""
+    for r in cases.records("pieces"):
+        data = cases.unhexlify(r["file"])
+        write(data)
+        yield r, data
+    os.remove(PATH)
+
+
+def ends(net, text, first, last):
+    """Buffers of all samples of each input or output, of hex digits: input after input."""
+    found, at = [], 0
+    data = cases.int8s(text)
+    count = len(data) // sum([len(v) for v in (net.inputs + net.outputs)[first:last]])
+    for view in (net.inputs + net.outputs)[first:last]:
+        found.append(data[at:at + count * len(view)])
+        at += count * len(view)
+    return tuple(found), count
+
+
+def single(buffers):
+    return buffers[0] if len(buffers) == 1 else tuple(buffers)
+
+
+def test_results():
+    """Batches, single samples, int8 and floats, forward(); the heap of run()."""
+    for r, _ in models():
+        net = aifes.load(PATH)
+        assert net.engine == cases.ENGINE and "read in pieces" in str(net)
+        n = len(net.inputs)
+        xs, count = ends(net, r["x"], 0, n)
+        want, _ = ends(net, r["y"], n, 99)
+        ys = [array("b", bytes(len(v))) for v in want]
+        net.run(single(xs), single(ys))
+        assert tuple(ys) == want, r["name"]
+        for i in range(count):
+            x = [v[i * len(v) // count:(i + 1) * len(v) // count] for v in xs]
+            y = [array("b", bytes(len(v) // count)) for v in want]
+            net.run(single(x), single(y))
+            for k in range(len(y)):
+                assert y[k] == want[k][i * len(y[k]):(i + 1) * len(y[k])], r["name"]
+            for k in range(n):
+                net.inputs[k][:] = x[k]
+            net.forward()
+            for k in range(len(y)):
+                assert array("b", bytes(net.outputs[k])) == y[k]
+        if hasattr(gc, "mem_alloc"):
+            assert allocated(net.run, single(x), single(y)) == 0
+            assert allocated(net.forward) == 0
+        floats = [array("f", bytes(4 * len(v))) for v in x + y]
+        net.run(single(floats[:n]), single(floats[n:]))
+        want = [list(v) for v in floats[n:]]
+        assert net.predict(single([[0] * len(v) for v in x])) == (
+            want if len(want) > 1 else want[0])
+        net = None
+
+
+def test_a_file_that_changes():
+    for r, data in models():
+        if r["name"] != "residual":
+            continue
+        net = aifes.load(PATH)
+        x, y = net.input[:], array("b", bytes(len(net.output)))
+        net.run(x, y)
+        net = None
+        gc.collect()
+        damaged = bytearray(data)
+        damaged[len(damaged) - 5] ^= 1
+        for bad in (damaged, data[:len(data) - 9], data[:30], data[:3]):
+            write(bad)
+            text = cases.raises(aifes.ModelError, aifes.load, PATH)
+            assert 10 < len(text) < 200, text
+        write(data)
+        os.rename(PATH, PATH + ".old")
+        write(damaged)
+        net = aifes.load(PATH)
+        os.remove(PATH + ".old")
+        assert "in pieces" in str(net)
+        assert "copy its file" in cases.raises(aifes.ModelError, net.save, "x.aifes")
+        net = None
+
+
+def test_damage_between_two_runs():
+    for r, _ in models():
+        if r["name"] != "residual":
+            continue
+        net = aifes.load(PATH)
+        before = net._net._parts[2]
+        net._net._parts[2] = before[:2] + (before[2] ^ 1,)
+        text = cases.raises(aifes.ModelError, net.forward)
+        assert "has changed or is damaged, piece 2" in text
+        net._net._parts[2] = before
+        net.forward()
+        net = None
