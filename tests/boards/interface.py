@@ -118,9 +118,9 @@ class Remote:
 
     def run(self, code, timeout=120):
         """timeout: seconds without any output."""
-        self.serial.reset()  # which leaves the threshold of the code before
-        return self.serial.execute("import gc\nif hasattr(gc, 'threshold'):\n gc.threshold(-1)\n"
-                                   "DATA = '.'\n" + code, timeout)
+        self.serial.reset()  # which leaves these as the code before did
+        return self.serial.execute("import gc\ngc.enable()\nif hasattr(gc, 'threshold'):\n"
+                                   " gc.threshold(-1)\nDATA = '.'\n" + code, timeout)
 
     def close(self):
         self.serial.close()

@@ -10,12 +10,13 @@ def allocated(function, *arguments):
     """Heap bytes that 100 calls leave behind, garbage included."""
     gc.collect()
     gc.disable()
-    before = gc.mem_alloc()
-    for _ in range(100):
-        function(*arguments)
-    after = gc.mem_alloc()
-    gc.enable()
-    return after - before
+    try:
+        before = gc.mem_alloc()
+        for _ in range(100):
+            function(*arguments)
+        return gc.mem_alloc() - before
+    finally:
+        gc.enable()
 
 
 def test_no_allocation():

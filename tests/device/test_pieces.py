@@ -15,12 +15,16 @@ def write(data):
         f.write(data)
 
 
-def models():
-    """(record, bytes of the file) of each, which is the file of PATH."""
+def models(only=None):
+    """(record, bytes of the file) of each, or of one, which is the file of PATH."""
     for r in cases.records("pieces"):
-        data = cases.unhexlify(r["file"])
-        write(data)
-        yield r, data
+        if only in (None, r["name"]):
+            data = cases.unhexlify(r["file"])
+            write(data)
+            yield r, data
+            if only:
+                break
+        r = data = None  # small heaps have no room for two
     os.remove(PATH)
 
 
@@ -33,6 +37,17 @@ def ends(net, text, first, last):
         found.append(data[at:at + count * len(view)])
         at += count * len(view)
     return tuple(found), count
+
+
+def files_allocate():
+    """Whether reading a file takes heap: where the driver of the flash is written in Python."""
+    buf = bytearray(512)
+    with open(PATH, "rb") as f:
+        def read():
+            f.seek(0)
+            f.readinto(buf)
+
+        return allocated(read) > 0
 
 
 def single(buffers):
@@ -61,7 +76,7 @@ def test_results():
             net.forward()
             for k in range(len(y)):
                 assert array("b", bytes(net.outputs[k])) == y[k]
-        if hasattr(gc, "mem_alloc"):
+        if hasattr(gc, "mem_alloc") and not files_allocate():
             assert allocated(net.run, single(x), single(y)) == 0
             assert allocated(net.forward) == 0
         floats = [array("f", bytes(4 * len(v))) for v in x + y]
@@ -69,13 +84,11 @@ def test_results():
         want = [list(v) for v in floats[n:]]
         assert net.predict(single([[0] * len(v) for v in x])) == (
             want if len(want) > 1 else want[0])
-        net = None
+        r = net = None
 
 
 def test_a_file_that_changes():
-    for r, data in models():
-        if r["name"] != "residual":
-            continue
+    for _, data in models("residual"):
         net = aifes.load(PATH)
         x, y = net.input[:], array("b", bytes(len(net.output)))
         net.run(x, y)
@@ -98,9 +111,7 @@ def test_a_file_that_changes():
 
 
 def test_damage_between_two_runs():
-    for r, _ in models():
-        if r["name"] != "residual":
-            continue
+    for _ in models("residual"):
         net = aifes.load(PATH)
         before = net._net._parts[2]
         net._net._parts[2] = before[:2] + (before[2] ^ 1,)
