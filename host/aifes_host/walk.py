@@ -94,10 +94,10 @@ class Walk:
         return q7.params(float(low), float(high), 0.1)
 
     def behind(self, name):
-        """The elementwise layer that alone reads a tensor, or None."""
+        """The elementwise layer that stands for what alone reads a tensor, or None."""
         readers = self.graph.readers(name)
-        if len(readers) == 1 and name not in self.graph.outputs and readers[0].layer.elementwise:
-            return readers[0].layer
+        if len(readers) == 1 and name not in self.graph.outputs:
+            return readers[0].layer.stands_for(self.real[name])
         return None
 
     def takes_scales(self, name):

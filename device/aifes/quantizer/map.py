@@ -21,7 +21,7 @@ def most(work, i):
     return 256 + 4
 
 
-def function(work, op):
+def stands_for(work, op):
     """(kind, alpha) of an op of the float32 model."""
     at = op.fields.table
     return FUNCTIONS[op.flags], struct.unpack_from("<f", work.buf, at)[0] if at else 0
@@ -32,7 +32,7 @@ def quantize(work, i):
     t = op.inputs[0]
     shift, zero = work.scales[t]
     n = size(work.plan.tensors[t].shape)
-    kind, alpha = function(work, op)
+    kind, alpha = stands_for(work, op)
     out = activations.OUT_SCALE.get(kind, (shift, zero))
     if kind == "relu":
         work.fuse(i, lambda drafts: fuse_clamp(drafts, n, zero, 127), out)

@@ -9,11 +9,9 @@ import aifes.layers.q7 as q7
 from ..format import HEADER, INT8, Op, Tensor, decode, metadata
 from ..layers.assemble import assemble
 from ..model import Model, size
-from ..ops import NAMES, room
+from ..ops import room
 from . import scales
 from .data import Data
-
-MAP = NAMES.index("map")
 
 
 class Work:
@@ -70,11 +68,19 @@ class Work:
         return q7.params(low, high, 0.1)
 
     def behind(self, t):
-        """(kind, alpha) of the activation that is all that reads tensor t, else (None, 0)."""
+        """(kind, alpha) of the activation that stands for what alone reads tensor t, else
+        (None, 0)."""
         readers = self._readers(t)
-        if len(readers) == 1 and readers[0].opcode == MAP and not self._is_output(t):
-            return room(MAP, "aifes.quantizer.").function(self, readers[0])
+        if len(readers) == 1 and not self._is_output(t):
+            reader = room(readers[0].opcode, "aifes.quantizer.")
+            if hasattr(reader, "stands_for"):
+                return reader.stands_for(self, readers[0])
         return None, 0
+
+    def seen_range(self, t):
+        """(low, high) of tensor t, without what a clamp behind it cuts."""
+        low, (kind, alpha) = min(self.data.low[t]), self.behind(t)
+        return max(low, alpha) if kind == "clamp" else low, max(self.data.high[t])
 
     def is_end(self, t):
         """Whether tensor t is an output, and nothing else."""
@@ -126,7 +132,7 @@ class Work:
         self._ops, self.scales, self.found_dense = [], {}, []
         for t in range(plan.n_inputs):
             self.scales[t] = (data.element_scales(t, scales.MARGIN) if per_element
-                              else self.range(min(data.low[t]), max(data.high[t]), scales.MARGIN))
+                              else self.range(*self.seen_range(t), scales.MARGIN))
         for i in range(len(plan.ops)):
             gc.collect()
             data.stage = f"layer {i + 1} of {len(plan.ops)}"
