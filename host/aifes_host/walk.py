@@ -82,7 +82,7 @@ class Walk:
         else:
             following = self.behind(tensor.name)  # what a clamp cuts needs no range
             seen = following.seen(x) if following else x
-            scale = self.range(seen.min(), seen.max(), scales.MARGIN)
+            scale = self.range(seen.min(), seen.max(), scales.margin(tensor.shape))
         value = self.values[tensor.name] = Value(*scale, quantize_values(x, *scale))
         name = "input" if len(self.graph.inputs) == 1 else tensor.name
         self._report(name, "input", 0, value, x, None)

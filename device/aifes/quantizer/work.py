@@ -132,7 +132,8 @@ class Work:
         self._ops, self.scales, self.found_dense = [], {}, []
         for t in range(plan.n_inputs):
             self.scales[t] = (data.element_scales(t, scales.MARGIN) if per_element
-                              else self.range(*self.seen_range(t), scales.MARGIN))
+                              else self.range(*self.seen_range(t),
+                                              scales.margin(plan.tensors[t].shape)))
         for i in range(len(plan.ops)):
             gc.collect()
             data.stage = f"layer {i + 1} of {len(plan.ops)}"
