@@ -6,6 +6,7 @@ from aifes.layers import q7
 from aifes.quantizer import scales
 
 from .assembly import Step, alone, assemble
+from .equalize import equalize
 from .float32 import results
 from .graph import ConversionError
 from .scales import dequantize_values, element_scales, quantize_values
@@ -57,15 +58,17 @@ class Value:
 class Walk:
     """What the rooms of ops quantize with.
 
-    exact: rounding to nearest, not AIfES's rule; per_element: a scale for each element of inputs
-    and outputs that can have one. real: {tensor: float32 results}; values: {tensor: Value}, of
-    what was quantized so far. steps, reports: what comes of it.
+    graph: its channels get equalized, unless they are `equal`. exact: rounding to nearest, not
+    AIfES's rule; per_element: a scale for each element of inputs and outputs that can have one.
+    real: {tensor: float32 results}; values: {tensor: Value}, of what was quantized so far. steps,
+    reports: what comes of it.
     """
 
-    def __init__(self, graph, x, method, per_element, choices):
-        self.graph, self.choices = graph, choices
+    def __init__(self, graph, x, method, per_element, choices, equal=False):
+        self.choices = choices
         self.exact, self.per_element = method != "aifes", per_element
         self.real = {**results(graph, x), **graph.split(x)}
+        self.graph = graph = equalize(graph, self.real) if self.exact and not equal else graph
         self.values, self.steps, self.reports = {}, [], []
         for tensor in graph.inputs:
             self._input(tensor)

@@ -5,6 +5,7 @@ from .data import Seen
 
 BY_ELEMENT = False
 RANGE = True
+WEIGHTS = False
 
 
 def quantize(work, i):

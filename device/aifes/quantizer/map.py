@@ -12,6 +12,7 @@ from . import scales
 
 BY_ELEMENT = False
 RANGE = False
+WEIGHTS = False
 
 
 def most(work, i):

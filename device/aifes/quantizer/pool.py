@@ -6,6 +6,8 @@ from .data import Seen
 
 BY_ELEMENT = False
 RANGE = True
+WEIGHTS = False
+PASSES = True  # factors of its channels go through
 
 
 def quantize(work, i):

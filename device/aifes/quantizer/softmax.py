@@ -6,6 +6,7 @@ from . import scales
 
 BY_ELEMENT = False
 RANGE = False
+WEIGHTS = False
 
 
 def most(work, i):

@@ -12,6 +12,7 @@ from ..model import Model, size
 from ..ops import room
 from . import scales
 from .data import Data
+from .equalize import equalize
 
 
 class Work:
@@ -19,7 +20,8 @@ class Work:
 
     exact: rounding to nearest, not AIfES's rule. plan, buf: of the float32 model. per_element:
     inputs and outputs get a scale for each element. scales: (shift, zero point) of the tensors so
-    far, by number; buffers: what each op asked for; data: the samples; found_dense: for AIfES.
+    far, by number; factors: of their channels (equalize.py); buffers: what each op asked for;
+    data: the samples; found_dense: for AIfES.
     """
 
     def __init__(self, net, method):
@@ -52,6 +54,9 @@ class Work:
         self.buffers = [bytearray(n) for n in self.asked("buffer")]
         self.data = Data(self._net, self.plan, samples, report, [
             op.outputs[0] for op, r in zip(self.plan.ops, self.rooms) if r.RANGE])
+        self.factors = {}
+        if self.exact:
+            self.factors = equalize(self)
         found = self._build(False)
         if self._may_differ() and self._is_worth():
             before = self._loss(found)
@@ -70,8 +75,8 @@ class Work:
     def behind(self, t):
         """(kind, alpha) of the activation that stands for what alone reads tensor t, else
         (None, 0)."""
-        readers = self._readers(t)
-        if len(readers) == 1 and not self._is_output(t):
+        readers = self.readers(t)
+        if len(readers) == 1 and not self.is_output(t):
             reader = room(readers[0].opcode, "aifes.quantizer.")
             if hasattr(reader, "stands_for"):
                 return reader.stands_for(self, readers[0])
@@ -84,7 +89,16 @@ class Work:
 
     def is_end(self, t):
         """Whether tensor t is an output, and nothing else."""
-        return self._is_output(t) and not self._readers(t)
+        return self.is_output(t) and not self.readers(t)
+
+    def biases(self, op, n):
+        """array('f') of the n biases of an op with weights, with the factors of its channels."""
+        found = array("f", bytes(self.buf[op.fields.bias:op.fields.bias + 4 * n]))
+        factors = self.factors.get(op.outputs[0])
+        if factors:
+            for j in range(n):
+                found[j] = found[j] * factors[j % len(factors)]
+        return found
 
     def clamps(self, op):
         """Whether a clamp in place of op can be part of the op before it."""
@@ -93,10 +107,10 @@ class Work:
         return self.behind(t)[0] and tensors[t].offset == tensors[y].offset and any(
             [hasattr(o.fields, "low") for o in self.plan.ops if t in o.outputs])
 
-    def _is_output(self, t):
+    def is_output(self, t):
         return 0 <= t - self.plan.n_inputs < self.plan.n_outputs
 
-    def _readers(self, t):
+    def readers(self, t):
         return [op for op in self.plan.ops if t in op.inputs]
 
     def put(self, i, draft, scale):
@@ -110,8 +124,8 @@ class Work:
         op = self.plan.ops[i]
         t, y = op.inputs[0], op.outputs[0]
         tensors = self.plan.tensors
-        before = [o for o in self._ops if o[2][0] == t and len(self._readers(t)) == 1
-                  and not self._is_output(t) and tensors[t].offset == tensors[y].offset]
+        before = [o for o in self._ops if o[2][0] == t and len(self.readers(t)) == 1
+                  and not self.is_output(t) and tensors[t].offset == tensors[y].offset]
         drafts = [o[0] for o in before]
         change(drafts)
         if len(drafts) == 1 and before:
@@ -166,7 +180,7 @@ class Work:
 
     def _may_differ(self):
         """Whether inputs, and outputs, may have a scale for each element."""
-        readers = [op for t in range(self.plan.n_inputs) for op in self._readers(t)]
+        readers = [op for t in range(self.plan.n_inputs) for op in self.readers(t)]
         return self.exact and all([room(op.opcode, "aifes.quantizer.").BY_ELEMENT
                                    for op in readers])
 

@@ -12,7 +12,8 @@ class Layer:
         behind(), kind and start, for scales.best_scale, and seen().
     by_element: its inputs and results may have a scale for each element.
     pixels: its input is an image, whose pixels it treats alike.
-    linear: it has scaled(inputs, results), which puts factors into it.
+    linear: it has scaled(inputs, results), which puts factors into it, and equalized().
+    passes: a factor of a channel of its input is one of its result.
     in_aifes, in_float32: whether AIfES has it, and float32 models.
     choices: fields of walk.Choice that its quantize() heeds.
     boundary: what a single result must exceed to mean "yes".
@@ -22,7 +23,7 @@ class Layer:
         over the samples for targets t, and probabilities(y), minus t the gradient of its input.
     """
 
-    elementwise = by_element = pixels = linear = in_aifes = probable = classes = False
+    passes = elementwise = by_element = pixels = linear = in_aifes = probable = classes = False
     in_float32 = True
     parameters = 0
     trained = choices = ()
