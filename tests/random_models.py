@@ -97,7 +97,7 @@ def image_shape(rng):
 def _axis(rng, n):
     """(kernel, stride, dilation, spread, padding before, places) along an axis of n."""
     while True:
-        kernel = int(rng.choice([1, 2, 3, 3, 5, rng.integers(1, 14), n]))
+        kernel = int(rng.choice([1, 2, 3, 3, 5, rng.integers(1, 14), min(n, 255)]))
         stride = int(rng.choice([1, 1, 2, 3, rng.integers(1, 9)]))
         dilation = int(rng.choice([1, 1, 1, 2, rng.integers(1, 5)]))
         spread = int(rng.choice([1, 1, 1, 1, 2, 3]))
@@ -145,7 +145,7 @@ def pool(rng, x, dtype=INT8, most=600):
         ways = []
         for n in (rows, columns):
             kernel = int(rng.choice([1, 2, 2, 3, n, rng.integers(1, 14)]))
-            stride = int(rng.choice([1, 2, 2, kernel, rng.integers(1, 9)]))
+            stride = int(rng.choice([1, 2, 2, min(kernel, 255), rng.integers(1, 9)]))
             before = int(rng.integers(0, kernel)) * int(rng.integers(2))
             places = int(rng.integers(1, (n + before - 1) // stride + 2))
             ways.append((kernel, stride, before, places))

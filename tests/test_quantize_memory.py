@@ -60,7 +60,7 @@ def test_heap_is_stated_and_kept(sizes, count, kind, method, native_x64):
 
 
 def test_the_measure_sees_too_little_heap(native_x64):
-    with pytest.raises(AssertionError, match="MemoryError"):
+    with pytest.raises(AssertionError, match=r"MemoryError|needs \d+ bytes in one piece"):
         quantize(*CASES[1], "mse", native_x64, missing=-30000)
 
 

@@ -50,12 +50,17 @@ def cut(model):
     """The Cut of an .aifes buffer: consecutive ops are together while they take no more than the
     largest of all takes alone.
 
-    Raises ConversionError for a float32 model: quantized, it has a fourth of the size.
+    Raises ConversionError for a float32 model: quantized, it has a fourth of the size; and for one
+    with an output that is a part of another.
     """
     simulator = Simulator(model)
     if simulator.is_float:
         raise ConversionError("a float32 model is not read in pieces: `aifes quantize` makes it a "
                               "fourth as large")
+    ends = simulator.outputs
+    if any(_overlap(a, b) for i, a in enumerate(ends) for b in ends[:i]):
+        raise ConversionError("a model with an output that is a part of another is not read in "
+                              "pieces: leave one of the two out")
     work = _Work(simulator, model)
     n_ops = len(simulator.plan.ops)
     most = max(len(work.piece(i, i + 1)) for i in range(n_ops))
