@@ -190,7 +190,7 @@ def pieces():
     for seed in range(99):
         model = bytes(random_models.images(np.random.default_rng(seed), most=120))
         if {NAMES[op.opcode] for op in decode(model).ops} >= {"conv", "pool"} and (
-                len(cut(model).file) < 1800 and len(found) < 4):
+                len(found) < 4 and _is_small(model)):
             found[f"image {seed}"] = model
     for name, model in found.items():
         simulator = aifes_host.Simulator(model)
@@ -198,6 +198,14 @@ def pieces():
         y = simulator.run(x)
         yield {"name": name, "file": cut(model).file.hex(),
                "x": by_end(x, simulator.inputs), "y": by_end(y, simulator.outputs)}
+
+
+def _is_small(model):
+    """Whether it can be cut into pieces that the heap of each board has room for, as text."""
+    try:
+        return len(cut(model).file) < 1800
+    except aifes_host.ConversionError:  # an output is a part of another
+        return False
 
 
 def by_end(values, ends):
