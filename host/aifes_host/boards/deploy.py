@@ -12,6 +12,7 @@ import numpy as np
 from aifes.format import nbytes, size
 
 from ..float32 import same
+from ..graph import ConversionError
 from ..layout import arrange
 from ..pieces import Cut, cut
 from ..simulator import Simulator
@@ -161,9 +162,12 @@ def _in_pieces(board, choice, model, heap, current, wanted):
     if wanted is not None:
         return cut(model) if wanted else None
     has_room = board.has_room(heap)
-    if has_room and current in (None, digest(model)) or Simulator(model).is_float:
+    if has_room and current in (None, digest(model)):
         return None
-    found = cut(model)
+    try:
+        found = cut(model)
+    except ConversionError:  # it can only be whole
+        return None
     if has_room:
         return found if current == digest(found.file) else None
     return found if sum(_heap(board.info, choice, model, found)) < sum(heap) else None
