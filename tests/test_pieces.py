@@ -3,6 +3,7 @@ import random
 import struct
 import zlib
 from array import array
+from types import SimpleNamespace
 
 import aifes
 import graphs
@@ -14,6 +15,8 @@ from aifes.layers.assemble import chain
 from aifes.layers.dense import dense
 from aifes.pieces import HEADER, MAGIC
 from aifes_host import ConversionError, Simulator, float_model, from_model, quantize
+from aifes_host.boards import deploy
+from aifes_host.boards.board import digest
 from aifes_host.layout import TARGETS, arrange
 from aifes_host.pieces import cut, start
 from hostile_models import mutate
@@ -235,3 +238,13 @@ def test_what_is_refused(tmp_path):
     newer[4] = 9
     with pytest.raises(aifes.ModelError, match="in pieces, format 9, this runtime reads 1"):
         aifes.load(written(tmp_path, newer))
+
+
+def test_what_cannot_be_cut_is_deployed_whole():
+    """Also where another file lies: only then it is looked at whether that is this one in pieces."""
+    model = float_model(from_model({"layers": [("dense", np.ones((3, 2)), np.zeros(2))]}))
+    board = SimpleNamespace(has_room=lambda heap: True, info=None)
+    assert deploy._in_pieces(board, None, model, [1], digest(b"another"), None) is None
+    for seed in range(SEEDS):
+        model = bytes(random_models.images(np.random.default_rng(seed)))
+        assert deploy._in_pieces(board, None, model, [1], digest(b"another"), None) is None
