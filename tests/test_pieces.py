@@ -241,7 +241,7 @@ def test_what_is_refused(tmp_path):
 
 
 def test_what_cannot_be_cut_is_deployed_whole():
-    """Also where another file lies: only then it is looked at whether that is this one in pieces."""
+    """Also over another file, of which it is asked whether it is this model in pieces."""
     model = float_model(from_model({"layers": [("dense", np.ones((3, 2)), np.zeros(2))]}))
     board = SimpleNamespace(has_room=lambda heap: True, info=None)
     assert deploy._in_pieces(board, None, model, [1], digest(b"another"), None) is None
