@@ -28,7 +28,8 @@ INT8 = 98  # ord("b"), the array typecode
 FLOAT32 = 102  # ord("f")
 
 # offset: in the arena; scales: offset of n shifts (int8) and n zero points (int16), or 0
-Tensor = namedtuple("Tensor", ("dtype", "shift", "zero_point", "offset", "scales", "shape"))
+_Tensor = namedtuple("Tensor", ("dtype", "shift", "zero_point", "offset", "scales", "shape", "rows",
+                                "endless"))
 # inputs, outputs: numbers of tensors; fields: the op's own, as its file in ops/ names them
 Op = namedtuple("Op", ("opcode", "flags", "inputs", "outputs", "fields"))
 # head: has header, tensors and records: the buffer itself, for version 1 a translation of them;
@@ -38,9 +39,17 @@ Plan = namedtuple("Plan", ("head", "length", "arena", "n_inputs", "n_outputs", "
                            "tensors", "ops", "pieces"))
 
 
+def Tensor(dtype, shift, zero_point, offset, scales, shape, rows=0, endless=0):
+    """What a buffer says of a tensor. rows: how many of them lie in the arena at a time, 0: all of
+    it does; endless: of an input whose rows never end."""
+    return _Tensor(dtype, shift, zero_point, offset, scales, shape, rows, endless)
+
+
 def nbytes(tensor):
     """Bytes of a Tensor in the arena."""
     n = size(tensor.shape)
+    if tensor.rows:
+        n = n // tensor.shape[0] * tensor.rows
     return 4 * n if tensor.dtype == FLOAT32 else n
 
 
@@ -115,16 +124,20 @@ def tensor(buf, plan, i, constants):
     step = 4 if dtype == FLOAT32 else 1
     first = plan.tensors[0].dtype if plan.tensors else dtype
     check(dtype in (INT8, FLOAT32) and dtype == first, "type of tensor", i)
-    if rows or flags:
-        raise ModelError("a model with rings or states: update aifes on the board")
     check(1 <= rank <= 3 and (a, b, c)[rank:] == (1, 1)[rank - 1:] and n, "shape of tensor", i)
     check(-32 <= shift <= 32 and (step == 1 or not (shift or zero or scales)), "scale of tensor", i)
-    check(offset + step * n <= plan.arena and not (offset | plan.arena) % step, "arena, tensor", i)
+    found = Tensor(dtype, shift, zero, offset, scales, (a, b, c)[:rank], rows, flags)
+    check(offset + nbytes(found) <= plan.arena and not (offset | plan.arena) % step,
+          "arena, tensor", i)
+    if rows or flags:
+        check(rank == 3 and 0 < rows <= a and step == 1 and not scales and flags <= (i == 0)
+              and (i == 0 and plan.n_inputs == 1 or i >= plan.n_inputs + plan.n_outputs),
+              "rows of tensor", i)
     if scales:
         check(constants <= scales and scales + 3 * n <= plan.metadata[0], "scales of tensor", i)
         for k in range(scales, scales + n):
             check(((buf[k] & 255) + 32 & 255) <= 64, "scale of tensor", i)
-    return Tensor(dtype, shift, zero, offset, scales, (a, b, c)[:rank])
+    return found
 
 
 def metadata(buf, plan):

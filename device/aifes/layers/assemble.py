@@ -67,7 +67,7 @@ def assemble(ops, tensors, n_inputs, n_outputs, arena, metadata=b"", memory=None
                 "<%dh" % len(zeros), *zeros))
             shift = zero = 0
         rows.append((t.dtype, len(t.shape), shift, zero, t.offset, scales)
-                    + (tuple(t.shape) + (1, 1))[:3] + (0, 0))
+                    + (tuple(t.shape) + (1, 1))[:3] + (t.rows, t.endless))
     end = end + 3 & ~3
     n = end + len(metadata)
     if memory is None:

@@ -9,6 +9,9 @@ A file NAME.py has what its record means, and its checks; kernels are in python/
     TABLE               whether an int8 result can be looked up in a table of the op's own
     scratch(op, x)                         where there is one: how many elements it has at least
     check(look, op, x, y)                  raises ModelError; x, y: lists of Tensors
+    window(op, x, y)                       None: it takes its inputs as a whole; or (rows it works
+                                           in, where the first window begins, from its first to its
+                                           last row, to the next window, how far rows are spread)
     lengths(op, x, y)                      bytes of each constant, 0 if it is absent
     parameters(op, x, y)                   how many weights and biases there are
 """
@@ -16,7 +19,7 @@ import struct
 
 from ..format import HEADER, HEADER_SIZE, TENSOR_SIZE, ModelError, Op, Plan, check, nbytes, tensor
 
-NAMES = ("", "dense", "map", "softmax", "add", "conv", "pool")  # by opcode
+NAMES = ("", "dense", "map", "softmax", "add", "conv", "pool", "mean")  # by opcode
 
 
 def room(opcode, building="aifes.ops."):
@@ -60,6 +63,7 @@ def read(buf, plan):
     for k in range(plan.n_inputs):
         _write(tensors, k, live, written)
     check(len(live) == plan.n_inputs, "inputs, they overlap")
+    by_rows = any([t.rows for t in tensors])  # rows_check looks at what lies where
     look = Look(buf, low, high)
     at, end = HEADER_SIZE + TENSOR_SIZE * n_tensors, low if head is buf else len(head)
     for i in range(n_ops):
@@ -69,21 +73,30 @@ def read(buf, plan):
         at += 4 * head[at + 3]
         x, y = [tensors[k] for k in op.inputs], [tensors[k] for k in op.outputs]
         for k in op.inputs:
-            look.check(_is_there(tensors, k, live, written), "tensor, nobody wrote it")
+            look.check(by_rows or _is_there(tensors, k, live, written), "tensor, nobody wrote it")
         for t in y:
-            for s in x:
+            for s in () if by_rows else x:
                 look.check(not _overlap(s, t) or room(op.opcode).IN_PLACE
                            and s.offset == t.offset and nbytes(s) == nbytes(t),
                            "arena, results overlap inputs")
         room(op.opcode).check(look, op, x, y)
         for k in op.outputs:
             look.check(k not in written and ~k not in written, "tensor, it is written twice")
-            _write(tensors, k, live, written)
+            if by_rows:
+                written.add(k)
+            else:
+                _write(tensors, k, live, written)
         ops.append(op)
     check(at == end, "records")
+    plan = Plan(*(plan[:7] + (ops, None)))
+    if by_rows:
+        from ..rows_check import check_rows
+
+        check_rows(plan)
+        return plan
     for k in range(plan.n_inputs, plan.n_inputs + plan.n_outputs):
         check(_is_there(tensors, k, live, written), "output, nobody wrote it")
-    return Plan(*(plan[:7] + (ops, None)))
+    return plan
 
 
 def _op(look, head, at, n_tensors):

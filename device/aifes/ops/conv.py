@@ -52,6 +52,12 @@ def check(look, op, x, y):
     dense.check_numbers(look, op, n, n_out)
 
 
+def window(op, x, y):
+    f = op.fields
+    return (y[0].shape[0], -f.top, (f.kernel_rows - 1) * f.dilation_rows, f.stride_rows,
+            f.spread_rows)
+
+
 def lengths(op, x, y):
     f = op.fields
     n, n_out = scratch(op, x), y[0].shape[2]

@@ -25,6 +25,11 @@ def check(look, op, x, y):
         look.constants(op.fields, lengths(op, x, y))
 
 
+def window(op, x, y):
+    shape = y[0].shape
+    return (shape[0], 0, 0, 1, 1) if len(shape) == 3 and x[0].shape == shape else None
+
+
 def lengths(op, x, y):
     if x[0].dtype == FLOAT32:
         return (4 if 1 <= op.flags <= 2 else 0,)

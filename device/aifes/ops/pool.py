@@ -38,6 +38,11 @@ def check(look, op, x, y):
         look.check(f.up <= 16 and n * 255 << f.up <= MAX_SUM, "field")
 
 
+def window(op, x, y):
+    f = op.fields
+    return y[0].shape[0], -f.top, f.kernel_rows - 1, f.stride_rows, 1
+
+
 def lengths(op, x, y):
     return ()
 
