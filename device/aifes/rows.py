@@ -1,9 +1,9 @@
 """Models whose ops take turns, each a row of its result at a time: docs/format.md, "Rows".
 
-A tensor with `rows` holds so many of its rows, from its offset on. When it is full, those that no
-window needs any more go, and the others move to its beginning. Ops from the one that makes such a
-tensor to the last that reads it belong together. Of them an op runs when the rows of its windows
-are there and its result has room; the next one has its turn after it, else the one before.
+A tensor with `rows` holds so many of its rows, from its offset on. Those that no window needs any
+more go at once, and the others move to its beginning. Ops from the one that makes such a
+tensor to the last that reads it belong together. Of them always the last one runs that can: the
+rows of its windows are there, and its result has room.
 """
 from array import array
 
@@ -13,8 +13,8 @@ from .ops import room
 # of a State: rows that are to be computed, that are there, for which there is room; whether the op
 # takes turns with the one before; a window from its first to its last row, from one to the next,
 # and by how much rows are spread; elements of a row; where they lie in the arena; rows in all, and
-# where the first window begins; where the next ones begin, in the first and the second input,
-# relative to the rows that are there
+# where the first window begins; the last op of those that take turns which reads the result; where
+# the next windows begin, in the first and the second input, relative to the rows that are there
 LEFT = 0
 THERE = 1
 ROOM = 2
@@ -26,61 +26,64 @@ ROW = 7
 AT = 8
 ROWS = 9
 START = 10
-TOP = 11
+FAR = 11
+TOP = 12
 
 
 class Rows:
     """The order in which rows are computed.
 
     states: an array for each op, as above; the last one is of the input, if that comes in rows,
-    which is number -1. makers: for each op the states of what makes its inputs, None: of parts.
-    readers: (number of an op, of its input) that read what the op of a state makes. What runs it
-    has move(i, by), which brings the rows that are there to their place, `by` bytes before, and
-    gives go() a function run(i): the next row of op i is to be computed, or of the input taken.
+    which is number -1. makers: for each op the numbers of those that make its inputs, None: they
+    are there; readers: for each (op, number of its input) that read its result. What runs it has
+    move(i, by), which brings the rows of op i that are there to their place, `by` elements before,
+    and gives go() a function run(i): the next row of op i is to be computed, or of the input taken.
     """
 
     def __init__(self, plan):
         tensors = plan.tensors
         self.endless = tensors[0].endless
+        self.n_ops = len(plan.ops)
         self.states, self.makers = [], []
-        made = {}  # (number of the op, state) of tensors
-        for k in range(plan.n_inputs):
-            shape = tensors[k].shape
-            made[k] = -1, _state(tensors[k], shape[0] if len(shape) == 3 else 1, self.endless)
-            if not tensors[k].rows:
-                made[k][1][THERE] = made[k][1][ROWS]
+        source = tensors[0].rows and state_of(tensors[0], tensors[0].shape[0], self.endless)
+        self.first = -1 if source else 0
+        made = {0: -1} if source else {}
         for i, op in enumerate(plan.ops):
             x, y = [tensors[k] for k in op.inputs], [tensors[k] for k in op.outputs]
             window = room(op.opcode).window(op, x, y)
-            state = _state(y[0], window[0] if window else 1, self.endless)
-            makers = [made.get(k, (0, None)) for k in op.inputs]
+            state = state_of(y[0], window[0] if window else 1, self.endless)
+            makers = [made.get(k) for k in op.inputs]
             state[JOINED] = self.endless
             if window:
                 (_, state[START], state[SPAN], state[STRIDE], state[SPREAD]) = window
-            elif makers[0][1]:  # all rows at once
-                state[SPAN] = makers[0][1][ROWS] - 1
-                if self.endless:
-                    state[SPAN] = x[0].shape[0] - 1 if len(x[0].shape) == 3 else 0
-            for k, (maker, _) in zip(op.inputs, makers):
+            elif self.endless and len(x[0].shape) == 3:
+                state[SPAN] = x[0].shape[0] - 1
+            elif makers[0] is not None and not self.endless:  # all rows at once
+                state[SPAN] = (self.states[makers[0]] if makers[0] >= 0 else source)[ROWS] - 1
+            for k, maker in zip(op.inputs, makers):
                 if tensors[k].rows:
                     for j in range(maker + 1, i):
                         self.states[j][JOINED] = 1
                     state[JOINED] = 1
             self.states.append(state)
-            self.makers.append(tuple([maker for _, maker in makers]))
-            made[op.outputs[0]] = i, state
-        self.first = 0
-        if tensors[0].rows:
-            self.first = -1
-            self.states.append(made[0][1])
+            self.makers.append(makers)
+            made[op.outputs[0]] = i
+        if source:
+            self.states.append(source)
             self.makers.append(())
-        self.readers = [self.of(state) for state in self.states]
+        self.readers = [[] for _ in self.states]
+        first = self.first
+        for i in range(self.first, len(plan.ops)):
+            state = self.states[i]
+            state[FAR] = i
+            if not state[JOINED]:
+                first = i
+            for k, maker in enumerate(self.makers[i]):
+                if maker is not None:
+                    self.readers[maker].append((i, k))
+                    if maker >= first:
+                        self.states[maker][FAR] = i
         self.reset()
-
-    def of(self, state):
-        """The readers of what a state's op makes."""
-        return [(i, k) for i, makers in enumerate(self.makers)
-                for k, maker in enumerate(makers) if maker is state]
 
     def reset(self):
         """Nothing is computed."""
@@ -96,10 +99,10 @@ class Rows:
         is a new result.
         """
         states = self.states
-        last = states[len(states) + self.first - 1]
+        n = self.n_ops
+        last = states[n - 1]
         if self.endless:
             last[THERE] = 0
-        n = len(states) + self.first
         i = self.first
         while True:
             s = states[i]
@@ -112,8 +115,10 @@ class Rows:
                 s[THERE] += 1
                 s[TOP] += s[STRIDE]
                 s[TOP + 1] += s[STRIDE]
-                if i + 1 < n and states[i + 1][JOINED]:
-                    i += 1
+                for maker in self.makers[i]:
+                    if maker is not None and states[maker][ROOM] != states[maker][ROWS]:
+                        self._shorten(maker)
+                i = s[FAR]
             elif i >= 0 and s[JOINED]:
                 i -= 1
             else:
@@ -131,13 +136,15 @@ class Rows:
             return False
         k = TOP
         for maker in self.makers[i]:
-            if maker and maker[LEFT] and s[k] + s[SPAN] >= maker[THERE] * s[SPREAD]:
-                return False
+            if maker is not None:
+                m = self.states[maker]
+                if m[LEFT] and s[k] + s[SPAN] >= m[THERE] * s[SPREAD]:
+                    return False
             k += 1
-        return s[THERE] < s[ROOM] or self._shorten(i)
+        return s[THERE] < s[ROOM]
 
     def _shorten(self, i):
-        """Let rows go that no window needs; whether there are any."""
+        """Let rows go that no window needs."""
         s, states = self.states[i], self.states
         n = s[THERE]
         for j, k in self.readers[i]:
@@ -149,11 +156,10 @@ class Rows:
             for j, k in self.readers[i]:
                 states[j][TOP + k] -= n * states[j][SPREAD]
             self.move(i, n * s[ROW])
-        return n > 0
 
 
-def _state(y, rows, endless):
+def state_of(y, rows, endless):
     """Of what makes a Tensor by so many rows; where it has one only, they all are a part of it."""
     row = size(y.shape) // rows if rows == 1 or rows == y.shape[0] else 0
     return array("i", (0, 0, y.rows or rows, 0, 0, 1, 1, row, y.offset, -1 if endless else rows, 0,
-                       0, 0))
+                       0, 0, 0))

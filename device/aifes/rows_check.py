@@ -4,28 +4,36 @@ All that is read was written, nothing is overwritten that is still needed, and a
 """
 from .format import check, nbytes
 from .ops import NAMES, room
-from .rows import AT, LEFT, ROW, SPAN, SPREAD, THERE, TOP, Rows
+from .rows import AT, LEFT, ROW, ROWS, SPAN, SPREAD, THERE, TOP, Rows, state_of
 
 RESULTS = 3  # of a model without end: from then on all repeats
 MAX_ROWS = 1 << 16
 
 
 class _Check(Rows):
-    """_live: {tensor: (state of its op, [(op, number of its input, None: as a part of it)])}"""
+    """_made: {tensor: (its op, -1: it is an input, and the state of that)}; _read: {tensor: [(op,
+    number of its input, None: the tensor is a part of that)]}; _live: those that were written;
+    _kept: those that stay; _parts: [(tensor, op that reads what it is a part of)]"""
 
     def __init__(self, plan):
         super().__init__(plan)
-        self._plan, self._live, tensors = plan, {}, plan.tensors
-        n = plan.n_inputs
+        self._plan, tensors, n = plan, plan.tensors, plan.n_inputs
         self._made = {op.outputs[0]: (i, self.states[i]) for i, op in enumerate(plan.ops)}
         check(len(self._made) == len(plan.ops) and min(self._made) >= n,
               "tensor, it is written twice")
-        for i, op in enumerate(plan.ops):
-            for k, maker in zip(op.inputs, self.makers[i]):
-                if k < n:
-                    self._made[k] = -1, maker
-                check(not maker or self._made[k][0] < i, "tensor, nobody wrote it, layer", i)
-        self._read = {k: self.of(state) for k, (_, state) in self._made.items()}
+        self._live = set()
+        for k in range(n):
+            t = tensors[k]
+            if t.rows:
+                self._made[k] = -1, self.states[-1]
+                continue
+            state = state_of(t, t.shape[0] if len(t.shape) == 3 else 1, 0)
+            state[THERE] = state[ROWS]
+            self._made[k] = -1, state
+            self._live.add(k)
+        self._read = {k: [(i, number) for i, op in enumerate(plan.ops)
+                          for number, other in enumerate(op.inputs) if k == other]
+                      for k in self._made}
         self._kept = set(range(n, n + plan.n_outputs))
         self._parts = []
         self._sums = [(tensors[op.outputs[1]], i) for i, op in enumerate(plan.ops)
@@ -34,10 +42,8 @@ class _Check(Rows):
         for k, i in wanted + [(k, len(plan.ops)) for k in tuple(self._kept)]:
             if k not in self._made:
                 self._whole(k, i)
-        for k in range(n):
-            if k in self._made and not tensors[k].rows:
-                self._live[k] = True
-        check(not self.first or 0 in self._made, "input")
+            else:
+                check(self._made[k][0] < i, "tensor, nobody wrote it, layer", i)
 
     def _whole(self, k, i):
         """Tensor k, which op i reads (the last: which is an output): others lie in it."""
@@ -89,13 +95,13 @@ class _Check(Rows):
                 self._write(t.offset, nbytes(t), i, None)
                 check(t.offset + nbytes(t) <= at or at + n <= t.offset, "arena, scratch, layer", i)
         self._write(at, n, i, k)
-        self._live[k] = True
+        self._live.add(k)
 
     def _write(self, at, n, i, written):
         """Bytes that op i writes: none of them is needed. written: its result, None: scratch"""
         for k in self._live:
             state, t = self._made[k][1], self._plan.tensors[k]
-            start = end = t.offset + (state[THERE] * state[ROW] or nbytes(t))
+            start = end = t.offset + (state[THERE] * state[ROW] if state[ROW] else nbytes(t))
             if k in self._kept:
                 start = t.offset
             for j, number in self._read[k]:

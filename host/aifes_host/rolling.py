@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 from aifes.format import nbytes
 from aifes.ops import NAMES, room
-from aifes.rows import AT, LEFT, ROOM, ROW, SPAN, SPREAD, THERE, TOP, Rows
+from aifes.rows import LEFT, ROOM, ROW, ROWS, SPAN, SPREAD, THERE, TOP, Rows, state_of
 
 TRIES = 100  # random orders of placing
 MAX_OPS = 100  # beyond, the time that it takes is too long
@@ -37,7 +37,16 @@ def roll(ops, tensors, n_inputs, n_outputs, parts, input_rows=False, endless=Fal
         return net.placed([(0, len(ops))])
     if len(ops) > MAX_OPS:
         return None
-    return net.placed(net.groups())
+    best = None
+    # with a cut more, less may overlap but what does may fit better
+    ways = {tuple(groups): most for most, groups in map(net.groups, range(len(ops)))}
+    for groups, most in sorted(ways.items(), key=lambda way: way[1]):
+        if best and best.arena <= most:
+            break
+        found = net.placed(groups)
+        if found and (best is None or found.arena < best.arena):
+            best = found
+    return best
 
 
 class _Net:
@@ -45,6 +54,7 @@ class _Net:
         self.ops, self.tensors, self.parts = ops, tensors, parts
         self.n_inputs, self.n_outputs = n_inputs, n_outputs
         self.input_rows, self.endless = input_rows, endless
+        self._known = {}
         self.windows = [room(op.opcode).window(op, *[[tensors[k] for k in ends] for ends in (
             op.inputs, op.outputs)]) for op in ops]
         inner = {t for whole in parts.values() for t in whole}
@@ -59,13 +69,17 @@ class _Net:
                       and len(tensors[k].shape) == 3
                       and (endless or all(self.windows[j] for j in readers[k]))}
 
-    def groups(self):
-        """[(first op, end)]: those that take turns, so that the most bytes at once are few."""
+    def groups(self, cut):
+        """(the most bytes at once, [(first op, end)]): which take turns, so that these are fewest.
+
+        cut: op that does not take turns with the one before.
+        """
         n = len(self.ops)
         best = [(0, None)] + [(None, None)] * n
         for end in range(1, n + 1):
             for first in range(end - 1, -1, -1):
-                if best[first][0] is None or not all(self.windows[first:end]) and end > first + 1:
+                if best[first][0] is None or first < cut < end or (
+                        not all(self.windows[first:end]) and end > first + 1):
                     continue
                 if best[end][0] is not None and best[first][0] >= best[end][0]:
                     continue
@@ -79,12 +93,15 @@ class _Net:
         while end:
             found.append((best[end][1], end))
             end = best[end][1]
-        return found[::-1]
+        return best[n][0], found[::-1]
 
     def _bytes(self, first, end):
         """The most bytes at once while the ops of a group run; None if they cannot take turns."""
-        trace = self._trace([(first, end)], self._rows([(first, end)], {}), first, end)
-        return trace and trace.most
+        key = first, end
+        if key not in self._known:
+            trace = self._trace([key], self._rows([key], {}), first, end)
+            self._known[key] = trace and trace.most
+        return self._known[key]
 
     def _rows(self, groups, rooms):
         """{tensor: rows}, of those that are a few rows in these groups; all of them at first"""
@@ -142,9 +159,15 @@ class _Trace(Rows):
         self._first, self._end = first, end
         tensors, n = plan.tensors, plan.n_inputs
         self._made = {op.outputs[0]: self.states[i] for i, op in enumerate(plan.ops)}
-        for i, op in enumerate(plan.ops):
-            self._made.update((k, m) for k, m in zip(op.inputs, self.makers[i]) if k < n)
-        self._read = {k: self.of(state) for k, state in self._made.items()}
+        for k in range(n):
+            self._made[k] = self.states[-1]
+            if not tensors[k].rows:
+                shape = tensors[k].shape
+                self._made[k] = state_of(tensors[k], shape[0] if len(shape) == 3 else 1, 0)
+                self._made[k][THERE] = self._made[k][ROWS]
+        self._read = {k: [(i, number) for i, op in enumerate(plan.ops)
+                          for number, other in enumerate(op.inputs) if k == other]
+                      for k in self._made}
         self._kept = set(range(n, n + plan.n_outputs))
         self._homes = {}
         for whole, parts in net.parts.items():
@@ -155,7 +178,7 @@ class _Trace(Rows):
                 self._read[t] = self._read.get(t, []) + [
                     (i, None) for i, op in enumerate(plan.ops) if whole in op.inputs]
         self._bytes = [nbytes(t) for t in tensors]
-        self._live = {k for k in range(n) if k in self._made and not tensors[k].rows}
+        self._live = {k for k in range(n) if not tensors[k].rows}
         if first or end < len(plan.ops):
             self._between(first, end)
         if self.endless:
@@ -184,10 +207,9 @@ class _Trace(Rows):
                 self._live.add(self.plan.ops[i].outputs[0])
             elif i >= end:
                 s[ROOM] = 0  # it has its rows to read, but no turn
-        self.first = -1 if self.first and first == 0 else 0
-        if self.first == 0 and len(self.states) > len(self.plan.ops):
+        if self.first and first:
             self.states[-1][LEFT], self.states[-1][THERE] = 0, self.states[-1][ROOM]
-            self.states.pop()
+            self.first = 0
 
     def move(self, i, by):
         s = self.states[i]
@@ -213,10 +235,10 @@ class _Trace(Rows):
     def _needed(self, k):
         """(from, to) of tensor k, relative to its offset."""
         state = self._made[k]
-        end = state[THERE] * state[ROW] or self._bytes[k]
+        end = state[THERE] * state[ROW] if state[ROW] else self._bytes[k]
         start = 0 if k in self._kept else end
         for j, number in self._read[k]:
-            s = self.states[j] if j < len(self.plan.ops) else None
+            s = self.states[j]
             if s[LEFT]:
                 row = s[TOP + number] if number is not None else 0
                 start = min(start, max(row // s[SPREAD], 0) * state[ROW])
