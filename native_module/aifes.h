@@ -50,7 +50,8 @@ typedef struct {
     uint32_t offset; /* in the arena */
     uint32_t scales; /* offset of n shifts (int8) and n zero points (int16), or 0 */
     uint32_t dims[3];
-    uint32_t rows_flags; /* of rings and states: no op takes them */
+    uint16_t rows;  /* that lie in the arena at a time; 0: all */
+    uint16_t flags; /* 1: of the input, whose rows do not end */
 } aifes_tensor;
 
 /* What all op records begin with; the last fields are the tensors of an op with one of each */
@@ -69,10 +70,39 @@ typedef struct {
     uint8_t kernel; /* the function that runs it: its opcode, or another that its file names */
     uint8_t flags;
     uint8_t own; /* its file's */
-    uint8_t again; /* AIFES_CNN: the op is not done, it is to be called once more */
+    uint8_t unused;
     uint32_t n_in, n_out; /* their product: the multiply-accumulates */
-    int8_t *x, *y;
+    int8_t *x, *y; /* AIFES_CNN: y is where the next row of the result goes */
 } aifes_step;
+
+/* AIFES_CNN: how an op computes its result row by row; device/aifes/rows.py. One that takes its inputs
+ * as a whole makes one row. */
+typedef struct any_step any_step;
+typedef struct {
+    any_step *from[2]; /* what makes its inputs, NULL: they are there */
+    any_step *far;     /* the last of those that take turns which reads its result */
+    int32_t left;      /* rows that are to be computed; -1: without end */
+    uint32_t top[2];   /* where the next windows begin, relative to the rows that are there */
+    uint32_t start;    /* where the first one begins */
+    uint32_t there, room; /* rows of the result in the arena, and for how many there is room */
+    uint32_t rows;        /* in all */
+    uint32_t row;         /* its bytes */
+    const uint32_t *seen; /* rows of the first input that windows may look at: `there` of `from` */
+    uint32_t all;         /* or these */
+    uint32_t span;        /* from the first to the last row of a window, spread */
+    uint16_t stride, spread;
+    uint16_t number; /* of the result's tensor */
+    uint16_t joined; /* it takes turns with the op before */
+} aifes_rows;
+
+/* Of an op on elements: those of its next row, and where that begins in input k */
+#if AIFES_CNN
+#define AIFES_ELEMENTS_OF(s, r) ((r)->row / AIFES_ITEM)
+#define AIFES_AT(r, k) ((r)->top[k] * (r)->row / AIFES_ITEM)
+#else
+#define AIFES_ELEMENTS_OF(s, r) ((void)(r), (s)->step.n_out)
+#define AIFES_AT(r, k) 0
+#endif
 
 /* A tensor in the arena: elements and address */
 typedef struct {
@@ -106,6 +136,9 @@ typedef struct {
 #if AIFES_SEVERAL
     void *steps;
 #endif
+#if AIFES_CNN
+    uint32_t pushed; /* 1: the input comes in rows; 2: which never end */
+#endif
     aifes_end ends[]; /* inputs, outputs; behind them the steps: steps_of() */
 } aifes_net;
 
@@ -125,6 +158,11 @@ typedef AIFES_PIECE aifes_piece;
 typedef struct {
     aifes_piece head, model, arena;
     uint32_t n_tensors; /* the guard's own */
+#if AIFES_CNN
+    aifes_rows *rows; /* of the op that is checked, and what was found of its tensors: */
+    uint32_t ring, whole, span;
+    uint32_t turns; /* whether a tensor is a few rows */
+#endif
 } aifes_memory;
 
 /* float32 or int8 data of the caller */

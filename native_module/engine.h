@@ -10,7 +10,7 @@
 #include "load.h"
 
 #if AIFES_SEVERAL
-/* The samples of inputs and outputs beyond the first ones: at .. end - 1 of both */
+/* The samples of inputs and outputs at .. end - 1 of both */
 AIFES_NOINLINE static void others(const aifes_net *net, const aifes_buffer *b, uint32_t at,
     uint32_t end)
 {
@@ -26,17 +26,19 @@ AIFES_NOINLINE static void others(const aifes_net *net, const aifes_buffer *b, u
 #define others(net, b, at, end)
 #endif
 
-/* in `at`: the op there goes on where it was */
-#define AIFES_MIDDLE (AIFES_CNN ? 1u << 29 : 0u)
+#if AIFES_CNN
+#include "rows.h"
+#else
+
+#define AIFES_MIDDLE 0u
 
 /* Run the ops at .. end - 1 of one sample. b: data of the net's inputs, read before op 0, and of its
  * outputs, written after the last one; NULL: they lie in the arena. Returns 0 when done, else what
- * to call again with: between two layers or in the middle of a long one, so that a caller can look
- * for Ctrl-C. */
+ * to call again with, between two layers, so that a caller can look for Ctrl-C. */
 AIFES_FAST static uint32_t run(const aifes_net *net, const aifes_buffer *b, uint32_t at,
     uint32_t end)
 {
-    any_step *s = steps_of(net) + (at & ~AIFES_MIDDLE);
+    any_step *s = steps_of(net) + at;
     int32_t work = AIFES_WORK;
     if (b && at == 0) {
         put(net->ends, b);
@@ -44,21 +46,10 @@ AIFES_FAST static uint32_t run(const aifes_net *net, const aifes_buffer *b, uint
             others(net, b, 1, N_INPUTS(net));
         }
     }
-#if AIFES_CNN
-    if (!(at & AIFES_MIDDLE)) {
-        s->step.again = 0;
-    }
-    at &= ~AIFES_MIDDLE;
-#endif
     for (;; s++) {
-#define RUN(name, NAME) name##_run(&s->name) ||
+#define RUN(name, NAME) name##_run(&s->name, NULL) ||
         (void)(AIFES_OPS(RUN) 0);
 #undef RUN
-#if AIFES_CNN
-        if (s->step.again) {
-            return at | AIFES_MIDDLE;
-        }
-#endif
         if (++at == end) {
             break;
         }
@@ -66,9 +57,6 @@ AIFES_FAST static uint32_t run(const aifes_net *net, const aifes_buffer *b, uint
         if (work < 0) {
             return at;
         }
-#if AIFES_CNN
-        s[1].step.again = 0;
-#endif
     }
     if (b) {
         get(net->ends + N_INPUTS(net), b + N_INPUTS(net));
@@ -78,6 +66,8 @@ AIFES_FAST static uint32_t run(const aifes_net *net, const aifes_buffer *b, uint
     }
     return 0;
 }
+
+#endif
 
 /* All samples of b, which has a buffer for each input and output and is changed. at: 0 to begin.
  * Returns as run, or -1 if the sizes do not fit the net. */

@@ -46,7 +46,8 @@ AIFES_NOINLINE static const uint8_t *constant(const aifes_memory *m, uint32_t at
     return at && inside(at, n, m->model.len) && !(AIFES_FLOAT && at & 3) ? (const uint8_t *)m->model.buf + at : NULL;
 }
 
-/* The elements of tensor `number`, which lies in the arena and is copied to t; 0: it does not */
+/* The elements of tensor `number`, whose rows of the arena lie there and which is copied to t; 0: they
+ * do not */
 AIFES_NOINLINE static uint32_t tensor(const aifes_memory *m, uint32_t number, aifes_tensor *t)
 {
     uint32_t n;
@@ -55,12 +56,22 @@ AIFES_NOINLINE static uint32_t tensor(const aifes_memory *m, uint32_t number, ai
     }
     copy(t, (const uint8_t *)m->head.buf + sizeof(aifes_header) + number * sizeof *t, sizeof *t);
     n = product(product(t->dims[0], t->dims[1]), t->dims[2]);
-    if (t->dtype != AIFES_DTYPE || t->rows_flags
-        || (AIFES_FLOAT && (t->offset & 3 || n > AIFES_MAX_ARENA))
-        || !inside(t->offset, AIFES_ITEM * n, m->arena.len)) {
+    if (t->dtype != AIFES_DTYPE || (AIFES_FLOAT && (t->offset & 3 || n > AIFES_MAX_ARENA))) {
         return 0;
     }
-    return n;
+#if AIFES_CNN && !AIFES_FLOAT
+    if (t->rows) {
+        if (t->rows > t->dims[0] || n >> 24) {
+            return 0;
+        }
+        return inside(t->offset, t->rows * t->dims[1] * t->dims[2], m->arena.len) ? n : 0;
+    }
+#else
+    if (t->rows | t->flags) {
+        return 0;
+    }
+#endif
+    return inside(t->offset, AIFES_ITEM * n, m->arena.len) ? n : 0;
 }
 
 #if defined(__ARM_FEATURE_IDIV) || defined(__riscv_div) || defined(__x86_64__)                     \

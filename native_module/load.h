@@ -16,11 +16,23 @@ typedef union {
 #undef MEMBER
 
 #define MEMBER(name, NAME) name##_step name;
-typedef union {
-    aifes_step step;
-    AIFES_OPS(MEMBER)
-} any_step;
+struct any_step {
+    union {
+        aifes_step step;
+        AIFES_OPS(MEMBER)
+    };
+#if AIFES_CNN
+    aifes_rows rows;
+#endif
+};
 #undef MEMBER
+
+#if AIFES_CNN
+#include "load_rows.h"
+#define LOADED(m) load_room(m)
+#else
+#define LOADED(m) 1
+#endif
 
 /* The ends of a net; a family of nets with one of each knows them when it is compiled */
 #if AIFES_SEVERAL
@@ -53,7 +65,7 @@ static size_t net_size(const uint8_t *head, size_t length, aifes_counts *c)
                     ? c->n_inputs - 1u < AIFES_MAX_ENDS && c->n_outputs - 1u < AIFES_MAX_ENDS
                     : c->n_inputs == 1 && c->n_outputs == 1)) {
             return sizeof(aifes_net) + (c->n_inputs + c->n_outputs) * sizeof(aifes_end)
-                + c->n_ops * sizeof(any_step);
+                + (c->n_ops + AIFES_CNN) * sizeof(any_step);
         }
         c->n_ops = 0;
     }
@@ -72,8 +84,9 @@ static int load_end(const aifes_memory *m, aifes_end *end, uint32_t i)
     return end->place.n && (!t.scales || end->scales);
 }
 
-/* The record at `at` of the head: its length, 0 if it is refused */
-AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *s, uint32_t at)
+/* The record at `at` of the head: its length, 0 if it is refused. first: the first step */
+AIFES_NOINLINE static uint32_t load_step(aifes_memory *m, any_step *first, any_step *s,
+    uint32_t at)
 {
     any_record r;
     aifes_tensor t, y;
@@ -91,20 +104,28 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *s, uin
     n = 4 * r.head.words;
     s->step.kernel = r.head.opcode;
     s->step.flags = r.head.flags;
-#if AIFES_CNN
-    s->step.again = 0;
-#endif
     s->step.n_out = tensor(m, r.halves[AIFES_SEVERAL ? 2 + (r.head.ends & 3) : 3], &y);
     s->step.y = (int8_t *)m->arena.buf + y.offset;
     if (!s->step.n_out) {
         return 0;
     }
+#if AIFES_CNN
+    load_result(m, s, &y, r.halves[2 + (r.head.ends & 3)], s->step.n_out);
+#endif
     do {
         x[k].n = tensor(m, r.halves[2 + k], &t);
         x[k].data = (int8_t *)m->arena.buf + t.offset;
         if (!x[k].n) {
             return 0;
         }
+#if AIFES_CNN
+        if (!load_input(m, first, s, k, &t, r.halves[2 + k], &y)) {
+            return 0;
+        }
+        if (m->turns) {
+            continue; /* what overlaps makes results right or wrong, but they are in the arena */
+        }
+#endif
         if (t.offset == y.offset && x[k].n == s->step.n_out) {
             same = 1;
         } else if (t.offset < y.offset + AIFES_ITEM * s->step.n_out
@@ -116,12 +137,36 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *s, uin
     s->step.x = x[0].data;
 #define LOAD(name, NAME)                                                                           \
     if (key == NAME##_RECORD) {                                                                    \
-        return (NAME##_IN_PLACE || !same) && name##_load(m, &s->name, &r.name, x) ? n : 0;      \
+        return (NAME##_IN_PLACE || !same) && name##_load(m, &s->name, &r.name, x)                  \
+            && LOADED(m) ? n : 0;                                                                  \
     }
     AIFES_OPS(LOAD)
 #undef LOAD
     return 0;
 }
+
+#if AIFES_CNN
+/* The first step, which takes the first input in; whether ops take turns. end: of the tensors */
+static int load_source(aifes_net *net, aifes_memory *m, any_step *s, uint32_t end)
+{
+    aifes_tensor t;
+    s->step.kernel = 0;
+    if (end > m->head.len || !(s->step.n_in = tensor(m, 0, &t)) || (t.rows && N_INPUTS(net) > 1)) {
+        return 0;
+    }
+    s->step.y = (int8_t *)m->arena.buf + t.offset;
+    load_result(m, s, &t, 0, s->step.n_in);
+    load_room(m);
+    s->step.n_in = s->rows.row / AIFES_ITEM;
+    net->pushed = t.rows ? 1 + (t.flags & 1) : 0;
+    m->turns = 0;
+    for (const uint8_t *p = (const uint8_t *)m->head.buf; end > sizeof(aifes_header);) {
+        end -= sizeof t;
+        m->turns |= p[end + 24] | p[end + 25];
+    }
+    return 1;
+}
+#endif
 
 /* Check a model and fill the net, whose counts are there, for these addresses. Returns 0 if it is
  * refused; then the net must not run. */
@@ -148,14 +193,22 @@ AIFES_NOINLINE static int load_net(aifes_net *net, aifes_memory *m)
     s = steps_of(net);
     at = sizeof h + h.n_tensors * sizeof(aifes_tensor);
     net->work = 0;
+#if AIFES_CNN
+    if (!load_source(net, m, s++, at)) {
+        return 0;
+    }
+#endif
     for (uint32_t i = 0; i < net->counts.n_ops; i++, s++) {
-        n = load_step(m, s, at);
+        n = load_step(m, steps_of(net), s, at);
         if (!n) {
             return 0;
         }
         at += n;
         net->work += s->step.n_in * s->step.n_out;
     }
+#if AIFES_CNN
+    load_turns(steps_of(net), s);
+#endif
     for (uint32_t i = 0; i < N_ENDS(net); i++) {
         if (!load_end(m, &net->ends[i], i)) {
             return 0;

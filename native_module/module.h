@@ -134,8 +134,13 @@ static mp_obj_t net_call(mp_obj_t self_in, size_t n_args, size_t n_kw, const mp_
         }
 #endif
         at = ((mp_uint_t)at & ~(mp_uint_t)AIFES_MIDDLE) < end ? run(net, NULL, at, end) : 0;
-    } else if (get_buffers(args[0], N_INPUTS(net), MP_BUFFER_READ, b)
-        && get_buffers(args[1], N_OUTPUTS(net), MP_BUFFER_WRITE, b + N_INPUTS(net))) {
+#if AIFES_CNN
+    } else if (args[1] == mp_const_none) {
+        at = net->pushed && get_elements(args[0], MP_BUFFER_READ, b) && b->n == steps_of(net)->step.n_in
+            ? (mp_int_t)push(net, b, at) : -1;
+#endif
+    } else if (get_buffers(args[1], N_OUTPUTS(net), MP_BUFFER_WRITE, b + N_INPUTS(net))
+        && get_buffers(args[0], N_INPUTS(net), MP_BUFFER_READ, b)) {
         at = run_samples(net, b, at);
     } else {
         at = -1;

@@ -8,6 +8,7 @@
 #define ADD 4
 #define ADD_RECORD AIFES_RECORD(ADD, 0x12, 6)
 #define ADD_IN_PLACE 1
+#define ADD_BY_ROWS 2
 
 typedef struct {
     uint8_t opcode, flags, ends, words;
@@ -34,11 +35,11 @@ static int add_load(const aifes_memory *m, add_step *s, const add_record *r, con
             | r->bias);
 }
 
-AIFES_FAST static void add(const add_step *s)
+AIFES_FAST static void add(const add_step *s, const aifes_rows *r)
 {
-    const f32 *a = (const void *)s->step.x, *b = s->x2;
+    const f32 *a = (const f32 *)(const void *)s->step.x + AIFES_AT(r, 0), *b = s->x2 + AIFES_AT(r, 1);
     f32 *y = (void *)s->step.y;
-    for (uint32_t n = s->step.n_out; n; n--) {
+    for (uint32_t n = AIFES_ELEMENTS_OF(s, r); n; n--) {
         *y++ = f32_add(*a++, *b++);
     }
 }
@@ -65,10 +66,10 @@ static int add_load(const aifes_memory *m, add_step *s, const add_record *r, con
         && (uint32_t)s->bias + limit - 1 < 2 * limit - 1;
 }
 
-AIFES_FAST static void add(const add_step *s)
+AIFES_FAST static void add(const add_step *s, const aifes_rows *r)
 {
-    const int8_t *a = s->step.x, *b = s->x2;
-    int8_t *y = s->step.y, *end = y + s->step.n_out;
+    const int8_t *a = s->step.x + AIFES_AT(r, 0), *b = s->x2 + AIFES_AT(r, 1);
+    int8_t *y = s->step.y, *end = y + AIFES_ELEMENTS_OF(s, r);
     const int32_t scale1 = 1 << s->left1, scale2 = 1 << s->left2, bias = s->bias;
     const int32_t zero_point = s->zero_point, low = s->low, high = s->high;
     const uint32_t shift = s->shift;
@@ -80,12 +81,12 @@ AIFES_FAST static void add(const add_step *s)
 
 #endif
 
-AIFES_INLINE int add_run(const add_step *s)
+AIFES_INLINE int add_run(const add_step *s, const aifes_rows *r)
 {
     if (s->step.kernel != ADD) {
         return 0;
     }
-    add(s);
+    add(s, r);
     return 1;
 }
 

@@ -9,6 +9,7 @@
 #define CONV 5
 #define CONV_RECORD AIFES_RECORD(CONV, 0x21, 14)
 #define CONV_IN_PLACE 0
+#define CONV_BY_ROWS 1
 #ifndef CONV_HAS_DEPTHWISE
 #define CONV_HAS_DEPTHWISE 1
 #endif
@@ -44,7 +45,6 @@ typedef struct {
     uint32_t per, each; /* inputs and outputs of a group */
     uint32_t size;      /* weights of a group, bytes or floats */
     aifes_element *column;
-    uint32_t row; /* where to go on */
 } conv_step;
 
 enum {
@@ -80,10 +80,16 @@ static int conv_load(const aifes_memory *m, conv_step *s, const conv_record *r,
         return 0;
     }
     s->column = (aifes_element *)(void *)((int8_t *)m->arena.buf + t.offset);
-    if (s->column < (aifes_element *)(void *)x->data + x->n
+    if (!m->turns && s->column < (aifes_element *)(void *)x->data + x->n
         && (aifes_element *)(void *)x->data < s->column + n_column) {
         return 0;
     }
+    m->rows->rows = s->y_rows;
+    m->rows->row = AIFES_ITEM * s->y_columns * s->n_out;
+    m->rows->start = 0u - s->top;
+    m->rows->span = (s->kernel_rows - 1) * s->dilation_rows;
+    m->rows->stride = s->stride_rows;
+    m->rows->spread = s->spread_rows;
     s->dense.step.n_in = n;
     s->dense.step.n_out = s->n_out;
     if (!dense_load(m, &s->dense, &d, NULL)) {
@@ -175,9 +181,9 @@ AIFES_FAST static aifes_element *conv_put(aifes_element *to, const aifes_element
 AIFES_NOINLINE /* smaller so; gcc's code is larger */
 #endif
 static const aifes_element *conv_window(const conv_step *s, const aifes_element *x,
-    uint32_t top, uint32_t left)
+    uint32_t top, uint32_t left, uint32_t rows)
 {
-    const uint32_t rows = s->rows, columns = s->columns, channels = s->channels, per = s->per;
+    const uint32_t columns = s->columns, channels = s->channels, per = s->per;
     const uint32_t kernel_rows = s->kernel_rows, kernel_columns = s->kernel_columns;
     const aifes_element pad = AIFES_FLOAT ? 0 : s->pad;
     aifes_element *to = s->column;
@@ -229,7 +235,7 @@ AIFES_FAST static void conv_taps(int32_t *acc, const int8_t *const *pixels, uint
 /* A pixel of d, whose channels are groups of their own, weights in rows: no columns, but sums of
  * some channels, one pixel of the window after another. pads: as many that lie outside */
 static void conv_depthwise(const conv_step *s, const dense_step *d, uint32_t top,
-    uint32_t left, const int8_t *pads)
+    uint32_t left, uint32_t rows, const int8_t *pads)
 {
     const uint32_t channels = s->channels, n = s->dense.step.n_in;
     int32_t acc[AIFES_BLOCK];
@@ -244,7 +250,7 @@ static void conv_depthwise(const conv_step *s, const dense_step *d, uint32_t top
             const int8_t *x[3];
             uint32_t at = left, k = 0;
             for (uint32_t j = s->kernel_columns; j; j--, at += s->dilation_columns) {
-                x[k++] = row < s->rows && at < s->columns
+                x[k++] = row < rows && at < s->columns
                     ? s->dense.step.x + (row * s->columns + at) * channels + first : pads;
                 if (k == 3) {
                     conv_taps(acc, x, m, w, n, d->weight_zero);
@@ -276,13 +282,12 @@ AIFES_INLINE void conv_pixel(const dense_step *d, uint32_t kernel)
 #endif
 }
 
-/* Rows of pixels, until all are done or for a while */
-AIFES_NOINLINE static void conv(conv_step *s)
+/* A row of pixels */
+AIFES_NOINLINE static void conv(const conv_step *s, const aifes_rows *r)
 {
-    const uint32_t each = s->each, pixel = s->n_out, kernel = s->dense.step.kernel;
-    const uint32_t products = product(s->dense.step.n_in, s->y_columns * pixel);
-    uint32_t row = s->dense.step.again ? s->row : 0, top = row * s->stride_rows - s->top;
-    int32_t work = AIFES_WORK;
+    const uint32_t each = s->each, kernel = s->dense.step.kernel;
+    const uint32_t top = r->top[0], rows = *r->seen;
+    uint32_t left = 0u - s->left;
     dense_step d;
 #if !AIFES_FLOAT
     int8_t pads[AIFES_BLOCK];
@@ -290,46 +295,37 @@ AIFES_NOINLINE static void conv(conv_step *s)
 #endif
     copy(&d, &s->dense, sizeof d);
     d.step.n_out = each;
-    d.step.y += row * s->y_columns * pixel * AIFES_ITEM;
-    do {
-        uint32_t left = 0u - s->left;
-        for (uint32_t c = s->y_columns; c; c--, left += s->stride_columns) {
-            const aifes_element *x = (const aifes_element *)(const void *)s->dense.step.x;
+    for (uint32_t c = s->y_columns; c; c--, left += s->stride_columns) {
+        const aifes_element *x = (const aifes_element *)(const void *)s->dense.step.x;
 #if !AIFES_FLOAT
-            if (CONV_HAS_DEPTHWISE && kernel == CONV_DEPTHWISE && !AIFES_SMALL) {
-                conv_depthwise(s, &d, top, left, pads);
-                d.step.y += pixel;
-                continue;
-            }
-            d.shifts = s->dense.shifts;
-#endif
-            d.weights = s->dense.weights;
-            d.bias = s->dense.bias;
-            for (uint32_t g = s->groups; g; g--, x += s->per) {
-                d.step.x = (int8_t *)conv_window(s, x, top, left);
-                conv_pixel(&d, kernel);
-                d.step.y += each * AIFES_ITEM;
-                d.weights += s->size;
-                d.bias += AIFES_FLOAT ? each : 4 * each;
-#if !AIFES_FLOAT
-                d.shifts += d.step.own ? each : 0;
-#endif
-            }
+        if (CONV_HAS_DEPTHWISE && kernel == CONV_DEPTHWISE && !AIFES_SMALL) {
+            conv_depthwise(s, &d, top, left, rows, pads);
+            d.step.y += s->n_out;
+            continue;
         }
-        row++;
-        top += s->stride_rows;
-        work -= products;
-    } while (row < s->y_rows && work > 0);
-    s->row = row;
-    s->dense.step.again = row < s->y_rows;
+        d.shifts = s->dense.shifts;
+#endif
+        d.weights = s->dense.weights;
+        d.bias = s->dense.bias;
+        for (uint32_t g = s->groups; g; g--, x += s->per) {
+            d.step.x = (int8_t *)conv_window(s, x, top, left, rows);
+            conv_pixel(&d, kernel);
+            d.step.y += each * AIFES_ITEM;
+            d.weights += s->size;
+            d.bias += AIFES_FLOAT ? each : 4 * each;
+#if !AIFES_FLOAT
+            d.shifts += d.step.own ? each : 0;
+#endif
+        }
+    }
 }
 
-AIFES_INLINE int conv_run(conv_step *s)
+AIFES_INLINE int conv_run(const conv_step *s, const aifes_rows *r)
 {
     if ((s->dense.step.kernel & ~CONV_KERNEL) != CONV) {
         return 0;
     }
-    conv(s);
+    conv(s, r);
     return 1;
 }
 

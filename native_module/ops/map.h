@@ -7,6 +7,7 @@
 #define MAP 2
 #define MAP_RECORD AIFES_RECORD(MAP, 0x11, 3)
 #define MAP_IN_PLACE 1
+#define MAP_BY_ROWS 2
 
 typedef struct {
     aifes_record record;
@@ -27,10 +28,10 @@ static int map_load(const aifes_memory *m, map_step *s, const map_record *r, con
     return s->table && !s->step.flags && s->step.n_in == s->step.n_out;
 }
 
-AIFES_NOINLINE static void map(const map_step *s)
+AIFES_NOINLINE static void map(const map_step *s, const aifes_rows *r)
 {
     const uint8_t *table = s->table + 128;
-    const int8_t *x = s->step.x, *end = x + s->step.n_in;
+    const int8_t *x = s->step.x + AIFES_AT(r, 0), *end = x + AIFES_ELEMENTS_OF(s, r);
     int8_t *y = s->step.y;
     while (x != end) {
         *y++ = table[*x++];
@@ -88,12 +89,12 @@ static f32 activate(f32 x, uint32_t function, f32 alpha)
     return positive ? t : f32_negative(t);
 }
 
-AIFES_NOINLINE static void map(const map_step *s)
+AIFES_NOINLINE static void map(const map_step *s, const aifes_rows *r)
 {
-    const f32 *x = (const void *)s->step.x;
+    const f32 *x = (const f32 *)(const void *)s->step.x + AIFES_AT(r, 0);
     f32 *y = (void *)s->step.y;
     const f32 alpha = s->alpha ? *s->alpha : F32_ONE;
-    const uint32_t function = s->step.flags, n = s->step.n_in;
+    const uint32_t function = s->step.flags, n = AIFES_ELEMENTS_OF(s, r);
     for (uint32_t i = 0; i < n; i++) {
         y[i] = activate(x[i], function, alpha);
     }
@@ -101,12 +102,12 @@ AIFES_NOINLINE static void map(const map_step *s)
 
 #endif
 
-AIFES_INLINE int map_run(const map_step *s)
+AIFES_INLINE int map_run(const map_step *s, const aifes_rows *r)
 {
     if (s->step.kernel != MAP) {
         return 0;
     }
-    map(s);
+    map(s, r);
     return 1;
 }
 

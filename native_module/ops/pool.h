@@ -7,6 +7,7 @@
 #define POOL 6
 #define POOL_RECORD AIFES_RECORD(POOL, 0x11, 6)
 #define POOL_IN_PLACE 0
+#define POOL_BY_ROWS 1
 
 typedef struct {
     aifes_record record;
@@ -51,6 +52,11 @@ static int pool_load(const aifes_memory *m, pool_step *s, const pool_record *r,
     } else if (s->up > 16 || 255 * s->step.n_in > (1u << 29) >> s->up) {
         return 0;
     }
+    m->rows->rows = s->y_rows;
+    m->rows->row = AIFES_ITEM * s->y_columns * s->channels;
+    m->rows->start = 0u - s->top;
+    m->rows->span = s->kernel_rows - 1;
+    m->rows->stride = s->stride_rows;
     return s->top < s->kernel_rows && s->left < s->kernel_columns /* no window lies outside */
         && (s->y_rows - 1) * s->stride_rows < s->rows + s->top
         && (s->y_columns - 1) * s->stride_columns < s->columns + s->left;
@@ -76,7 +82,7 @@ AIFES_FAST static void pool_tap(int32_t *found, const int8_t *x, uint32_t n, uin
     }
 }
 
-/* The mean of n elements, of their sum */
+/* The mean of n elements, or of as many as are counted, of their sum */
 static int32_t pool_mean(const pool_step *s, int32_t total, int32_t n)
 {
     total = 2 * ((total - n * s->x_zero) * (1 << s->up));
@@ -152,35 +158,31 @@ static void pool_window(const pool_step *s, f32 *y, const f32 *x, uint32_t rows,
 
 #endif
 
-AIFES_NOINLINE static void pool(const pool_step *s)
+/* A row of pixels */
+AIFES_NOINLINE static void pool(const pool_step *s, const aifes_rows *r)
 {
-    const uint32_t columns = s->columns, channels = s->channels, y_columns = s->y_columns;
+    const uint32_t columns = s->columns, channels = s->channels;
+    const uint32_t top = (int32_t)r->top[0] < 0 ? 0 : r->top[0];
+    const uint32_t end = r->top[0] + s->kernel_rows, rows = (end < *r->seen ? end : *r->seen) - top;
     aifes_element *y = (aifes_element *)(void *)s->step.y;
-    uint32_t top = 0, row = 0, end = s->kernel_rows - s->top; /* the window's, in the image */
-    for (uint32_t r = s->y_rows; r; r--) {
-        uint32_t left = 0, column = 0, right = s->kernel_columns - s->left;
-        const uint32_t rows = (end < s->rows ? end : s->rows) - top;
-        for (uint32_t c = y_columns; c; c--) {
-            const uint32_t n = (right < columns ? right : columns) - left;
-            pool_window(s, y, (const aifes_element *)(const void *)s->step.x
-                + (top * columns + left) * channels, rows, n);
-            y += channels;
-            column += s->stride_columns;
-            right += s->stride_columns;
-            left = column > s->left ? column - s->left : 0;
-        }
-        row += s->stride_rows;
-        end += s->stride_rows;
-        top = row > s->top ? row - s->top : 0;
+    uint32_t left = 0, column = 0, right = s->kernel_columns - s->left;
+    for (uint32_t c = s->y_columns; c; c--) {
+        const uint32_t n = (right < columns ? right : columns) - left;
+        pool_window(s, y, (const aifes_element *)(const void *)s->step.x
+            + (top * columns + left) * channels, rows, n);
+        y += channels;
+        column += s->stride_columns;
+        right += s->stride_columns;
+        left = column > s->left ? column - s->left : 0;
     }
 }
 
-AIFES_INLINE int pool_run(const pool_step *s)
+AIFES_INLINE int pool_run(const pool_step *s, const aifes_rows *r)
 {
     if (s->step.kernel != POOL) {
         return 0;
     }
-    pool(s);
+    pool(s, r);
     return 1;
 }
 

@@ -7,6 +7,7 @@
 #define SOFTMAX 3
 #define SOFTMAX_RECORD AIFES_RECORD(SOFTMAX, 0x11, 3)
 #define SOFTMAX_IN_PLACE 1
+#define SOFTMAX_BY_ROWS 0
 
 typedef struct {
     aifes_record record;
@@ -113,8 +114,9 @@ AIFES_NOINLINE static void softmax(const softmax_step *s)
 
 #endif
 
-AIFES_INLINE int softmax_run(const softmax_step *s)
+AIFES_INLINE int softmax_run(const softmax_step *s, const aifes_rows *r)
 {
+    (void)r;
     if (s->step.kernel != SOFTMAX) {
         return 0;
     }

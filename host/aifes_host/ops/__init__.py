@@ -13,7 +13,7 @@ a buffer these functions:
                                                 layout.TARGETS, constants as bytes
 buf: array of uint8; op: aifes.format.Op; tensors: those of its Plan.
 """
-from . import add, conv, dense, map, pool, softmax
+from . import add, conv, dense, map, mean, pool, softmax
 from .add import Add
 from .concat import Concat
 from .conv import Conv
@@ -25,7 +25,8 @@ from .softmax import Softmax
 __all__ = ["KINDS", "ROOMS", "Activation", "Add", "Concat", "Conv", "Dense", "Pool", "Softmax",
            "activation"]
 # by their name on the device
-ROOMS = {"dense": dense, "map": map, "softmax": softmax, "add": add, "conv": conv, "pool": pool}
+ROOMS = {"dense": dense, "map": map, "softmax": softmax, "add": add, "conv": conv, "pool": pool,
+         "mean": mean}
 KINDS = (*map.KINDS, *softmax.KINDS)
 
 

@@ -1,0 +1,170 @@
+/* The executor of nets whose ops take turns, each a row of its result at a time:
+ * device/aifes/rows.py, docs/format.md. An op that does not is a turn of its own. */
+#ifndef AIFES_ROWS_H
+#define AIFES_ROWS_H
+
+#include "ends.h"
+#include "load.h"
+
+/* in `at`: it goes on at the op there */
+#define AIFES_MIDDLE (1u << 29)
+#define AIFES_RESULT (1u << 28) /* of push() */
+
+/* Whether the next row can be computed: what its window reads is there, and room for it */
+static int ready(const any_step *s)
+{
+    const aifes_rows *r = &s->rows;
+    for (uint32_t k = 0; k < 2; k++) {
+        const any_step *from = r->from[k];
+        if (from && from->rows.left
+            && (int32_t)(r->top[k] + r->span - from->rows.there * r->spread) >= 0) {
+            return 0;
+        }
+    }
+    return r->left && r->there < r->room;
+}
+
+#if !AIFES_FLOAT
+/* Let rows go that no window needs */
+AIFES_NOINLINE static void shorten(any_step *s)
+{
+    aifes_rows *r = &s->rows;
+    uint32_t n = r->there;
+    any_step *t = s;
+    while (t++ != r->far) {
+        for (uint32_t k = 0; k < 2; k++) {
+            while (t->rows.from[k] == s && n
+                && (int32_t)(n * t->rows.spread - t->rows.top[k]) > 0) {
+                n--;
+            }
+        }
+    }
+    if (n && (r->room != r->rows || r->left < 0)) {
+        int8_t *y = s->step.y - r->there * r->row;
+        const uint32_t by = n * r->row;
+        r->there -= n;
+        s->step.y -= by;
+        if (r->there) {
+            move(y, y + by, r->there * r->row);
+        }
+        for (t = s; t++ != r->far;) {
+            for (uint32_t k = 0; k < 2; k++) {
+                if (t->rows.from[k] == s) {
+                    t->rows.top[k] -= n * t->rows.spread;
+                }
+            }
+        }
+    }
+}
+
+#else
+#define shorten(s) (void)(s) /* all rows stay */
+#endif
+
+/* Of ops first .. end - 1, and of the input if it is given, nothing is computed; the others are done.
+ * endless: nor will they ever be */
+static void begin(const aifes_net *net, uint32_t first, uint32_t end, int given, int endless)
+{
+    any_step *s = steps_of(net);
+    for (uint32_t i = 0; i <= net->counts.n_ops; i++, s++) {
+        aifes_rows *r = &s->rows;
+        s->step.y -= r->there * r->row;
+        r->there = 0;
+        r->top[0] = r->top[1] = r->start;
+        r->left = endless ? -1 : (int32_t)r->rows;
+        if (i ? i <= first || i > end : !given) {
+            r->left = 0;
+        }
+    }
+}
+
+/* Go on at op `at` until no row can be computed: 0; or what to go on with after a moment.
+ * given: so many rows of the input, at b, may be taken; ~0: it is all there, taken or not */
+AIFES_FAST static uint32_t go(const aifes_net *net, const aifes_buffer *b, uint32_t at,
+    uint32_t given)
+{
+    any_step *const steps = steps_of(net), *const end = steps + net->counts.n_ops + 1;
+    any_step *s = steps + (given ? 0 : at + 1);
+    const uint32_t taken = given == 1 ? steps->rows.rows - steps->rows.left : 0;
+    int32_t work = AIFES_WORK;
+    for (;;) {
+        aifes_rows *r = &s->rows;
+        if (ready(s) && (s != steps || given)) {
+            if (s == steps) {
+                aifes_end row = *net->ends;
+                aifes_buffer x = *b;
+                row.place.n = s->step.n_in;
+                row.place.data = s->step.y;
+                x.data += (r->rows - r->left - taken) * row.place.n << 2 * x.is_float;
+                put(&row, &x);
+                given--;
+            } else {
+#define RUN(name, NAME) name##_run(&s->name, r) ||
+                (void)(AIFES_OPS(RUN) 0);
+#undef RUN
+                work -= s->step.n_in * r->row;
+            }
+            r->left -= r->left > 0;
+            r->there++;
+            s->step.y += r->row;
+            for (uint32_t k = 0; k < 2; k++) {
+                r->top[k] += r->stride;
+                if (r->from[k]) {
+                    shorten(r->from[k]);
+                }
+            }
+            s = r->far;
+            if (work < 0) {
+                return (s == steps ? 0 : s - steps - 1) | AIFES_MIDDLE;
+            }
+        } else if (r->joined) {
+            s--;
+        } else {
+            do {
+                if (++s == end) {
+                    return 0;
+                }
+            } while (s->rows.joined);
+        }
+    }
+}
+
+/* Run the ops at .. end - 1 of one sample. b: data of the net's inputs, read before op 0, and of its
+ * outputs, written after the last one; NULL: they lie in the arena. Returns 0 when done, else what
+ * to call again with. */
+static uint32_t run(const aifes_net *net, const aifes_buffer *b, uint32_t at, uint32_t end)
+{
+    if (!b && net->pushed) {
+        return 0; /* there is nothing to run on */
+    }
+    if (!(at & AIFES_MIDDLE)) {
+        begin(net, AIFES_FLOAT ? at : 0, AIFES_FLOAT ? end : net->counts.n_ops, b != NULL, 0);
+        if (b) {
+            others(net, b, 1, N_INPUTS(net));
+        }
+    }
+    at = go(net, b, at & ~AIFES_MIDDLE, b ? ~0u : 0);
+    if (b && !at) {
+        others(net, b, N_INPUTS(net), N_ENDS(net));
+    }
+    return at;
+}
+
+/* Take a row of the input, b, and compute what can be; at: 0: the first one of all, or what the last
+ * call returned. Returns 0: it needs more rows; AIFES_RESULT: there is a result; else it is to be
+ * called again with it. */
+static uint32_t push(const aifes_net *net, const aifes_buffer *b, uint32_t at)
+{
+    any_step *last = steps_of(net) + net->counts.n_ops;
+    if (!at) {
+        begin(net, 0, net->counts.n_ops, 1, net->pushed > 1);
+    }
+    if (!(at & AIFES_MIDDLE)) {
+        shorten(last); /* a result that was there, of an input without end */
+    }
+    at = go(net, b, at & ~(AIFES_MIDDLE | AIFES_RESULT), !(at & AIFES_MIDDLE));
+    return at ? at
+        : last->rows.left == 0 || (last->rows.left < 0 && last->rows.there) ? AIFES_RESULT : 0;
+}
+
+#endif
