@@ -76,32 +76,36 @@ typedef struct {
 } aifes_step;
 
 /* AIFES_CNN: how an op computes its result row by row; device/aifes/rows.py. One that takes its inputs
- * as a whole makes one row. */
-typedef struct any_step any_step;
-typedef struct {
-    any_step *from[2]; /* what makes its inputs, NULL: they are there */
-    any_step *far;     /* the last of those that take turns which reads its result */
-    int32_t left;      /* rows that are to be computed; -1: without end */
-    uint32_t top[2];   /* where the next windows begin, relative to the rows that are there */
-    uint32_t start;    /* where the first one begins */
+ * as a whole makes one row. It lies before the step: AIFES_ROWS(step). */
+typedef struct aifes_rows aifes_rows;
+struct aifes_rows {
+    aifes_rows *from[2]; /* of what makes its inputs, NULL: they are there */
+    aifes_rows *far;     /* of the last of those that take turns which reads its result */
+    const uint32_t *seen; /* rows of the first input that windows may look at: `there` of `from` */
+    uint32_t all;         /* or these */
+    uint32_t left;        /* rows that are to be computed; AIFES_ENDLESS: one after another */
+    uint32_t top[2];      /* where the next windows begin, relative to the rows that are there */
+    uint32_t start;       /* where the first one begins */
     uint32_t there, room; /* rows of the result in the arena, and for how many there is room */
     uint32_t rows;        /* in all */
     uint32_t row;         /* its bytes */
-    const uint32_t *seen; /* rows of the first input that windows may look at: `there` of `from` */
-    uint32_t all;         /* or these */
     uint32_t span;        /* from the first to the last row of a window, spread */
     uint16_t stride, spread;
     uint16_t number; /* of the result's tensor */
-    uint16_t joined; /* it takes turns with the op before */
-} aifes_rows;
+    uint8_t joined;  /* it takes turns with the op before */
+    uint8_t turns;   /* whether some ops of the model do */
+};
+#define AIFES_ROWS(step) ((aifes_rows *)(void *)(step) - 1)
+#define AIFES_ENDLESS 0xFFFFFFFF
+#define AIFES_WHOLE 0xFFFFFFFF /* span, while it is checked: of one that takes all at once */
 
 /* Of an op on elements: those of its next row, and where that begins in input k */
 #if AIFES_CNN
-#define AIFES_ELEMENTS_OF(s, r) ((r)->row / AIFES_ITEM)
-#define AIFES_AT(r, k) ((r)->top[k] * (r)->row / AIFES_ITEM)
+#define AIFES_ELEMENTS(s) (AIFES_ROWS(s)->row / AIFES_ITEM)
+#define AIFES_AT(s, k) (AIFES_ROWS(s)->top[k] * AIFES_ELEMENTS(s))
 #else
-#define AIFES_ELEMENTS_OF(s, r) ((void)(r), (s)->step.n_out)
-#define AIFES_AT(r, k) 0
+#define AIFES_ELEMENTS(s) ((s)->step.n_out)
+#define AIFES_AT(s, k) 0
 #endif
 
 /* A tensor in the arena: elements and address */
@@ -158,11 +162,6 @@ typedef AIFES_PIECE aifes_piece;
 typedef struct {
     aifes_piece head, model, arena;
     uint32_t n_tensors; /* the guard's own */
-#if AIFES_CNN
-    aifes_rows *rows; /* of the op that is checked, and what was found of its tensors: */
-    uint32_t ring, whole, span;
-    uint32_t turns; /* whether a tensor is a few rows */
-#endif
 } aifes_memory;
 
 /* float32 or int8 data of the caller */

@@ -47,7 +47,7 @@ AIFES_FAST static uint32_t run(const aifes_net *net, const aifes_buffer *b, uint
         }
     }
     for (;; s++) {
-#define RUN(name, NAME) name##_run(&s->name, NULL) ||
+#define RUN(name, NAME) name##_run(&s->name) ||
         (void)(AIFES_OPS(RUN) 0);
 #undef RUN
         if (++at == end) {

@@ -108,6 +108,18 @@ AIFES_NOINLINE static uint32_t quotient(uint32_t a, uint32_t b)
     }
     return at == a ? n : 0;
 }
+
+/* An op on elements takes rows of images as they come */
+#define AIFES_BY_ELEMENTS(s) by_elements(AIFES_ROWS(s))
+AIFES_NOINLINE static void by_elements(aifes_rows *r)
+{
+    if (r->rows > 1) {
+        r->row = quotient(r->row, r->rows);
+        r->span = 0;
+    }
+}
+#else
+#define AIFES_BY_ELEMENTS(s)
 #endif
 
 #if AIFES_FLOAT

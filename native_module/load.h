@@ -16,23 +16,16 @@ typedef union {
 #undef MEMBER
 
 #define MEMBER(name, NAME) name##_step name;
-struct any_step {
+typedef struct {
+#if AIFES_CNN
+    aifes_rows rows;
+#endif
     union {
         aifes_step step;
         AIFES_OPS(MEMBER)
     };
-#if AIFES_CNN
-    aifes_rows rows;
-#endif
-};
+} any_step;
 #undef MEMBER
-
-#if AIFES_CNN
-#include "load_rows.h"
-#define LOADED(m) load_room(m)
-#else
-#define LOADED(m) 1
-#endif
 
 /* The ends of a net; a family of nets with one of each knows them when it is compiled */
 #if AIFES_SEVERAL
@@ -84,8 +77,51 @@ static int load_end(const aifes_memory *m, aifes_end *end, uint32_t i)
     return end->place.n && (!t.scales || end->scales);
 }
 
+#if AIFES_CNN
+/* What is known of a step before its inputs. y: its result, tensor `number` of n elements */
+AIFES_NOINLINE static void load_result(any_step *s, const aifes_tensor *y, uint32_t number, uint32_t n)
+{
+    aifes_rows *r = &s->rows;
+    r->from[0] = r->from[1] = NULL;
+    r->left = r->start = r->there = r->joined = 0;
+    r->span = AIFES_WHOLE;
+    r->stride = r->spread = 1;
+    r->number = number;
+    r->row = AIFES_ITEM * n;
+    r->rows = y->rank == 3 ? y->dims[0] : 1; /* if it is an op on elements */
+}
+
+/* Input k is tensor `number`. Returns the rows of which that makes at least one, 0: it is refused */
+static uint32_t load_input(any_step *first, any_step *s, uint32_t k, const aifes_tensor *t,
+    uint32_t number)
+{
+    any_step *from = first;
+    while (from != s && from->rows.number != number) {
+        from++;
+    }
+    if (!k) {
+        s->rows.all = t->dims[0];
+        s->rows.seen = &s->rows.all;
+    }
+    if (t->dims[0] != s->rows.rows) {
+        s->rows.rows = 1;
+    }
+    if (from == s) {
+        return !t->rows;
+    }
+    s->rows.from[k] = &from->rows;
+    if (t->rows) {
+        s->rows.seen = &from->rows.there;
+        for (any_step *p = from; p != s;) {
+            (++p)->rows.joined = 1;
+        }
+    }
+    return from->rows.rows;
+}
+#endif
+
 /* The record at `at` of the head: its length, 0 if it is refused. first: the first step */
-AIFES_NOINLINE static uint32_t load_step(aifes_memory *m, any_step *first, any_step *s,
+AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first, any_step *s,
     uint32_t at)
 {
     any_record r;
@@ -110,7 +146,11 @@ AIFES_NOINLINE static uint32_t load_step(aifes_memory *m, any_step *first, any_s
         return 0;
     }
 #if AIFES_CNN
-    load_result(m, s, &y, r.halves[2 + (r.head.ends & 3)], s->step.n_out);
+    uint32_t most = 1, ring = y.rows && y.rows != y.dims[0];
+    load_result(s, &y, r.halves[2 + (r.head.ends & 3)], s->step.n_out);
+    s->rows.turns = first->rows.turns;
+#else
+    (void)first;
 #endif
     do {
         x[k].n = tensor(m, r.halves[2 + k], &t);
@@ -119,10 +159,10 @@ AIFES_NOINLINE static uint32_t load_step(aifes_memory *m, any_step *first, any_s
             return 0;
         }
 #if AIFES_CNN
-        if (!load_input(m, first, s, k, &t, r.halves[2 + k], &y)) {
-            return 0;
-        }
-        if (m->turns) {
+        const uint32_t rows = load_input(first, s, k, &t, r.halves[2 + k]);
+        ring |= !rows || (t.rows && t.rows != t.dims[0]);
+        most = rows > most ? rows : most;
+        if (first->rows.turns) {
             continue; /* what overlaps makes results right or wrong, but they are in the arena */
         }
 #endif
@@ -137,34 +177,70 @@ AIFES_NOINLINE static uint32_t load_step(aifes_memory *m, any_step *first, any_s
     s->step.x = x[0].data;
 #define LOAD(name, NAME)                                                                           \
     if (key == NAME##_RECORD) {                                                                    \
-        return (NAME##_IN_PLACE || !same) && name##_load(m, &s->name, &r.name, x)                  \
-            && LOADED(m) ? n : 0;                                                                  \
-    }
-    AIFES_OPS(LOAD)
+        if (!(NAME##_IN_PLACE || !same) || !name##_load(m, &s->name, &r.name, x)) {                \
+            return 0;                                                                              \
+        }                                                                                          \
+    } else
+    AIFES_OPS(LOAD) { return 0; }
 #undef LOAD
-    return 0;
+#if AIFES_CNN
+    s->rows.room = y.rows ? y.rows : s->rows.rows;
+    if (s->rows.span == AIFES_WHOLE) {
+        s->rows.room = s->rows.rows = 1;
+        s->rows.span = most - 1;
+        return ring ? 0 : n;
+    }
+#endif
+    return n;
 }
 
 #if AIFES_CNN
 /* The first step, which takes the first input in; whether ops take turns. end: of the tensors */
-static int load_source(aifes_net *net, aifes_memory *m, any_step *s, uint32_t end)
+static int load_source(aifes_net *net, const aifes_memory *m, any_step *s, uint32_t end)
 {
     aifes_tensor t;
-    s->step.kernel = 0;
-    if (end > m->head.len || !(s->step.n_in = tensor(m, 0, &t)) || (t.rows && N_INPUTS(net) > 1)) {
+    const uint32_t n = tensor(m, 0, &t);
+    if (end > m->head.len || !n || (t.rows && N_INPUTS(net) > 1)) {
         return 0;
     }
+    s->step.kernel = 0;
     s->step.y = (int8_t *)m->arena.buf + t.offset;
-    load_result(m, s, &t, 0, s->step.n_in);
-    load_room(m);
+    load_result(s, &t, 0, n);
+    s->rows.span = 0;
+    s->rows.room = 1;
+    net->pushed = 0;
+    if (t.rows) {
+        net->pushed = 1 + (t.flags & 1);
+        s->rows.room = t.rows;
+        s->rows.row = t.dims[1] * t.dims[2];
+    } else {
+        s->rows.rows = 1;
+    }
     s->step.n_in = s->rows.row / AIFES_ITEM;
-    net->pushed = t.rows ? 1 + (t.flags & 1) : 0;
-    m->turns = 0;
+    s->rows.turns = 0;
     for (const uint8_t *p = (const uint8_t *)m->head.buf; end > sizeof(aifes_header);) {
         end -= sizeof t;
-        m->turns |= p[end + 24] | p[end + 25];
+        s->rows.turns |= p[end + 24] | p[end + 25];
     }
     return 1;
+}
+
+/* The last reader of each step's result that takes turns with it */
+static void load_turns(any_step *s, const any_step *end)
+{
+    const any_step *first = s;
+    for (; s != end; s++) {
+        s->rows.far = &s->rows;
+        if (!s->rows.joined) {
+            first = s;
+        }
+        for (uint32_t k = 0; k < 2; k++) {
+            aifes_rows *from = s->rows.from[k];
+            if (from >= &first->rows) {
+                from->far = &s->rows;
+            }
+        }
+    }
 }
 #endif
 

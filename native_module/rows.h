@@ -11,13 +11,12 @@
 #define AIFES_RESULT (1u << 28) /* of push() */
 
 /* Whether the next row can be computed: what its window reads is there, and room for it */
-static int ready(const any_step *s)
+static int ready(const aifes_rows *r)
 {
-    const aifes_rows *r = &s->rows;
     for (uint32_t k = 0; k < 2; k++) {
-        const any_step *from = r->from[k];
-        if (from && from->rows.left
-            && (int32_t)(r->top[k] + r->span - from->rows.there * r->spread) >= 0) {
+        const aifes_rows *from = r->from[k];
+        if (from && from->left
+            && (int32_t)(r->top[k] + r->span - from->there * r->spread) >= 0) {
             return 0;
         }
     }
@@ -25,40 +24,40 @@ static int ready(const any_step *s)
 }
 
 #if !AIFES_FLOAT
-/* Let rows go that no window needs */
-AIFES_NOINLINE static void shorten(any_step *s)
+/* Let rows of a few go that no window needs */
+AIFES_NOINLINE static void shorten(aifes_rows *r)
 {
-    aifes_rows *r = &s->rows;
+    any_step *const s = (any_step *)(void *)r, *t;
     uint32_t n = r->there;
-    any_step *t = s;
-    while (t++ != r->far) {
+    if (r->room == r->rows && r->left != AIFES_ENDLESS) {
+        return;
+    }
+    for (t = s; &t++->rows != r->far;) {
         for (uint32_t k = 0; k < 2; k++) {
-            while (t->rows.from[k] == s && n
+            while (t->rows.from[k] == r && n
                 && (int32_t)(n * t->rows.spread - t->rows.top[k]) > 0) {
                 n--;
             }
         }
     }
-    if (n && (r->room != r->rows || r->left < 0)) {
+    if (n) {
         int8_t *y = s->step.y - r->there * r->row;
-        const uint32_t by = n * r->row;
         r->there -= n;
-        s->step.y -= by;
+        s->step.y -= n * r->row;
         if (r->there) {
-            move(y, y + by, r->there * r->row);
+            move(y, y + n * r->row, r->there * r->row);
         }
-        for (t = s; t++ != r->far;) {
+        for (t = s; &t++->rows != r->far;) {
             for (uint32_t k = 0; k < 2; k++) {
-                if (t->rows.from[k] == s) {
+                if (t->rows.from[k] == r) {
                     t->rows.top[k] -= n * t->rows.spread;
                 }
             }
         }
     }
 }
-
 #else
-#define shorten(s) (void)(s) /* all rows stay */
+#define shorten(r) (void)(r) /* all rows stay */
 #endif
 
 /* Of ops first .. end - 1, and of the input if it is given, nothing is computed; the others are done.
@@ -71,7 +70,7 @@ static void begin(const aifes_net *net, uint32_t first, uint32_t end, int given,
         s->step.y -= r->there * r->row;
         r->there = 0;
         r->top[0] = r->top[1] = r->start;
-        r->left = endless ? -1 : (int32_t)r->rows;
+        r->left = endless ? AIFES_ENDLESS : r->rows;
         if (i ? i <= first || i > end : !given) {
             r->left = 0;
         }
@@ -84,12 +83,12 @@ AIFES_FAST static uint32_t go(const aifes_net *net, const aifes_buffer *b, uint3
     uint32_t given)
 {
     any_step *const steps = steps_of(net), *const end = steps + net->counts.n_ops + 1;
-    any_step *s = steps + (given ? 0 : at + 1);
+    any_step *s = at & AIFES_MIDDLE ? steps + (at & ~AIFES_MIDDLE) + 1 : steps;
     const uint32_t taken = given == 1 ? steps->rows.rows - steps->rows.left : 0;
     int32_t work = AIFES_WORK;
     for (;;) {
         aifes_rows *r = &s->rows;
-        if (ready(s) && (s != steps || given)) {
+        if (ready(r) && (s != steps || given)) {
             if (s == steps) {
                 aifes_end row = *net->ends;
                 aifes_buffer x = *b;
@@ -99,12 +98,12 @@ AIFES_FAST static uint32_t go(const aifes_net *net, const aifes_buffer *b, uint3
                 put(&row, &x);
                 given--;
             } else {
-#define RUN(name, NAME) name##_run(&s->name, r) ||
+#define RUN(name, NAME) name##_run(&s->name) ||
                 (void)(AIFES_OPS(RUN) 0);
 #undef RUN
                 work -= s->step.n_in * r->row;
             }
-            r->left -= r->left > 0;
+            r->left -= r->left != AIFES_ENDLESS;
             r->there++;
             s->step.y += r->row;
             for (uint32_t k = 0; k < 2; k++) {
@@ -113,7 +112,7 @@ AIFES_FAST static uint32_t go(const aifes_net *net, const aifes_buffer *b, uint3
                     shorten(r->from[k]);
                 }
             }
-            s = r->far;
+            s = (any_step *)(void *)r->far;
             if (work < 0) {
                 return (s == steps ? 0 : s - steps - 1) | AIFES_MIDDLE;
             }
@@ -132,7 +131,8 @@ AIFES_FAST static uint32_t go(const aifes_net *net, const aifes_buffer *b, uint3
 /* Run the ops at .. end - 1 of one sample. b: data of the net's inputs, read before op 0, and of its
  * outputs, written after the last one; NULL: they lie in the arena. Returns 0 when done, else what
  * to call again with. */
-static uint32_t run(const aifes_net *net, const aifes_buffer *b, uint32_t at, uint32_t end)
+AIFES_NOINLINE static uint32_t run(const aifes_net *net, const aifes_buffer *b, uint32_t at,
+    uint32_t end)
 {
     if (!b && net->pushed) {
         return 0; /* there is nothing to run on */
@@ -143,7 +143,7 @@ static uint32_t run(const aifes_net *net, const aifes_buffer *b, uint32_t at, ui
             others(net, b, 1, N_INPUTS(net));
         }
     }
-    at = go(net, b, at & ~AIFES_MIDDLE, b ? ~0u : 0);
+    at = go(net, b, at, b ? ~0u : 0);
     if (b && !at) {
         others(net, b, N_INPUTS(net), N_ENDS(net));
     }
@@ -153,18 +153,19 @@ static uint32_t run(const aifes_net *net, const aifes_buffer *b, uint32_t at, ui
 /* Take a row of the input, b, and compute what can be; at: 0: the first one of all, or what the last
  * call returned. Returns 0: it needs more rows; AIFES_RESULT: there is a result; else it is to be
  * called again with it. */
-static uint32_t push(const aifes_net *net, const aifes_buffer *b, uint32_t at)
+__attribute__((unused)) static uint32_t push(const aifes_net *net, const aifes_buffer *b,
+    uint32_t at)
 {
     any_step *last = steps_of(net) + net->counts.n_ops;
     if (!at) {
         begin(net, 0, net->counts.n_ops, 1, net->pushed > 1);
     }
     if (!(at & AIFES_MIDDLE)) {
-        shorten(last); /* a result that was there, of an input without end */
+        shorten(&last->rows); /* a result that was there, of an input without end */
     }
-    at = go(net, b, at & ~(AIFES_MIDDLE | AIFES_RESULT), !(at & AIFES_MIDDLE));
+    at = go(net, b, at & ~AIFES_RESULT, !(at & AIFES_MIDDLE));
     return at ? at
-        : last->rows.left == 0 || (last->rows.left < 0 && last->rows.there) ? AIFES_RESULT : 0;
+        : last->rows.left == 0 || (last->rows.left == AIFES_ENDLESS && last->rows.there) ? AIFES_RESULT : 0;
 }
 
 #endif

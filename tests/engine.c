@@ -25,3 +25,10 @@ int32_t aifes_run_samples(const aifes_net *net, aifes_buffer *b, uint32_t at)
 {
     return run_samples(net, b, at);
 }
+
+#if AIFES_CNN
+uint32_t aifes_push(const aifes_net *net, const aifes_buffer *row, uint32_t at)
+{
+    return push(net, row, at);
+}
+#endif

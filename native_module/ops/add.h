@@ -8,7 +8,6 @@
 #define ADD 4
 #define ADD_RECORD AIFES_RECORD(ADD, 0x12, 6)
 #define ADD_IN_PLACE 1
-#define ADD_BY_ROWS 2
 
 typedef struct {
     uint8_t opcode, flags, ends, words;
@@ -30,16 +29,17 @@ static int add_load(const aifes_memory *m, add_step *s, const add_record *r, con
 {
     (void)m;
     s->x2 = (const void *)x[1].data;
+    AIFES_BY_ELEMENTS(s);
     return x[0].n == x[1].n && x[0].n == s->step.n_out && !s->step.flags
         && !(r->zero_point | r->low | r->high | r->shift | r->left1 | r->left2 | r->reserved
             | r->bias);
 }
 
-AIFES_FAST static void add(const add_step *s, const aifes_rows *r)
+AIFES_FAST static void add(const add_step *s)
 {
-    const f32 *a = (const f32 *)(const void *)s->step.x + AIFES_AT(r, 0), *b = s->x2 + AIFES_AT(r, 1);
+    const f32 *a = (const f32 *)(const void *)s->step.x + AIFES_AT(s, 0), *b = s->x2 + AIFES_AT(s, 1);
     f32 *y = (void *)s->step.y;
-    for (uint32_t n = AIFES_ELEMENTS_OF(s, r); n; n--) {
+    for (uint32_t n = AIFES_ELEMENTS(s); n; n--) {
         *y++ = f32_add(*a++, *b++);
     }
 }
@@ -61,15 +61,16 @@ static int add_load(const aifes_memory *m, add_step *s, const add_record *r, con
     (void)m;
     copy(&s->zero_point, &r->zero_point, 12);
     s->x2 = x[1].data;
+    AIFES_BY_ELEMENTS(s);
     return x[0].n == x[1].n && x[0].n == s->step.n_out && !s->step.flags && !s->reserved
         && s->low <= s->high && s->shift < 32 && s->left1 <= 16 && s->left2 <= 16
         && (uint32_t)s->bias + limit - 1 < 2 * limit - 1;
 }
 
-AIFES_FAST static void add(const add_step *s, const aifes_rows *r)
+AIFES_FAST static void add(const add_step *s)
 {
-    const int8_t *a = s->step.x + AIFES_AT(r, 0), *b = s->x2 + AIFES_AT(r, 1);
-    int8_t *y = s->step.y, *end = y + AIFES_ELEMENTS_OF(s, r);
+    const int8_t *a = s->step.x + AIFES_AT(s, 0), *b = s->x2 + AIFES_AT(s, 1);
+    int8_t *y = s->step.y, *end = y + AIFES_ELEMENTS(s);
     const int32_t scale1 = 1 << s->left1, scale2 = 1 << s->left2, bias = s->bias;
     const int32_t zero_point = s->zero_point, low = s->low, high = s->high;
     const uint32_t shift = s->shift;
@@ -81,12 +82,12 @@ AIFES_FAST static void add(const add_step *s, const aifes_rows *r)
 
 #endif
 
-AIFES_INLINE int add_run(const add_step *s, const aifes_rows *r)
+AIFES_INLINE int add_run(const add_step *s)
 {
     if (s->step.kernel != ADD) {
         return 0;
     }
-    add(s, r);
+    add(s);
     return 1;
 }
 

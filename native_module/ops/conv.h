@@ -9,7 +9,6 @@
 #define CONV 5
 #define CONV_RECORD AIFES_RECORD(CONV, 0x21, 14)
 #define CONV_IN_PLACE 0
-#define CONV_BY_ROWS 1
 #ifndef CONV_HAS_DEPTHWISE
 #define CONV_HAS_DEPTHWISE 1
 #endif
@@ -80,16 +79,16 @@ static int conv_load(const aifes_memory *m, conv_step *s, const conv_record *r,
         return 0;
     }
     s->column = (aifes_element *)(void *)((int8_t *)m->arena.buf + t.offset);
-    if (!m->turns && s->column < (aifes_element *)(void *)x->data + x->n
+    if (!AIFES_ROWS(s)->turns && s->column < (aifes_element *)(void *)x->data + x->n
         && (aifes_element *)(void *)x->data < s->column + n_column) {
         return 0;
     }
-    m->rows->rows = s->y_rows;
-    m->rows->row = AIFES_ITEM * s->y_columns * s->n_out;
-    m->rows->start = 0u - s->top;
-    m->rows->span = (s->kernel_rows - 1) * s->dilation_rows;
-    m->rows->stride = s->stride_rows;
-    m->rows->spread = s->spread_rows;
+    AIFES_ROWS(s)->rows = s->y_rows;
+    AIFES_ROWS(s)->row = AIFES_ITEM * s->y_columns * s->n_out;
+    AIFES_ROWS(s)->start = 0u - s->top;
+    AIFES_ROWS(s)->span = (s->kernel_rows - 1) * s->dilation_rows;
+    AIFES_ROWS(s)->stride = s->stride_rows;
+    AIFES_ROWS(s)->spread = s->spread_rows;
     s->dense.step.n_in = n;
     s->dense.step.n_out = s->n_out;
     if (!dense_load(m, &s->dense, &d, NULL)) {
@@ -283,8 +282,9 @@ AIFES_INLINE void conv_pixel(const dense_step *d, uint32_t kernel)
 }
 
 /* A row of pixels */
-AIFES_NOINLINE static void conv(const conv_step *s, const aifes_rows *r)
+AIFES_NOINLINE static void conv(const conv_step *s)
 {
+    const aifes_rows *r = AIFES_ROWS(s);
     const uint32_t each = s->each, kernel = s->dense.step.kernel;
     const uint32_t top = r->top[0], rows = *r->seen;
     uint32_t left = 0u - s->left;
@@ -320,12 +320,12 @@ AIFES_NOINLINE static void conv(const conv_step *s, const aifes_rows *r)
     }
 }
 
-AIFES_INLINE int conv_run(const conv_step *s, const aifes_rows *r)
+AIFES_INLINE int conv_run(const conv_step *s)
 {
     if ((s->dense.step.kernel & ~CONV_KERNEL) != CONV) {
         return 0;
     }
-    conv(s, r);
+    conv(s);
     return 1;
 }
 

@@ -8,7 +8,6 @@
 #define DENSE 1
 #define DENSE_RECORD AIFES_RECORD(DENSE, 0x11, 9)
 #define DENSE_IN_PLACE 0
-#define DENSE_BY_ROWS 0
 
 typedef struct {
     aifes_record record;
@@ -225,9 +224,8 @@ AIFES_FAST static void dense_blocks(const dense_step *s)
     }
 }
 
-AIFES_INLINE int dense_run(const dense_step *s, const aifes_rows *r)
+AIFES_INLINE int dense_run(const dense_step *s)
 {
-    (void)r;
     if (s->step.kernel == DENSE_ROWS && !AIFES_SMALL) {
         dense_rows(s, s->weights, (const void *)s->bias, s->shifts, s->step.y);
     } else if (s->step.kernel == DENSE_BLOCKS && !AIFES_SMALL) {
@@ -317,9 +315,8 @@ AIFES_FAST static void dense(const dense_step *s)
 }
 #endif
 
-AIFES_INLINE int dense_run(const dense_step *s, const aifes_rows *r)
+AIFES_INLINE int dense_run(const dense_step *s)
 {
-    (void)r;
     if (s->step.kernel != DENSE) {
         return 0;
     }

@@ -7,7 +7,6 @@
 #define MAP 2
 #define MAP_RECORD AIFES_RECORD(MAP, 0x11, 3)
 #define MAP_IN_PLACE 1
-#define MAP_BY_ROWS 2
 
 typedef struct {
     aifes_record record;
@@ -25,13 +24,14 @@ static int map_load(const aifes_memory *m, map_step *s, const map_record *r, con
 {
     (void)x;
     s->table = constant(m, r->table, 256);
+    AIFES_BY_ELEMENTS(s);
     return s->table && !s->step.flags && s->step.n_in == s->step.n_out;
 }
 
-AIFES_NOINLINE static void map(const map_step *s, const aifes_rows *r)
+AIFES_NOINLINE static void map(const map_step *s)
 {
     const uint8_t *table = s->table + 128;
-    const int8_t *x = s->step.x + AIFES_AT(r, 0), *end = x + AIFES_ELEMENTS_OF(s, r);
+    const int8_t *x = s->step.x + AIFES_AT(s, 0), *end = x + AIFES_ELEMENTS(s);
     int8_t *y = s->step.y;
     while (x != end) {
         *y++ = table[*x++];
@@ -55,6 +55,7 @@ static int map_load(const aifes_memory *m, map_step *s, const map_record *r, con
     if (function == MAP_LEAKY_RELU || function == MAP_ELU) {
         s->alpha = finite_floats(m, r->table, 1);
     }
+    AIFES_BY_ELEMENTS(s);
     return !s->alpha == !r->table && s->step.n_in == s->step.n_out && function <= MAP_SOFTSIGN
         && (s->alpha || function == MAP_RELU || function > MAP_ELU);
 }
@@ -89,12 +90,12 @@ static f32 activate(f32 x, uint32_t function, f32 alpha)
     return positive ? t : f32_negative(t);
 }
 
-AIFES_NOINLINE static void map(const map_step *s, const aifes_rows *r)
+AIFES_NOINLINE static void map(const map_step *s)
 {
-    const f32 *x = (const f32 *)(const void *)s->step.x + AIFES_AT(r, 0);
+    const f32 *x = (const f32 *)(const void *)s->step.x + AIFES_AT(s, 0);
     f32 *y = (void *)s->step.y;
     const f32 alpha = s->alpha ? *s->alpha : F32_ONE;
-    const uint32_t function = s->step.flags, n = AIFES_ELEMENTS_OF(s, r);
+    const uint32_t function = s->step.flags, n = AIFES_ELEMENTS(s);
     for (uint32_t i = 0; i < n; i++) {
         y[i] = activate(x[i], function, alpha);
     }
@@ -102,12 +103,12 @@ AIFES_NOINLINE static void map(const map_step *s, const aifes_rows *r)
 
 #endif
 
-AIFES_INLINE int map_run(const map_step *s, const aifes_rows *r)
+AIFES_INLINE int map_run(const map_step *s)
 {
     if (s->step.kernel != MAP) {
         return 0;
     }
-    map(s, r);
+    map(s);
     return 1;
 }
 

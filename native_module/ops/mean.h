@@ -8,7 +8,6 @@
 #define MEAN 7
 #define MEAN_RECORD AIFES_RECORD(MEAN, 0x21, 4)
 #define MEAN_IN_PLACE 0
-#define MEAN_BY_ROWS 1
 
 typedef struct {
     uint8_t opcode, flags, ends, words;
@@ -31,8 +30,8 @@ static int mean_load(const aifes_memory *m, mean_step *s, const mean_record *r,
     copy(&s->pool.zero_point, &r->zero_point, 4);
     s->pool.columns = t.dims[1];
     s->pool.channels = s->pool.step.n_out;
-    m->rows->rows = t.dims[0];
-    m->rows->row = 0;
+    AIFES_ROWS(s)->rows = t.dims[0];
+    AIFES_ROWS(s)->row = AIFES_ROWS(s)->span = 0;
     n = n == product(t.dims[0] * t.dims[1], s->pool.channels) && t.rank == 3 ? t.dims[0] * t.dims[1] : 0;
     s->pool.step.n_in = n;
     n = n && n <= 1 << 20 && s->pool.up <= 16 && 255 * n <= (1u << 29) >> s->pool.up
@@ -43,8 +42,9 @@ static int mean_load(const aifes_memory *m, mean_step *s, const mean_record *r,
     return n;
 }
 
-AIFES_NOINLINE static void mean(const mean_step *s, const aifes_rows *r)
+AIFES_NOINLINE static void mean(const mean_step *s)
 {
+    const aifes_rows *r = AIFES_ROWS(s);
     const uint32_t channels = s->pool.channels;
     const int8_t *x = s->pool.step.x + r->top[0] * s->pool.columns * channels;
     int32_t *sums = s->sums;
@@ -63,12 +63,12 @@ AIFES_NOINLINE static void mean(const mean_step *s, const aifes_rows *r)
     }
 }
 
-AIFES_INLINE int mean_run(const mean_step *s, const aifes_rows *r)
+AIFES_INLINE int mean_run(const mean_step *s)
 {
     if (s->pool.step.kernel != MEAN) {
         return 0;
     }
-    mean(s, r);
+    mean(s);
     return 1;
 }
 

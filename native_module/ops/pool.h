@@ -7,7 +7,6 @@
 #define POOL 6
 #define POOL_RECORD AIFES_RECORD(POOL, 0x11, 6)
 #define POOL_IN_PLACE 0
-#define POOL_BY_ROWS 1
 
 typedef struct {
     aifes_record record;
@@ -52,11 +51,11 @@ static int pool_load(const aifes_memory *m, pool_step *s, const pool_record *r,
     } else if (s->up > 16 || 255 * s->step.n_in > (1u << 29) >> s->up) {
         return 0;
     }
-    m->rows->rows = s->y_rows;
-    m->rows->row = AIFES_ITEM * s->y_columns * s->channels;
-    m->rows->start = 0u - s->top;
-    m->rows->span = s->kernel_rows - 1;
-    m->rows->stride = s->stride_rows;
+    AIFES_ROWS(s)->rows = s->y_rows;
+    AIFES_ROWS(s)->row = AIFES_ITEM * s->y_columns * s->channels;
+    AIFES_ROWS(s)->start = 0u - s->top;
+    AIFES_ROWS(s)->span = s->kernel_rows - 1;
+    AIFES_ROWS(s)->stride = s->stride_rows;
     return s->top < s->kernel_rows && s->left < s->kernel_columns /* no window lies outside */
         && (s->y_rows - 1) * s->stride_rows < s->rows + s->top
         && (s->y_columns - 1) * s->stride_columns < s->columns + s->left;
@@ -159,8 +158,9 @@ static void pool_window(const pool_step *s, f32 *y, const f32 *x, uint32_t rows,
 #endif
 
 /* A row of pixels */
-AIFES_NOINLINE static void pool(const pool_step *s, const aifes_rows *r)
+AIFES_NOINLINE static void pool(const pool_step *s)
 {
+    const aifes_rows *r = AIFES_ROWS(s);
     const uint32_t columns = s->columns, channels = s->channels;
     const uint32_t top = (int32_t)r->top[0] < 0 ? 0 : r->top[0];
     const uint32_t end = r->top[0] + s->kernel_rows, rows = (end < *r->seen ? end : *r->seen) - top;
@@ -177,12 +177,12 @@ AIFES_NOINLINE static void pool(const pool_step *s, const aifes_rows *r)
     }
 }
 
-AIFES_INLINE int pool_run(const pool_step *s, const aifes_rows *r)
+AIFES_INLINE int pool_run(const pool_step *s)
 {
     if (s->step.kernel != POOL) {
         return 0;
     }
-    pool(s, r);
+    pool(s);
     return 1;
 }
 

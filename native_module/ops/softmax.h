@@ -7,7 +7,6 @@
 #define SOFTMAX 3
 #define SOFTMAX_RECORD AIFES_RECORD(SOFTMAX, 0x11, 3)
 #define SOFTMAX_IN_PLACE 1
-#define SOFTMAX_BY_ROWS 0
 
 typedef struct {
     aifes_record record;
@@ -114,9 +113,8 @@ AIFES_NOINLINE static void softmax(const softmax_step *s)
 
 #endif
 
-AIFES_INLINE int softmax_run(const softmax_step *s, const aifes_rows *r)
+AIFES_INLINE int softmax_run(const softmax_step *s)
 {
-    (void)r;
     if (s->step.kernel != SOFTMAX) {
         return 0;
     }
