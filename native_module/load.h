@@ -225,12 +225,13 @@ static int load_source(aifes_net *net, const aifes_memory *m, any_step *s, uint3
     return 1;
 }
 
-/* The last reader of each step's result that takes turns with it */
-static void load_turns(any_step *s, const any_step *end)
+/* The last reader of each step's result that takes turns with it. endless: all do */
+static void load_turns(any_step *s, const any_step *end, int endless)
 {
     const any_step *first = s;
     for (; s != end; s++) {
         s->rows.far = &s->rows;
+        s->rows.joined |= endless && s->step.kernel;
         if (!s->rows.joined) {
             first = s;
         }
@@ -283,7 +284,7 @@ AIFES_NOINLINE static int load_net(aifes_net *net, aifes_memory *m)
         net->work += s->step.n_in * s->step.n_out;
     }
 #if AIFES_CNN
-    load_turns(steps_of(net), s);
+    load_turns(steps_of(net), s, net->pushed > 1);
 #endif
     for (uint32_t i = 0; i < N_ENDS(net); i++) {
         if (!load_end(m, &net->ends[i], i)) {

@@ -45,21 +45,21 @@ class Rows:
         self.endless = tensors[0].endless
         self.n_ops = len(plan.ops)
         self.states, self.makers = [], []
-        source = tensors[0].rows and state_of(tensors[0], tensors[0].shape[0], self.endless)
+        source = tensors[0].rows and state_of(tensors[0], tensors[0].shape[0])
         self.first = -1 if source else 0
         made = {0: -1} if source else {}
         for i, op in enumerate(plan.ops):
             x, y = [tensors[k] for k in op.inputs], [tensors[k] for k in op.outputs]
-            window = room(op.opcode).window(op, x, y)
-            state = state_of(y[0], window[0] if window else 1, self.endless)
+            window = windows(op, x, y)
+            state = state_of(y[0], window[0] if window else 0)
             makers = [made.get(k) for k in op.inputs]
             state[JOINED] = self.endless
             if window:
                 (_, state[START], state[SPAN], state[STRIDE], state[SPREAD]) = window
-            elif self.endless and len(x[0].shape) == 3:
-                state[SPAN] = x[0].shape[0] - 1
-            elif makers[0] is not None and not self.endless:  # all rows at once
-                state[SPAN] = (self.states[makers[0]] if makers[0] >= 0 else source)[ROWS] - 1
+            else:  # all rows at once
+                state[SPAN] = max([0] + [
+                    (self.states[m] if m >= 0 else source)[ROWS] - 1 for m in makers
+                    if m is not None])
             for k, maker in zip(op.inputs, makers):
                 if tensors[k].rows:
                     for j in range(maker + 1, i):
@@ -85,10 +85,10 @@ class Rows:
                         self.states[maker][FAR] = i
         self.reset()
 
-    def reset(self):
-        """Nothing is computed."""
+    def reset(self, endless=False):
+        """Nothing is computed. endless: nor will all ever be."""
         for s in self.states:
-            s[LEFT] = s[ROWS]
+            s[LEFT] = -1 if endless else s[ROWS]
             s[THERE] = 0
             s[TOP] = s[TOP + 1] = s[START]
 
@@ -101,7 +101,7 @@ class Rows:
         states = self.states
         n = self.n_ops
         last = states[n - 1]
-        if self.endless:
+        if last[LEFT] < 0:
             last[THERE] = 0
         i = self.first
         while True:
@@ -116,14 +116,15 @@ class Rows:
                 s[TOP] += s[STRIDE]
                 s[TOP + 1] += s[STRIDE]
                 for maker in self.makers[i]:
-                    if maker is not None and states[maker][ROOM] != states[maker][ROWS]:
+                    if maker is not None and (
+                            s[LEFT] < 0 or states[maker][ROOM] != states[maker][ROWS]):
                         self._shorten(maker)
                 i = s[FAR]
             elif i >= 0 and s[JOINED]:
                 i -= 1
             else:
                 if i < 0 and s[LEFT]:
-                    return self.endless and last[THERE] > 0
+                    return s[LEFT] < 0 and last[THERE] > 0
                 i += 1
                 while i < n and states[i][JOINED]:
                     i += 1
@@ -158,8 +159,15 @@ class Rows:
             self.move(i, n * s[ROW])
 
 
-def state_of(y, rows, endless):
-    """Of what makes a Tensor by so many rows; where it has one only, they all are a part of it."""
-    row = size(y.shape) // rows if rows == 1 or rows == y.shape[0] else 0
-    return array("i", (0, 0, y.rows or rows, 0, 0, 1, 1, row, y.offset, -1 if endless else rows, 0,
-                       0, 0, 0))
+def windows(op, x, y):
+    """window() of an op's file; None where it has none: it takes its inputs as a whole."""
+    found = getattr(room(op.opcode), "window", None)
+    return found and found(op, x, y)
+
+
+def state_of(y, rows):
+    """Of what makes a Tensor in so many turns, 0: at once; if it has not as many rows, all of them
+    make one."""
+    row = size(y.shape) // (rows or 1) if not rows or rows == y.shape[0] else 0
+    return array("i", (0, 0, y.rows or rows if rows else 1, 0, 0, 1, 1, row, y.offset, rows or 1,
+                       0, 0, 0, 0))

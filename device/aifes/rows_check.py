@@ -4,7 +4,20 @@ All that is read was written, nothing is overwritten that is still needed, and a
 """
 from .format import check, nbytes
 from .ops import NAMES, room
-from .rows import AT, LEFT, ROW, ROWS, SPAN, SPREAD, THERE, TOP, Rows, state_of
+from .rows import (
+    AT,
+    LEFT,
+    ROW,
+    ROWS,
+    SPAN,
+    SPREAD,
+    START,
+    THERE,
+    TOP,
+    Rows,
+    state_of,
+    windows,
+)
 
 RESULTS = 3  # of a model without end: from then on all repeats
 MAX_ROWS = 1 << 16
@@ -27,7 +40,7 @@ class _Check(Rows):
             if t.rows:
                 self._made[k] = -1, self.states[-1]
                 continue
-            state = state_of(t, t.shape[0] if len(t.shape) == 3 else 1, 0)
+            state = state_of(t, t.shape[0] if len(t.shape) == 3 else 0)
             state[THERE] = state[ROWS]
             self._made[k] = -1, state
             self._live.add(k)
@@ -63,13 +76,20 @@ class _Check(Rows):
         check(at == end and n > 1, "tensor, nobody wrote it, layer", i)
 
     def all(self):
+        for i, op in enumerate(self._plan.ops):
+            x, y = [[self._plan.tensors[k] for k in ends] for ends in (op.inputs, op.outputs)]
+            check(windows(op, x, y) or all([not t.rows or t.rows == t.shape[0] for t in x + y]),
+                  "rows of tensor, layer", i)
         if self.endless:
+            check(not max([s[START] or s[SPREAD] > 1 for s in self.states]), "padding")
+            self.reset(True)
             results = rows = 0
             while results < RESULTS:
                 check(rows < MAX_ROWS, "order of rows")
                 rows += 1
                 results += self.go(self._run, 1)
-            return
+            self.reset()
+            self._live.clear()
         check(self.go(self._run, self._plan.tensors[0].shape[0] if self.first else 0),
               "order of rows")
         for i, s in enumerate(self.states):

@@ -4,6 +4,7 @@ from aifes import ops as device
 from aifes.format import Op, nbytes, size
 from aifes.layers.assemble import assemble
 from aifes.ops import mean, pool
+from aifes.rows import windows
 
 from .graph import ConversionError
 from .ops import ROOMS
@@ -66,9 +67,9 @@ def by_rows(model, pushed=None):
 def _check_endless(ops, tensors):
     """ConversionError unless all windows lie inside of the input."""
     for i, op in enumerate(ops):
-        name, room = device.NAMES[op.opcode], device.room(op.opcode)
+        name = device.NAMES[op.opcode]
         x, y = [tensors[k] for k in op.inputs], [tensors[k] for k in op.outputs]
-        window = room.window(op, x, y)
+        window = windows(op, x, y)
         if name == "mean" or window and (
                 window[1] or window[4] > 1
                 or (window[0] - 1) * window[3] + window[2] >= x[0].shape[0]):

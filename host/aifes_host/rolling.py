@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 from aifes.format import nbytes
 from aifes.ops import NAMES, room
-from aifes.rows import LEFT, ROOM, ROW, ROWS, SPAN, SPREAD, THERE, TOP, Rows, state_of
+from aifes.rows import LEFT, ROOM, ROW, ROWS, SPAN, SPREAD, THERE, TOP, Rows, state_of, windows
 
 TRIES = 100  # random orders of placing
 MAX_OPS = 100  # beyond, the time that it takes is too long
@@ -55,7 +55,7 @@ class _Net:
         self.n_inputs, self.n_outputs = n_inputs, n_outputs
         self.input_rows, self.endless = input_rows, endless
         self._known = {}
-        self.windows = [room(op.opcode).window(op, *[[tensors[k] for k in ends] for ends in (
+        self.windows = [windows(op, *[[tensors[k] for k in ends] for ends in (
             op.inputs, op.outputs)]) for op in ops]
         inner = {t for whole in parts.values() for t in whole}
         made = {op.outputs[0]: i for i, op in enumerate(ops) if self.windows[i]}
@@ -163,7 +163,7 @@ class _Trace(Rows):
             self._made[k] = self.states[-1]
             if not tensors[k].rows:
                 shape = tensors[k].shape
-                self._made[k] = state_of(tensors[k], shape[0] if len(shape) == 3 else 1, 0)
+                self._made[k] = state_of(tensors[k], shape[0] if len(shape) == 3 else 0)
                 self._made[k][THERE] = self._made[k][ROWS]
         self._read = {k: [(i, number) for i, op in enumerate(plan.ops)
                           for number, other in enumerate(op.inputs) if k == other]
@@ -182,12 +182,14 @@ class _Trace(Rows):
         if first or end < len(plan.ops):
             self._between(first, end)
         if self.endless:
+            self.reset(True)
             results = 0
             for _ in range(4 * tensors[0].shape[0] + 64):
                 results += self.go(self._run, 1)
             if not results:
                 raise _Stuck
-        elif not self.go(self._run, tensors[0].shape[0] if self.first else 0) or any(
+            self.reset()
+        if not self.go(self._run, tensors[0].shape[0] if self.first else 0) or any(
                 s[LEFT] for s in self.states[first:end]):
             raise _Stuck
 

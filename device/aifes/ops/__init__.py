@@ -9,9 +9,9 @@ A file NAME.py has what its record means, and its checks; kernels are in python/
     TABLE               whether an int8 result can be looked up in a table of the op's own
     scratch(op, x)                         where there is one: how many elements it has at least
     check(look, op, x, y)                  raises ModelError; x, y: lists of Tensors
-    window(op, x, y)                       None: it takes its inputs as a whole; or (rows it works
-                                           in, where the first window begins, from its first to its
-                                           last row, to the next window, how far rows are spread)
+    window(op, x, y)                       where it computes images row by row: (rows, where the
+                                           first window begins, from its first to its last row, to
+                                           the next window, how far rows are spread), or None
     lengths(op, x, y)                      bytes of each constant, 0 if it is absent
     parameters(op, x, y)                   how many weights and biases there are
 """

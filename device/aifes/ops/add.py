@@ -26,8 +26,8 @@ def check(look, op, x, y):
 
 
 def window(op, x, y):
-    shape = y[0].shape
-    return ((shape[0], 0, 0, 1, 1) if len(shape) == 3 and x[0].shape == x[1].shape == shape
+    n = y[0].shape[0]
+    return ((n, 0, 0, 1, 1) if len(y[0].shape) == 3 and x[0].shape[0] == x[1].shape[0] == n
             else None)
 
 

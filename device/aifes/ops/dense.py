@@ -47,10 +47,6 @@ def check_numbers(look, op, n_in, n_out):
         look.check(buf[at + 3] < 128, "multiplier")
 
 
-def window(op, x, y):
-    return None
-
-
 def lengths(op, x, y):
     f = op.fields
     n_in, n_out = size(x[0].shape), size(y[0].shape)
