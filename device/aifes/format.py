@@ -10,7 +10,7 @@ import struct
 from binascii import crc32
 from collections import namedtuple
 
-from .model import ModelError, size
+from .model import ModelError, size, there
 
 MAGIC = b"\xa1fes"
 VERSION = 2
@@ -47,9 +47,7 @@ def Tensor(dtype, shift, zero_point, offset, scales, shape, rows=0, endless=0):
 
 def nbytes(tensor):
     """Bytes of a Tensor in the arena."""
-    n = size(tensor.shape)
-    if tensor.rows:
-        n = n // tensor.shape[0] * tensor.rows
+    n = there(tensor)
     return 4 * n if tensor.dtype == FLOAT32 else n
 
 

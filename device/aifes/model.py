@@ -37,6 +37,12 @@ def size(shape):
     return n
 
 
+def there(tensor):
+    """Elements of a Tensor that lie in the arena at a time."""
+    n = size(tensor.shape)
+    return n // tensor.shape[0] * tensor.rows if tensor.rows else n
+
+
 def load(source, arena=None, engine=None):
     """Load an .aifes model and return a Model.
 
@@ -121,7 +127,7 @@ def _byte_view(arena, need):
 
 def _part(arena, tensor):
     """A tensor's elements in the arena."""
-    return arena[tensor.offset:tensor.offset + size(tensor.shape)]
+    return arena[tensor.offset:tensor.offset + there(tensor)]
 
 
 def _engine(name, is_float):

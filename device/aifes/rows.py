@@ -7,8 +7,7 @@ rows of its windows are there, and its result has room.
 """
 from array import array
 
-from .format import check, size
-from .ops import room
+from .model import size
 
 # of a State: rows that are to be computed, that are there, for which there is room; whether the op
 # takes turns with the one before; a window from its first to its last row, from one to the next,
@@ -35,12 +34,14 @@ class Rows:
 
     states: an array for each op, as above; the last one is of the input, if that comes in rows,
     which is number -1. makers: for each op the numbers of those that make its inputs, None: they
-    are there; readers: for each (op, number of its input) that read its result. What runs it has
-    move(i, by), which brings the rows of op i that are there to their place, `by` elements before,
-    and gives go() a function run(i): the next row of op i is to be computed, or of the input taken.
+    are there; readers: for each (op, number of its input) that read its result. A subclass has run(i):
+    compute the next row of op i, or take one of the input; and move(i, by): bring the rows of op i
+    that are there to their place, `by` elements before.
     """
 
     def __init__(self, plan):
+        from .ops import windows  # not kept: model.forget
+
         tensors = plan.tensors
         self.endless = tensors[0].endless
         self.n_ops = len(plan.ops)
@@ -71,6 +72,9 @@ class Rows:
         if source:
             self.states.append(source)
             self.makers.append(())
+        # what makes the first input, if that is a few rows
+        self.rings = [makers[0] if tensors[op.inputs[0]].rows else None
+                      for op, makers in zip(plan.ops, self.makers)]
         self.readers = [[] for _ in self.states]
         first = self.first
         for i in range(self.first, len(plan.ops)):
@@ -85,6 +89,19 @@ class Rows:
                         self.states[maker][FAR] = i
         self.reset()
 
+    def place(self, i, view):
+        """What a kernel is to compute, an array: rows of the input that its windows may look at,
+        rows of the result, where the first window begins, where in the result these rows begin
+        (elements), where the window of a second input begins, rows that are computed already."""
+        s, maker = self.states[i], self.rings[i]
+        if maker is not None:
+            view[0] = self.states[maker][THERE]
+        view[1] = 1
+        view[2] = s[TOP]
+        view[3] = s[THERE] * s[ROW]
+        view[4] = s[TOP + 1]
+        view[5] = s[THERE]
+
     def reset(self, endless=False):
         """Nothing is computed. endless: nor will all ever be."""
         for s in self.states:
@@ -92,7 +109,7 @@ class Rows:
             s[THERE] = 0
             s[TOP] = s[TOP + 1] = s[START]
 
-    def go(self, run, given=0):
+    def go(self, given=0):
         """Let all ops run that can: True if all is done, False if a row of the input is missing.
 
         given: rows of the input that are there to be taken. Of an input without end: True if there
@@ -107,7 +124,7 @@ class Rows:
         while True:
             s = states[i]
             if (i >= 0 or given) and self._ready(i):
-                run(i)
+                self.run(i)
                 if i < 0:
                     given -= 1
                 if s[LEFT] > 0:
@@ -157,12 +174,6 @@ class Rows:
             for j, k in self.readers[i]:
                 states[j][TOP + k] -= n * states[j][SPREAD]
             self.move(i, n * s[ROW])
-
-
-def windows(op, x, y):
-    """window() of an op's file; None where it has none: it takes its inputs as a whole."""
-    found = getattr(room(op.opcode), "window", None)
-    return found and found(op, x, y)
 
 
 def state_of(y, rows):

@@ -3,7 +3,7 @@
 All that is read was written, nothing is overwritten that is still needed, and all ends.
 """
 from .format import check, nbytes
-from .ops import NAMES, room
+from .ops import NAMES, room, windows
 from .rows import (
     AT,
     LEFT,
@@ -16,7 +16,6 @@ from .rows import (
     TOP,
     Rows,
     state_of,
-    windows,
 )
 
 RESULTS = 3  # of a model without end: from then on all repeats
@@ -87,10 +86,10 @@ class _Check(Rows):
             while results < RESULTS:
                 check(rows < MAX_ROWS, "order of rows")
                 rows += 1
-                results += self.go(self._run, 1)
+                results += self.go(1)
             self.reset()
             self._live.clear()
-        check(self.go(self._run, self._plan.tensors[0].shape[0] if self.first else 0),
+        check(self.go(self._plan.tensors[0].shape[0] if self.first else 0),
               "order of rows")
         for i, s in enumerate(self.states):
             check(not s[LEFT], "order of rows, layer", i)
@@ -99,7 +98,7 @@ class _Check(Rows):
         s = self.states[i]
         self._write(s[AT], s[THERE] * s[ROW], i, self._plan.ops[i].outputs[0] if i >= 0 else 0)
 
-    def _run(self, i):
+    def run(self, i):
         s = self.states[i]
         k, n = 0, s[ROW]
         if i >= 0:

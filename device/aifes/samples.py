@@ -4,7 +4,7 @@ A stream is the one bridge between floats and their bits that allocates nothing 
 """
 import io
 
-from .model import TELLS_TYPE, flat, size
+from .model import TELLS_TYPE, flat, size, there
 
 
 class Samples:
@@ -22,6 +22,9 @@ class Samples:
         self._sizes = [size(t.shape) for t in self._tensors]
         self._views = [self.part(t) for t in self._tensors]
         self.ram = min(4 * max(self._sizes), 4096)
+        self._turns = None
+        t = plan.tensors[0]
+        self._pushed = t.rows and size(t.shape) // t.shape[0]  # elements of a row that comes in
         self._io = io.BytesIO()
         self._io.write(bytes(self.ram))
         self._n, self._m = self._sizes[0], self._sizes[1]
@@ -31,9 +34,20 @@ class Samples:
 
             self._several = run
 
+    def take_turns(self, plan):
+        """Of a Plan with ops, if they do."""
+        if any([t.rows for t in plan.tensors]):
+            from .turns import Turns
+
+            self._turns = Turns(self, plan, self._arena)
+
+    def slot(self, i, slots):
+        """The next row of the input goes into slot i."""
+        self._views[0] = slots[i]
+
     def part(self, tensor):
         """A tensor's elements in the arena."""
-        return self._arena[tensor.offset:tensor.offset + size(tensor.shape)]
+        return self._arena[tensor.offset:tensor.offset + there(tensor)]
 
     def __call__(self, x, y=None, at=None):
         if at is None:
@@ -41,6 +55,10 @@ class Samples:
             return 0
         n, m = self._n, self._m
         try:
+            if x is None:
+                return self._out(y, m)
+            if y is None:
+                return self._turns.push(x, at) if self._pushed else -1
             if self._several:
                 return self._several(self, x, y)
             count = len(x) // n
@@ -64,21 +82,31 @@ class Samples:
         y_item = self._item_size(y, m)
         stream.seek(0)
         stream.readinto(y)  # its own bytes: refuses what is read-only; a pointer would not
-        x_item = self._item_size(x, n)  # leaves the bytes of x in the stream
-        if not x_item or not y_item:
-            return -1
-        stream.seek(0)
-        if x_item == 4:
-            self._quantize(0, x)
+        if self._pushed:
+            if not y_item or not self._item_size(memoryview(x)[:self._pushed], self._pushed):
+                return -1
+            self._turns.sample(x)
         else:
-            stream.readinto(self._views[0])
-        self.forward()
-        stream.seek(0)
-        if y_item == 4:
+            x_item = self._item_size(x, n)  # leaves the bytes of x in the stream
+            if not x_item or not y_item:
+                return -1
+            stream.seek(0)
+            if x_item == 4:
+                self._quantize(0, x)
+            else:
+                stream.readinto(self._views[0])
+            self.forward()
+        return self._out(y, m)
+
+    def _out(self, y, m):
+        """The output of m elements into y."""
+        item = self._item_size(y, m)
+        self._io.seek(0)
+        if item == 4:
             self._dequantize(1, y)
-        else:
+        elif item:
             self._move(self._views[1], y)
-        return 0
+        return 0 if item else -1
 
     def _move(self, source, target):
         """Bytes from one buffer to another, which may overlap; the stream is at 0."""

@@ -3,8 +3,7 @@ import numpy as np
 from aifes import ops as device
 from aifes.format import Op, nbytes, size
 from aifes.layers.assemble import assemble
-from aifes.ops import mean, pool
-from aifes.rows import windows
+from aifes.ops import mean, pool, windows
 
 from .graph import ConversionError
 from .ops import ROOMS

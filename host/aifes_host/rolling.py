@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import numpy as np
 from aifes.format import nbytes
-from aifes.ops import NAMES, room
-from aifes.rows import LEFT, ROOM, ROW, ROWS, SPAN, SPREAD, THERE, TOP, Rows, state_of, windows
+from aifes.ops import NAMES, room, windows
+from aifes.rows import LEFT, ROOM, ROW, ROWS, SPAN, SPREAD, THERE, TOP, Rows, state_of
 
 TRIES = 100  # random orders of placing
 MAX_OPS = 100  # beyond, the time that it takes is too long
@@ -185,11 +185,11 @@ class _Trace(Rows):
             self.reset(True)
             results = 0
             for _ in range(4 * tensors[0].shape[0] + 64):
-                results += self.go(self._run, 1)
+                results += self.go(1)
             if not results:
                 raise _Stuck
             self.reset()
-        if not self.go(self._run, tensors[0].shape[0] if self.first else 0) or any(
+        if not self.go(tensors[0].shape[0] if self.first else 0) or any(
                 s[LEFT] for s in self.states[first:end]):
             raise _Stuck
 
@@ -218,7 +218,7 @@ class _Trace(Rows):
         k = self.plan.ops[i].outputs[0] if i >= 0 else 0
         self._write(k, 0, s[THERE] * s[ROW], i, s, False)
 
-    def _run(self, i):
+    def run(self, i):
         s = self.states[i]
         k = self.plan.ops[i].outputs[0] if i >= 0 else 0
         at = s[THERE] * s[ROW]

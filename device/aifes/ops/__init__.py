@@ -27,6 +27,12 @@ def room(opcode, building="aifes.ops."):
     return __import__(building + NAMES[opcode], None, None, ("NAMES",))
 
 
+def windows(op, x, y):
+    """window() of an op's file; None where it has none: it takes its inputs as a whole."""
+    found = getattr(room(op.opcode), "window", None)
+    return found and found(op, x, y)
+
+
 class Look:
     """What an op's check() sees: the buffer, and where constants lie."""
 

@@ -17,14 +17,14 @@ def float32(buf, op, x, y, work):
 def _pixels(buf, op, x, y, column, pad, outputs, size, extra):
     k = end = at = m = j = place = row = 0  # MicroPython is faster with the first 16 names
     f = op.fields
-    rows, columns, channels = op.inputs[0].shape
-    y_rows, y_columns, n_out = op.outputs[0].shape
+    _, columns, channels = op.inputs[0].shape
+    _, y_columns, n_out = op.outputs[0].shape
+    rows, top, y_at = op.view[0], op.view[2], op.view[3]
     groups = f.groups
     per, each = channels // groups, n_out // groups
     kernel_columns, step, spread = f.kernel_columns, f.dilation_columns, f.spread_columns
     in_a_row = groups == step == spread == 1  # pixels side by side are so in the window, too
-    for r in range(y_rows):
-        top = r * f.stride_rows - f.top
+    for _ in range(op.view[1]):
         for c in range(y_columns):
             left = c * f.stride_columns - f.left
             for g in range(groups):
@@ -55,5 +55,6 @@ def _pixels(buf, op, x, y, column, pad, outputs, size, extra):
                             while k < end:
                                 column[k] = pad
                                 k += 1
-                outputs(buf, f, column, y, (r * y_columns + c) * n_out + g * each, each, g * each,
-                        f.weights + g * size, extra)
+                outputs(buf, f, column, y, y_at, each, g * each, f.weights + g * size, extra)
+                y_at += each
+        top += f.stride_rows

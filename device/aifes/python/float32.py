@@ -11,6 +11,7 @@ from math import ldexp
 from ..float32 import part
 from ..model import size
 from ..samples import Samples
+from . import step
 
 # bits, not decimals: interpreters read some of these as the float beside
 LARGEST = array("f", b"\xff\xff\x7f\x7f")[0]
@@ -61,7 +62,7 @@ class Engine(Samples):
     """Runs a model in `arena`, a view made by float32.view."""
 
     def __init__(self, buf, plan, arena):
-        from ..format import Op, decode  # not kept: model.forget
+        from ..format import decode  # not kept: model.forget
         from ..ops import room
 
         super().__init__(buf, plan, arena)
@@ -79,8 +80,8 @@ class Engine(Samples):
             tensors = [plan.tensors[k] for k in op.inputs], [plan.tensors[k] for k in op.outputs]
             if len(y) > 1:
                 y[1] = y[1][:room(op.opcode).scratch(op, tensors[0])]
-            op = Op(*(op[:2] + tensors + op[4:]))
-            self._steps.append((room(op.opcode, "aifes.python.").float32, op, x, y,
+            kernel = room(op.opcode, "aifes.python.")
+            self._steps.append((kernel.float32, step(kernel, op, *tensors), x, y,
                                 [self.part(t) for t in tensors[0]],
                                 [self.part(t) for t in tensors[1]]))
 

@@ -3,8 +3,9 @@ from array import array
 
 import aifes.floats as floats
 
-from ..model import size
+from ..model import there
 from ..samples import Samples
+from . import step
 
 
 def is_signed(arena):
@@ -23,7 +24,7 @@ class Engine(Samples):
     """Runs a model in `arena` (a memoryview of bytes). Allocates nothing after this."""
 
     def __init__(self, buf, plan, arena):
-        from ..format import Op, decode  # not kept: model.forget
+        from ..format import decode  # not kept: model.forget
         from ..ops import room
 
         super().__init__(buf, plan, arena)
@@ -33,8 +34,9 @@ class Engine(Samples):
         self._word = array("H", (0, 0))
         # MicroPython cannot view a bytearray as int8: there each op's inputs are copied first
         scratch = None if signed else memoryview(array("b", bytes(max(
-            [sum([size(plan.tensors[k].shape) for k in op.inputs]) for op in plan.ops]))))
+            [sum([there(plan.tensors[k]) for k in op.inputs]) for op in plan.ops]))))
         self.ram += 0 if signed else len(scratch)
+        self.take_turns(plan)
         self._steps = []
         for op in plan.ops:
             raw = tuple([self.part(plan.tensors[k]) for k in op.inputs])
@@ -49,22 +51,38 @@ class Engine(Samples):
             if len(y) > 1:
                 n = room(op.opcode).scratch(op, ends[0])
                 y[1] = y[1][:n] if signed else memoryview(array("b", bytes(n)))
-            if len(ends[0][0].shape) == 1:  # only the ops of images heed their shapes
-                ends = (), ()
-            op = Op(*(op[:2] + ends + op[4:]))
-            y = tuple(y)
-            self._steps.append((room(op.opcode, "aifes.python.").int8, op, x, y, raw))
+            kernel = room(op.opcode, "aifes.python.")
+            self._steps.append((kernel.int8, step(kernel, op, *ends), x, tuple(y), raw))
 
     def forward(self):
         """Run all ops once on what lies in the arena."""
-        buf, mask = self._buf, self._mask
-        for run, op, x, y, raw in self._steps:
-            if mask > 0:
-                for k in range(len(x)):
-                    signed, view = x[k], raw[k]
-                    for i in range(len(view)):
-                        signed[i] = ((view[i] & 255) ^ 128) - 128
-            run(buf, op, x, y, mask)
+        if self._turns:
+            return self._turns.sample()
+        for i in range(len(self._steps)):
+            self._step(i)
+
+    def _step(self, i):
+        """Op i, as far as its view says."""
+        run, op, x, y, raw = self._steps[i]
+        mask = self._mask
+        if mask > 0:
+            for k in range(len(x)):
+                signed, view = x[k], raw[k]
+                for i in range(len(view)):
+                    signed[i] = ((view[i] & 255) ^ 128) - 128
+        run(self._buf, op, x, y, mask)
+
+    def row(self, i):
+        """The next row of op i."""
+        view = self._steps[i][1].view
+        if view:
+            self._turns.place(i, view)
+        self._step(i)
+
+    def moved(self, at, by, n):
+        arena = self._arena
+        for k in range(at, at + n):
+            arena[k] = arena[k + by]
 
     def _quantize(self, k, x):
         t = self._tensors[k]

@@ -1,12 +1,17 @@
 """map: ops/map.py."""
 from ..ops.map import FUNCTIONS
+from .add import rows
 
 
 def int8(buf, op, x, y, mask):
     x, y = x[0], y[0]
     table = op.fields.table + 128
-    for i in range(len(x)):
-        y[i] = ((buf[table + x[i]] ^ 128) - 128) & mask
+    n, i, k = len(y), 0, 0
+    if op.view:
+        n, i, _, k = rows(op)
+    for k in range(k, k + n):
+        y[k] = ((buf[table + x[i]] ^ 128) - 128) & mask
+        i += 1
 
 
 def float32(buf, op, x, y, work):

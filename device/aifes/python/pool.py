@@ -17,13 +17,13 @@ def _windows(op, x, y, pixel, extra):
     inside, in so many rows and columns; n: how many elements are meant by a mean.
     """
     f = op.fields
-    rows, columns, channels = op.inputs[0].shape
-    y_rows, y_columns, _ = op.outputs[0].shape
-    at = 0
-    for r in range(y_rows):
-        top = r * f.stride_rows - f.top
-        n_rows = min(top + f.kernel_rows, rows) - max(top, 0)
-        top = max(top, 0) * columns
+    _, columns, channels = op.inputs[0].shape
+    y_columns = op.outputs[0].shape[1]
+    rows, place, at = op.view[0], op.view[2], op.view[3]
+    for _ in range(op.view[1]):
+        n_rows = min(place + f.kernel_rows, rows) - max(place, 0)
+        top = max(place, 0) * columns
+        place += f.stride_rows
         for c in range(y_columns):
             left = c * f.stride_columns - f.left
             n_columns = min(left + f.kernel_columns, columns) - max(left, 0)

@@ -5,10 +5,14 @@ from array import array
 
 import micropython
 
+from micropython import const
+
 from ..format import FLOAT32
 from ..ops.conv import scratch
 from ..ops.dense import weights_size
 from . import dense
+
+FAR = const(1 << 16)  # added to places of rows: none is below 0
 
 
 def int8(op, x, y):
@@ -39,6 +43,16 @@ def float32(op, x, y, work):
     return conv, (macs, array("i", q), _geometry(op, x, y, q + step, 2, 3)), each
 
 
+def turn(step, view, x, y):
+    """The step's n, when it has come to what Rows.place() says."""
+    s = step[1][2]
+    s[1] = view[0]
+    s[5] = view[1]
+    s[17] = FAR + view[2]
+    s[26 + s[23]] = y[0].offset + view[3]
+    return step[2]
+
+
 def _geometry(op, x, y, q, x_at, y_at):
     """An array of what the kernels have to know of windows, in bytes.
 
@@ -55,7 +69,7 @@ def _geometry(op, x, y, q, x_at, y_at):
     return array("i", (
         x[0].offset, rows, columns, channels * unit, channels // f.groups * unit, y_rows, y_columns,
         n_out * unit, f.groups, f.kernel_rows, f.kernel_columns, f.stride_rows, f.stride_columns,
-        f.dilation_rows, f.dilation_columns, f.spread_rows, f.spread_columns, f.top, f.left,
+        f.dilation_rows, f.dilation_columns, f.spread_rows, f.spread_columns, FAR - f.top, f.left,
         f.pad + 128, row, whole, x_at, y_at, q[x_at], len(q) >> 1) + q)
 
 
@@ -84,7 +98,7 @@ def conv(buf, arena, p, n: int):
             i += 1
         r = 0
         while r < s[5]:
-            top = r * s[11] - s[17]
+            top = r * s[11] + s[17] - FAR
             c = 0
             while c < s[6]:
                 left = c * s[12] - s[18]
@@ -169,7 +183,7 @@ def depthwise(buf, arena, p, n: int):
             w = ptr8(weights)  # noqa: F821
             i = 0
             while i < s[9]:
-                row = r * s[11] - s[17] + i * s[13]
+                row = r * s[11] + s[17] - FAR + i * s[13]
                 i += 1
                 inside = 0
                 if row >= 0 and row % s[15] == 0:

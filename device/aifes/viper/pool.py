@@ -3,13 +3,26 @@ from array import array
 
 import micropython
 
+from micropython import const
+
 from ..ops.pool import AVERAGE, WHOLE
+
+FAR = const(1 << 16)  # added to places of rows: none is below 0
 
 
 def _geometry(op, x, y, numbers):
     f = op.fields
     return array("i", (x[0].offset, y[0].offset) + x[0].shape + y[0].shape[:2] + (
-        f.kernel_rows, f.kernel_columns, f.top, f.left, f.stride_rows, f.stride_columns) + numbers)
+        f.kernel_rows, f.kernel_columns, FAR - f.top, f.left, f.stride_rows, f.stride_columns) + numbers)
+
+
+def turn(step, view, x, y):
+    p = step[1]
+    p[1] = y[0].offset + view[3]
+    p[2] = view[0]
+    p[5] = view[1]
+    p[9] = FAR + view[2]
+    return step[2]
 
 
 def int8(op, x, y):
@@ -39,7 +52,7 @@ def pool(buf: ptr8, arena: ptr8, p: ptr32, n: int):  # noqa: F821
     x_zero = p[15]
     r = 0
     while r < p[5]:
-        top = r * p[11] - p[9]
+        top = r * p[11] + p[9] - FAR
         bottom = top + p[7]
         if bottom > p[2]:
             bottom = p[2]
@@ -96,7 +109,7 @@ def largest(buf: ptr8, arena: ptr8, p: ptr32, n: int):  # noqa: F821
     sign <<= 31
     r = 0
     while r < p[5]:
-        top = r * p[11] - p[9]
+        top = r * p[11] + p[9] - FAR
         bottom = top + p[7]
         if bottom > p[2]:
             bottom = p[2]
@@ -149,7 +162,7 @@ def float_mean(buf, arena, p, n):
     columns = s[3]
     channels = s[4]
     for r in range(s[5]):
-        top = r * s[11] - s[9]
+        top = r * s[11] + s[9] - FAR
         bottom = min(top + s[7], s[2])
         top = max(top, 0)
         for c in range(s[6]):
