@@ -5,6 +5,9 @@
  *   at = net(0)               runs one sample that lies in the arena
  *   at = net(first, end)      float32: runs its ops first .. end - 1; with conv to the end
  *   at = net(x, y, at), ..    goes on, if at > 0; x and y do not fit the model, if at < 0
+ *   at = net(row, None, at)   with conv: takes a row of the input; at: 0 before the first, or
+ *                             AIFES_RESULT, or to go on with what came back; rows.h, push()
+ *   net(None, y, 0)           with conv: the outputs into y
  *
  * head: header, tensors and records; of a model of format 2 the model itself. x and y: buffers; a
  * tuple of them where the net has several. A file defines MODULE_NAME, NET_NAME, LOAD_NAME and
@@ -135,6 +138,13 @@ static mp_obj_t net_call(mp_obj_t self_in, size_t n_args, size_t n_kw, const mp_
 #endif
         at = ((mp_uint_t)at & ~(mp_uint_t)AIFES_MIDDLE) < end ? run(net, NULL, at, end) : 0;
 #if AIFES_CNN
+    } else if (args[0] == mp_const_none) {
+        at = -1;
+        if (get_buffers(args[1], N_OUTPUTS(net), MP_BUFFER_WRITE, b + N_INPUTS(net))
+            && b[1].n == net->ends[1].place.n && N_ENDS(net) == 2) {
+            others(net, b, 1, 2);
+            at = 0;
+        }
     } else if (args[1] == mp_const_none) {
         at = net->pushed && get_elements(args[0], MP_BUFFER_READ, b) && b->n == steps_of(net)->step.n_in
             ? (mp_int_t)push(net, b, at) : -1;

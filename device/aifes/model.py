@@ -227,7 +227,9 @@ def _alike(a, b):
     for k in range(len(a.tensors)):
         if size(a.tensors[k].shape) != size(b.tensors[k].shape):
             return False
-    return True
+    a, b = a.tensors[0], b.tensors[0]
+    return (a.rows > 0, a.endless) == (b.rows > 0, b.endless) and (
+        not a.rows or a.shape[0] == b.shape[0])
 
 
 class Model:
@@ -243,6 +245,7 @@ class Model:
     inputs, outputs: tuples of them, for networks with several; of such ones all that is called
         input_.. or output_.. above is a tuple with an item for each, run() and predict() take
         tuples, and input and output are the first ones.
+    push(row, y), reset(): of a model whose input comes row by row, push.py; there is no `input`.
     engine: "native", "viper" or "python".
     classify(x): the class of one sample and its value, summary.py.
     """
@@ -286,6 +289,12 @@ class Model:
         self.input, self.output = ends[0], ends[plan.n_inputs]
         self._ends = ends if len(ends) > 2 else None
         self._floats = None
+        if plan.tensors[0].rows:
+            from .push import Pushed
+
+            pushed = Pushed(self)
+            self.push, self.reset, self.forward = pushed.push, pushed.reset, pushed.forward
+            self.input = None
         forget()
 
     def forward(self):
@@ -328,6 +337,9 @@ class Model:
             mine = getattr(self, name)
             setattr(self, name, getattr(other, name))
             setattr(other, name, mine)
+        if self._plan.tensors[0].rows:
+            self.reset()
+            other.reset()
 
     def predict(self, values):
         """Run one sample: a sequence of real numbers in, a list of floats out. Allocates both.

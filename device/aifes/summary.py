@@ -25,6 +25,8 @@ def attribute(model, name):
 
         found = metadata(buf, plan)
         return found if name == "metadata" else found.get("labels")
+    if name in ("push", "reset"):
+        raise AttributeError("this model takes its input as a whole: quantize it with --push")
     if name == "classify":
         return lambda x: classify(model, x)
     ends = model._ends or (model.input, model.output)
