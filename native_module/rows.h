@@ -34,7 +34,7 @@ AIFES_NOINLINE static void shorten(aifes_rows *r)
     }
     for (t = s; &t++->rows != r->far;) {
         for (uint32_t k = 0; k < 2; k++) {
-            while (t->rows.from[k] == r && n
+            while (t->rows.from[k] == r && n && t->rows.left
                 && (int32_t)(n * t->rows.spread - t->rows.top[k]) > 0) {
                 n--;
             }
@@ -106,6 +106,9 @@ AIFES_FAST static uint32_t go(const aifes_net *net, const aifes_buffer *b, uint3
             r->left -= r->left != AIFES_ENDLESS;
             r->there++;
             s->step.y += r->row;
+            if (r->far != r) {
+                shorten(r); /* of what nothing needs any more */
+            }
             for (uint32_t k = 0; k < 2; k++) {
                 r->top[k] += r->stride;
                 if (r->from[k]) {
@@ -118,6 +121,8 @@ AIFES_FAST static uint32_t go(const aifes_net *net, const aifes_buffer *b, uint3
             }
         } else if (r->joined) {
             s--;
+        } else if (s == steps && r->left) {
+            return 0; /* it needs more rows */
         } else {
             do {
                 if (++s == end) {
@@ -164,8 +169,10 @@ __attribute__((unused)) static uint32_t push(const aifes_net *net, const aifes_b
         shorten(&last->rows); /* a result that was there, of an input without end */
     }
     at = go(net, b, at & ~AIFES_RESULT, !(at & AIFES_MIDDLE));
-    return at ? at
-        : last->rows.left == 0 || (last->rows.left == AIFES_ENDLESS && last->rows.there) ? AIFES_RESULT : 0;
+    if (!at && (net->pushed > 1 ? last->rows.there : !steps_of(net)->rows.left)) {
+        return AIFES_RESULT;
+    }
+    return at;
 }
 
 #endif

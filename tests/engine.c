@@ -31,4 +31,10 @@ uint32_t aifes_push(const aifes_net *net, const aifes_buffer *row, uint32_t at)
 {
     return push(net, row, at);
 }
+
+/* b: of the ends; only outputs are written */
+void aifes_outputs(const aifes_net *net, const aifes_buffer *b)
+{
+    others(net, b, N_INPUTS(net), N_ENDS(net));
+}
 #endif

@@ -1,5 +1,6 @@
 """native_module as a shared library for CPython: the modules _aifes and so on, built on ctypes."""
 import ctypes
+import struct
 import subprocess
 import types
 from pathlib import Path
@@ -77,6 +78,8 @@ class Net:
         self._net = ctypes.create_string_buffer(size)
         if not library.aifes_load(self._net, ctypes.byref(memory)):
             raise ValueError("bad model or arena")
+        self._row = struct.unpack_from("<I", head, 40 + 16)[0] * struct.unpack_from(
+            "<I", head, 40 + 20)[0]  # elements of a row of the input
         self._n_ops, self._ends = head[22] | head[23] << 8, (head[24], head[25])
 
     def __call__(self, x, y=None, at=None):
@@ -86,6 +89,15 @@ class Net:
                 x = self._library.aifes_run(self._net, None, x, end) if x & ~MIDDLE < end else 0
                 if not x or y is None:
                     return x
+        if y is None:
+            row = elements(x, False, False)
+            if row is None or row.n != self._row:
+                return -1
+            return self._library.aifes_push(self._net, ctypes.byref(row), at)
+        if x is None:
+            out = elements(y, True, False)
+            self._library.aifes_outputs(self._net, (Buffer * 2)(Buffer(), out))
+            return 0
         ends = []
         for given, n, writable in zip((x, y), self._ends, (False, True)):
             if n > 1 and (type(given) is not tuple or len(given) != n):

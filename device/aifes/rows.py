@@ -132,9 +132,9 @@ class Rows:
                 s[THERE] += 1
                 s[TOP] += s[STRIDE]
                 s[TOP + 1] += s[STRIDE]
+                self._shorten(i)
                 for maker in self.makers[i]:
-                    if maker is not None and (
-                            s[LEFT] < 0 or states[maker][ROOM] != states[maker][ROWS]):
+                    if maker is not None:
                         self._shorten(maker)
                 i = s[FAR]
             elif i >= 0 and s[JOINED]:
@@ -165,9 +165,11 @@ class Rows:
         """Let rows go that no window needs."""
         s, states = self.states[i], self.states
         n = s[THERE]
+        if s[ROOM] == s[ROWS] and s[LEFT] >= 0 or s[LEFT] < 0 and i == self.n_ops - 1:
+            return  # all of them stay
         for j, k in self.readers[i]:
             reader = states[j]
-            while n and n * reader[SPREAD] > reader[TOP + k]:
+            while n and reader[LEFT] and n * reader[SPREAD] > reader[TOP + k]:
                 n -= 1
         if n:
             s[THERE] -= n

@@ -56,9 +56,9 @@ class Samples:
         n, m = self._n, self._m
         try:
             if x is None:
-                return self._out(y, m)
+                return self._out(flat(y) if TELLS_TYPE else y, m)
             if y is None:
-                return self._turns.push(x, at) if self._pushed else -1
+                return self._turns.push(flat(x) if TELLS_TYPE else x, at) if self._pushed else -1
             if self._several:
                 return self._several(self, x, y)
             count = len(x) // n

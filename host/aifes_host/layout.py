@@ -53,7 +53,7 @@ def by_rows(model, pushed=None):
         _check_endless(ops, tensors)
     else:
         ops, tensors = _with_means(ops, tensors)
-    found = roll(ops, tensors, old.n_inputs, old.n_outputs, simulator.parts, pushed == "rows",
+    found = roll(ops, tensors, old.n_inputs, old.n_outputs, simulator.parts, bool(pushed),
                  pushed == "endless")
     if pushed and not found:
         raise ConversionError("the first layer of this model takes its input as a whole: it cannot "
