@@ -33,13 +33,15 @@ def roll(ops, tensors, n_inputs, n_outputs, parts, input_rows=False, endless=Fal
     by row; endless: they never end.
     """
     net = _Net(ops, tensors, n_inputs, n_outputs, parts, input_rows, endless)
+    if input_rows and 0 not in net.spans:
+        return None
     if endless:
         return net.placed([(0, len(ops))])
     if len(ops) > MAX_OPS:
         return None
     best = None
     # with a cut more, less may overlap but what does may fit better
-    ways = {tuple(groups): most for most, groups in map(net.groups, range(len(ops)))}
+    ways = {tuple(groups): most for most, groups in map(net.groups, range(len(ops))) if groups}
     for groups, most in sorted(ways.items(), key=lambda way: way[1]):
         if best and best.arena <= most:
             break
@@ -76,7 +78,8 @@ class _Net:
         """
         n = len(self.ops)
         best = [(0, None)] + [(None, None)] * n
-        for end in range(1, n + 1):
+        start = self.spans[0][1] if self.input_rows else -1  # the last op of the first group, or after
+        for end in range(max(start, 0) + 1, n + 1):
             for first in range(end - 1, -1, -1):
                 if best[first][0] is None or first < cut < end or (
                         not all(self.windows[first:end]) and end > first + 1):
@@ -89,11 +92,11 @@ class _Net:
                 most = max(best[first][0], bytes_)
                 if best[end][0] is None or most < best[end][0]:
                     best[end] = most, first
-        found, end = [], n
+        found, end = [], n if best[n][0] is not None else 0
         while end:
             found.append((best[end][1], end))
             end = best[end][1]
-        return best[n][0], found[::-1]
+        return best[n][0], found[::-1]  # None: there is no way
 
     def _bytes(self, first, end):
         """The most bytes at once while the ops of a group run; None if they cannot take turns."""

@@ -69,7 +69,7 @@ AIFES_FAST static void pool_tap(int32_t *found, const int8_t *x, uint32_t n, uin
     const int8_t *end = x + n;
     if (average) {
         for (; x != end; found++) {
-            *found += *x++;
+            *found = plus(*found, *x++); /* sums of mean may have been overwritten: they wrap */
         }
     } else {
         for (; x != end; found++) {
@@ -84,11 +84,11 @@ AIFES_FAST static void pool_tap(int32_t *found, const int8_t *x, uint32_t n, uin
 /* The mean of n elements, or of as many as are counted, of their sum */
 static int32_t pool_mean(const pool_step *s, int32_t total, int32_t n)
 {
-    total = 2 * ((total - n * s->x_zero) * (1 << s->up));
+    total = (int32_t)(((uint32_t)total - n * s->x_zero) << s->up << 1);
     if (s->step.flags & POOL_WHOLE) {
         n = s->step.n_in;
     }
-    total += 513 * n; /* a quotient of 256 more, so that it is not below 0 */
+    total = plus(total, 513 * n); /* a quotient of 256 more, so that it is not below 0 */
     n *= 2;
     total = total < 0 ? 0 : total < n << 9 ? total : (n << 9) - 1;
     total = (int32_t)DIVIDE((uint32_t)total, (uint32_t)n) - 256 + s->zero_point;
