@@ -22,7 +22,7 @@ from .cli_app import (
 )
 from .finetune import finetune as finetune_graph
 from .graph import ConversionError
-from .layout import arrange
+from .layout import arrange, by_rows
 from .quantizer import Quantized
 from .quantizer import quantize as quantize_graph
 from .search import search as search_choices
@@ -44,6 +44,9 @@ Target = Annotated[Literal["any", "cortex-m0", "cortex-m4", "esp32"], typer.Opti
     help="Order of the weights that the C engine reads fastest on a chip: cortex-m0 for RP2040 or "
          "SAMD21, cortex-m4 also for M7 and M33 (RP2350, STM32, nRF52), esp32 also for -S2 and "
          "-S3. Every engine runs every order, with the same results.")]
+Push = Annotated[Optional[Literal["rows", "endless"]], typer.Option(
+    help="The input comes row by row, from push() or the buffer of run(): no memory for all of it. "
+         "rows: as many as the network has; endless: over time, with a result for each new one.")]
 Test = Annotated[Optional[Path], typer.Option(
     help="Inputs for the final comparison; default: the same data.")]
 Labels = Annotated[Optional[Path], typer.Option(
@@ -63,7 +66,8 @@ class Job:
     tested: bool  # x are other samples than those that decided
 
 
-def run(network, which, data, name, method, search, finetune, targets, target, test, labels, json):
+def run(network, which, data, name, method, search, finetune, targets, target, push, test, labels,
+        json):
     """Quantize as the options say: a Job."""
     if search and finetune is not None:
         raise ConversionError("give --search or --finetune, not both")
@@ -79,6 +83,8 @@ def run(network, which, data, name, method, search, finetune, targets, target, t
                                 meant=targets)
     else:
         result = quantize_graph(graph, calibration, method)
+    if push:
+        result.model = by_rows(result.model, push)
     return Job(result, arrange(result.model, target), x, wanted, test is not None)
 
 
@@ -92,6 +98,7 @@ def quantize(
     finetune: Finetune = None,
     targets: Targets = None,
     target: Target = "any",
+    push: Push = None,
     name: Name = None,
     test: Test = None,
     labels: Labels = None,
@@ -99,8 +106,8 @@ def quantize(
     json: Json = False,
 ):
     """Quantize a float network to int8 (AIfES's Q7), and say what it lost, and where."""
-    job = run(network, which, data, name, method, search, finetune, targets, target, test, labels,
-              json)
+    job = run(network, which, data, name, method, search, finetune, targets, target, push, test,
+              labels, json)
     result = job.result
     comparison = result.compare(job.x, job.labels)
     losses = {stage.title: stage.loss for stage in stages(result, result.graph.samples(job.x))}

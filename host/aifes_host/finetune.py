@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from .graph import ConversionError, Graph
+from .layout import by_rows
 from .losses import goals
 from .quantizer import build, quantize
 from .scales import rounded
@@ -49,7 +50,7 @@ def finetune(graph, data, targets, method="mse", seed=0, progress=iter, meant=No
             best, epoch_taken = loss, epoch
             # compared with the network as it was trained: that is what fine-tuning is to keep
             found = replace(trial, graph=_copy(trained))
-    found.warnings = start.warnings
+    found.warnings, found.model = start.warnings, by_rows(found.model)
     found.improved = {"loss": aim.loss, "loss_before": before, "loss_after": best,
                       "epoch": epoch_taken}
     if aim.numbers is not None:

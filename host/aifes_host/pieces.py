@@ -12,7 +12,7 @@ from aifes.layers.map import table_map
 from aifes.pieces import HEADER, MAGIC, ROW, VERSION
 
 from .graph import ConversionError
-from .layout import parts
+from .layout import parts, whole
 from .simulator import Simulator
 
 MAX_ENDS = 15  # inputs, or outputs, of an .aifes model
@@ -25,9 +25,11 @@ BACK = {v >> 24: i for i, v in enumerate(TABLE)}
 class Cut:
     """A model in pieces: `file` is what a board gets.
 
-    models: the .aifes models in it: the ways in and out, which stay in memory, then the pieces.
+    models: the .aifes models in it: the ways in and out, which stay in memory, then the pieces;
+    whole: the model that they are of, in which no ops take turns.
     """
 
+    whole: bytes
     models: list
     file: bytes
 
@@ -53,6 +55,7 @@ def cut(model):
     Raises ConversionError for a float32 model: quantized, it has a fourth of the size; and for one
     with an output that is a part of another.
     """
+    model = whole(model)
     simulator = Simulator(model)
     if simulator.is_float:
         raise ConversionError("a float32 model is not read in pieces: `aifes quantize` makes it a "
@@ -74,7 +77,7 @@ def cut(model):
     body = table + b"".join(models)
     head = struct.pack(HEADER, MAGIC, VERSION, len(models), struct.calcsize(HEADER) + len(body),
                        zlib.crc32(table))
-    return Cut(models, head + body)
+    return Cut(model, models, head + body)
 
 
 class _Work:

@@ -16,6 +16,7 @@ from .assembly import metadata
 from .classes import check_single, class_numbers, classify
 from .float32 import results
 from .graph import ConversionError
+from .layout import by_rows
 from .ops import Concat
 from .scales import element_scales, nearest
 from .simulator import Simulator, simulate
@@ -111,7 +112,7 @@ def quantize(graph, data, method="mse"):
         other = build(graph, x, method, True)
         if 10 * _loss(other) < scales.BETTER * _loss(best):
             best = other
-    best.warnings = warnings
+    best.warnings, best.model = warnings, by_rows(best.model)
     return best
 
 

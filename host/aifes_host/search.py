@@ -4,6 +4,7 @@ Half of the samples choose, the other half tells what was gained. The layers sta
 byte an output is added where their weight shifts come to differ.
 """
 from .graph import ConversionError
+from .layout import by_rows
 from .quantizer import build, error, quantize
 from .walk import Choice
 
@@ -38,7 +39,7 @@ def search(graph, data, method="mse", progress=iter):
     before, after = error(start, judged_on), error(found, judged_on)
     if after >= before:
         found, after, choices = start, before, {}
-    found.warnings = start.warnings
+    found.warnings, found.model = start.warnings, by_rows(found.model)
     found.improved = {"error_before": float(before), "error_after": float(after), "choices": {
         graph.maker(name).layer.name: _describe(choice) for name, choice in choices.items()}}
     return found

@@ -176,7 +176,7 @@ def _in_pieces(board, choice, model, heap, current, wanted):
 def _heap(info, choice, model, in_pieces=None):
     """Bytes that have to be free, each in one piece: for the model or a piece, the arena, the rest.
     """
-    decoded = Simulator(model).plan
+    decoded = Simulator(in_pieces.whole if in_pieces else model).plan
     heap = [len(model), decoded.arena + 16, HEAP[choice.engine] + OP_HEAP * len(decoded.ops)]
     if in_pieces:
         heap[0] = in_pieces.largest
@@ -245,6 +245,15 @@ from array import array
 from binascii import unhexlify, hexlify
 net = aifes.load({path!r}, engine={engine!r})
 said = net.engine + " "
+def pushed(v, y):  # row by row: no room for all of it is needed
+    v, (rows, n) = array({kind!r}, v), {rows!r}
+    row = array({kind!r}, [0] * n)
+    net.reset()
+    for r in range(rows):
+        for i in range(n):
+            row[i] = v[(r * n + i) % len(v)]
+        if net.push(row, y):
+            return
 def given(end, v):
     if len(v) >= len(end):
         return array({kind!r}, v)
@@ -252,12 +261,21 @@ def given(end, v):
         end[i:i + len(v)] = v[:len(end) - i]
     return end
 for sample in {x!r}:
-    x = [given(end, unhexlify(v)) for end, v in zip(net.inputs, sample)]
     y = [array({kind!r}, bytes(n)) for n in {n!r}]
+    if {rows!r}:
+        pushed(unhexlify(sample[0]), y[0])
+        said += str(hexlify(bytes(y[0])), "ascii")
+        continue
+    x = [given(end, unhexlify(v)) for end, v in zip(net.inputs, sample)]
     net.run(x[0] if len(x) == 1 else tuple(x), y[0] if len(y) == 1 else tuple(y))
     said += "".join([str(hexlify(bytes(v)), "ascii") for v in y])
 print(said)
 """
+
+
+def _rows(tensor):
+    """(rows, elements of a row) of an input that comes in row by row; None: it does not"""
+    return (tensor.shape[0], size(tensor.shape[1:])) if tensor.rows else None
 
 
 def verify(board, p, samples=3):
@@ -280,6 +298,7 @@ def verify(board, p, samples=3):
     try:
         said = board.execute(VERIFY.format(
             path=p.path, engine=p.choice.engine, x=given,
+            rows=_rows(simulator.inputs[0]),
             n=[nbytes(t) for t in simulator.outputs],
             kind="f" if simulator.is_float else "b"), timeout=120)
         with understood(board.port):

@@ -50,9 +50,16 @@ def _run_large(board, simulator, x, advance):
     ends = np.cumsum([size(t.shape) for t in simulator.inputs])
     found = []
     for sample in x:
-        for k, q in enumerate(np.split(simulator.quantized(sample[None])[0], ends[:-1])):
-            for at in range(0, len(q), BATCH):
-                board.call(infer.put, k, at, base64.b64encode(q[at:at + BATCH].tobytes()))
+        quantized = simulator.quantized(sample[None])[0]
+        if simulator.inputs[0].rows:
+            n = size(simulator.inputs[0].shape[1:])
+            step = max(1, BATCH // n) * n
+            for at in range(0, len(quantized), step):
+                board.call(infer.push, n, base64.b64encode(quantized[at:at + step].tobytes()))
+        else:
+            for k, q in enumerate(np.split(quantized, ends[:-1])):
+                for at in range(0, len(q), BATCH):
+                    board.call(infer.put, k, at, base64.b64encode(q[at:at + BATCH].tobytes()))
         answer = board.call(infer.forward, timeout=120)
         with understood(board.port):
             y = np.frombuffer(b"".join(map(base64.b64decode, answer)), np.int8)
@@ -66,9 +73,11 @@ def _run_large(board, simulator, x, advance):
 def prefixes(model):
     """For each number of ops but all: the head that makes the buffer this shorter model, in hex.
 
-    Its output is the result of the last of them.
+    Its output is the result of the last of them. None for a model whose ops take turns.
     """
     plan = decode(memoryview(model))
+    if any(t.rows for t in plan.tensors):
+        return []
     head = bytes(model[:struct.unpack_from(HEADER, model)[11]])
     records, at = [], HEADER_SIZE + TENSOR_SIZE * len(plan.tensors)
     for _ in plan.ops:

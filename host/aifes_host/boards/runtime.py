@@ -27,7 +27,7 @@ ALWAYS = ("__init__", "model", "format", "summary", "seldom")
 ONE = ("dense", "map", "softmax")
 SEVERAL = (*ONE, "add")
 CNN = (*SEVERAL, "conv", "pool")
-INT8 = {"_aifes.mpy": (ONE, False), "_aifes_cnn.mpy": (CNN, True)}
+INT8 = {"_aifes.mpy": (ONE, False), "_aifes_cnn.mpy": ((*CNN, "mean"), True)}
 FLOAT32 = {"_aifes_f32.mpy": (SEVERAL, True), "_aifes_cnn_f32.mpy": (CNN, True)}
 FAMILIES = INT8 | FLOAT32
 # What programs reach by `import aifes` too: where it is not, a file says what to do
@@ -49,7 +49,8 @@ class Kind:
     """What of a model decides which files it needs.
 
     ops: their names; scaled: whether one of them requantizes by multipliers, as no C engine does;
-    pieces: whether it is read in pieces.
+    pieces: whether it is read in pieces; rows: whether its ops take turns; pushed: whether its
+    input comes row by row.
     """
 
     is_float: bool
@@ -57,6 +58,8 @@ class Kind:
     several: bool
     scaled: bool = False
     pieces: bool = False
+    rows: bool = False
+    pushed: bool = False
 
     @classmethod
     def of(cls, simulator):
@@ -64,7 +67,8 @@ class Kind:
         plan = simulator.plan
         return cls(simulator.is_float, frozenset(NAMES[op.opcode] for op in plan.ops),
                    plan.n_inputs + plan.n_outputs > 2,
-                   any(getattr(op.fields, "multipliers", 0) for op in plan.ops))
+                   any(getattr(op.fields, "multipliers", 0) for op in plan.ops),
+                   rows=any(t.rows for t in plan.tensors), pushed=plan.tensors[0].rows > 0)
 
     @classmethod
     def of_pieces(cls, simulators):
@@ -166,6 +170,10 @@ def modules(engine, kind):
     if engine != "native":
         needed |= {"ops/__init__", f"{engine}/{number}"}
         needed |= {f"{folder}/{op}" for folder in ("ops", engine) for op in kind.ops}
+        if kind.rows:
+            needed |= {"turns", "rows_check"}
+    if kind.pushed:
+        needed.add("push")
     if kind.several:
         needed.add("several")
     if kind.pieces:
@@ -225,12 +233,14 @@ def needed_files(info, kind, present=(), engines=()):
 
 def _kinds(present):
     """The Kinds of models that a board with these files was there for."""
-    found = [Kind(name in FLOAT32, frozenset(ops), several and name in INT8)
-             for name, (ops, several) in FAMILIES.items() if name.removesuffix(".mpy") in present]
+    more = {"several": "several" in present, "rows": "turns" in present,
+            "pushed": "push" in present}
+    found = [Kind(name in FLOAT32, frozenset(ops), **more)
+             for name, (ops, _) in FAMILIES.items() if name.removesuffix(".mpy") in present]
     ops = frozenset(name for name in NAMES if f"ops/{name}" in present)
     for is_float, number in ((False, "int8"), (True, "float32")):
         if {f"python/{number}", f"viper/{number}"}.intersection(present):
-            found.append(Kind(is_float, ops, False))
+            found.append(Kind(is_float, ops, **more))
     return found
 
 

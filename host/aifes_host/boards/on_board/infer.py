@@ -44,7 +44,15 @@ def put(k, at, text):
     net.inputs[k][at:at + len(data)] = data
 
 
+def push(n, text):
+    """Rows of n elements for an input that comes in rows: int8 in base64."""
+    rows = array("b", a2b_base64(text))
+    for at in range(0, len(rows), n):
+        net.push(rows[at:at + n])
+
+
 def forward():
-    """The int8 outputs in base64, one after another, for what put() put there."""
-    net.forward()
+    """The int8 outputs in base64, one after another, for what put() or push() brought."""
+    if net.input is not None:
+        net.forward()
     return [str(b2a_base64(bytes(y)), "ascii") for y in net.outputs]
