@@ -10,7 +10,7 @@ import struct
 from binascii import crc32
 from collections import namedtuple
 
-from .model import ModelError, size, there
+from .model import ModelError, there
 
 MAGIC = b"\xa1fes"
 VERSION = 2

@@ -4,7 +4,6 @@ pixel; where it lies in one piece already, it is taken there. All pixels of a gr
 from array import array
 
 import micropython
-
 from micropython import const
 
 from ..format import FLOAT32

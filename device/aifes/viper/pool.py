@@ -2,7 +2,6 @@
 from array import array
 
 import micropython
-
 from micropython import const
 
 from ..ops.pool import AVERAGE, WHOLE
