@@ -5,6 +5,7 @@ import sys
 import aifes
 import numpy as np
 import pytest
+from aifes.ops import NAMES
 from aifes_host import (
     Activation,
     Add,
@@ -27,6 +28,8 @@ from aifes_host.layout import TARGETS, arrange
 from aifes_host.memory_map import blocks, lower_bound
 from aifes_host.stages import stages
 from aifes_host.support import SUPPORT
+
+POOL, MEAN = NAMES.index("pool"), NAMES.index("mean")  # the PC takes this for some of those
 
 
 def made_conv(rng, kernel, n_in, n_out, stride=1, groups=1):
@@ -141,7 +144,7 @@ def test_the_board_quantizes_alike(samples):
         assert board.len <= quantizer.parameter_memory_size()
         ours, theirs = Simulator(quantize(graph, x).model), Simulator(bytes(board._buf))
         assert (ours.run(ours.quantized(x)) == theirs.run(theirs.quantized(x))).all()
-        kinds = sorted(op.opcode for op in ours.plan.ops)
+        kinds = sorted(POOL if op.opcode == MEAN else op.opcode for op in ours.plan.ops)
         assert kinds == sorted(op.opcode for op in theirs.plan.ops)
         assert [t[2:4] for t in ours.outputs] == [t[2:4] for t in theirs.outputs]
 

@@ -133,7 +133,7 @@ def test_floats_come_in_by_rows():
     with pytest.raises(ModelError, match="push.. takes a row of"):
         net.push(array("f", (0, 0, 0, 0, 0, 0, 0)))
     with pytest.raises(AttributeError, match="--push"):
-        aifes.load(model, engine="python").push
+        aifes.load(model, engine="python").push(array("f", (0,)))
 
 
 @pytest.mark.parametrize("seed", range(40))

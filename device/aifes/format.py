@@ -10,7 +10,7 @@ import struct
 from binascii import crc32
 from collections import namedtuple
 
-from .model import ModelError, there
+from .model import ModelError, size, there
 
 MAGIC = b"\xa1fes"
 VERSION = 2
@@ -118,7 +118,7 @@ def tensor(buf, plan, i, constants):
     """Tensor i, checked. constants: where they begin."""
     (dtype, rank, shift, zero, offset, scales, a, b, c, rows, flags) = struct.unpack_from(
         TENSOR, plan.head, HEADER_SIZE + TENSOR_SIZE * i)
-    n = a * b * c
+    n = size((a, b, c))
     step = 4 if dtype == FLOAT32 else 1
     first = plan.tensors[0].dtype if plan.tensors else dtype
     check(dtype in (INT8, FLOAT32) and dtype == first, "type of tensor", i)

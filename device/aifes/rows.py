@@ -9,11 +9,12 @@ from array import array
 
 from .model import size
 
-# of a State: rows that are to be computed, that are there, for which there is room; whether the op
+# of a state: rows that are to be computed, that are there, for which there is room; whether the op
 # takes turns with the one before; a window from its first to its last row, from one to the next,
 # and by how much rows are spread; elements of a row; where they lie in the arena; rows in all, and
-# where the first window begins; the last op of those that take turns which reads the result; where
-# the next windows begin, in the first and the second input, relative to the rows that are there
+# where the first window begins; the last op of those that take turns which reads the result;
+# where the next windows begin, in the first and the second input, relative to the rows that are
+# there
 LEFT = 0
 THERE = 1
 ROOM = 2
@@ -34,9 +35,9 @@ class Rows:
 
     states: an array for each op, as above; the last one is of the input, if that comes in rows,
     which is number -1. makers: for each op the numbers of those that make its inputs, None: they
-    are there; readers: for each (op, number of its input) that read its result. A subclass has run(i):
-    compute the next row of op i, or take one of the input; and move(i, by): bring the rows of op i
-    that are there to their place, `by` elements before.
+    are there; readers: for each (op, number of its input) that read its result. A subclass has
+    run(i): compute the next row of op i, or take one of the input; and move(i, by): bring the rows
+    of op i that are there to their place, `by` elements before.
     """
 
     def __init__(self, plan):

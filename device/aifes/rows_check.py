@@ -62,16 +62,17 @@ class _Check(Rows):
         t = self._plan.tensors[k]
         at, end, n = t.offset, t.offset + nbytes(t), 0
         while at < end:
-            parts = [j for j, (maker, _) in self._made.items() if maker < i
+            parts = [(maker, j) for j, (maker, _) in self._made.items() if maker < i
                      and self._plan.tensors[j].offset == at and not self._plan.tensors[j].rows]
-            check(len(parts) == 1, "tensor, nobody wrote it, layer", i)
-            at += nbytes(self._plan.tensors[parts[0]])
+            check(parts, "tensor, nobody wrote it, layer", i)
+            part = max(parts)[1]  # what was written there last
+            at += nbytes(self._plan.tensors[part])
             n += 1
-            self._parts.append((parts[0], i))
+            self._parts.append((part, i))
             if i < len(self._plan.ops):
-                self._read[parts[0]].append((i, None))
+                self._read[part].append((i, None))
             else:
-                self._kept.add(parts[0])
+                self._kept.add(part)
         check(at == end and n > 1, "tensor, nobody wrote it, layer", i)
 
     def all(self):

@@ -16,5 +16,6 @@ from .simulator import Simulator, simulate
 from .sources import read_data, read_network
 
 __all__ = ["Activation", "Add", "Concat", "Conv", "ConversionError", "Dense", "Graph", "Node",
-           "Pool", "Simulator", "Softmax", "Tensor", "by_rows", "finetune", "float_model", "from_model",
-           "quantize", "read_data", "read_network", "search", "sequential", "simulate"]
+           "Pool", "Simulator", "Softmax", "Tensor", "by_rows", "finetune", "float_model",
+           "from_model", "quantize", "read_data", "read_network", "search", "sequential",
+           "simulate"]

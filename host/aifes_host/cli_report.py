@@ -44,8 +44,8 @@ def report(
         if data is None:
             raise ConversionError("give --data, representative inputs: a float network is "
                                   "quantized with them")
-        job = options.run(network, which, data, name, method, search, finetune, targets, target, None,
-                          test, labels, json)
+        job = options.run(network, which, data, name, method, search, finetune, targets, target,
+                          None, test, labels, json)
         output = output or default_output(job.result.graph.name, ".html")
         facts = write_report(job.result, job.x, output, job.labels, job.model, job.tested)
     show(json, dict(facts, output=str(output)), lambda: say(f"{output}: open it in a browser"))

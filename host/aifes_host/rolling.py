@@ -78,7 +78,8 @@ class _Net:
         """
         n = len(self.ops)
         best = [(0, None)] + [(None, None)] * n
-        start = self.spans[0][1] if self.input_rows else -1  # the last op of the first group, or after
+        # the first group has all ops that read an input which comes in rows
+        start = self.spans[0][1] if self.input_rows else -1
         for end in range(max(start, 0) + 1, n + 1):
             for first in range(end - 1, -1, -1):
                 if best[first][0] is None or first < cut < end or (
@@ -173,7 +174,7 @@ class _Trace(Rows):
                       for k in self._made}
         self._kept = set(range(n, n + plan.n_outputs))
         self._homes = {}
-        for whole, parts in net.parts.items():
+        for whole in net.parts:
             for t in self._leaves(whole):
                 self._homes[t] = self._outermost(whole)
                 if whole in self._kept:

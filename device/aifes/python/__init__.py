@@ -8,8 +8,8 @@ op: a Step.
 from array import array
 from collections import namedtuple
 
-# x, y: Tensors, of ops on images; view: of what is computed row by row, as Rows.place() fills it; behind
-# that as many ints as there are channels, where a kernel has SUMS
+# inputs, outputs: Tensors, of ops on images; view: of what is computed row by row, as Rows.place()
+# fills it; behind that as many ints as there are channels, where a kernel has SUMS
 Step = namedtuple("Step", ("flags", "inputs", "outputs", "fields", "view"))
 
 

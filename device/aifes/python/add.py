@@ -4,12 +4,12 @@
 def int8(buf, op, x, y, mask):
     (zero, low, high, shift, left1, left2, _, bias) = op.fields
     a, b = x
-    i = j = k = 0
+    i = j = first = 0
     n = len(y[0])
     if op.view:
-        n, i, j, k = rows(op)
+        n, i, j, first = rows(op)
     y = y[0]
-    for k in range(k, k + n):
+    for k in range(first, first + n):
         v = ((a[i] << left1) + (b[j] << left2) + bias >> shift) + zero
         if v < low:
             v = low

@@ -6,10 +6,10 @@ from .add import rows
 def int8(buf, op, x, y, mask):
     x, y = x[0], y[0]
     table = op.fields.table + 128
-    n, i, k = len(y), 0, 0
+    n, i, first = len(y), 0, 0
     if op.view:
-        n, i, _, k = rows(op)
-    for k in range(k, k + n):
+        n, i, _, first = rows(op)
+    for k in range(first, first + n):
         y[k] = ((buf[table + x[i]] ^ 128) - 128) & mask
         i += 1
 

@@ -12,7 +12,8 @@ FAR = const(1 << 16)  # added to places of rows: none is below 0
 def _geometry(op, x, y, numbers):
     f = op.fields
     return array("i", (x[0].offset, y[0].offset) + x[0].shape + y[0].shape[:2] + (
-        f.kernel_rows, f.kernel_columns, FAR - f.top, f.left, f.stride_rows, f.stride_columns) + numbers)
+        f.kernel_rows, f.kernel_columns, FAR - f.top, f.left, f.stride_rows, f.stride_columns)
+        + numbers)
 
 
 def turn(step, view, x, y):
