@@ -7,8 +7,10 @@ import aifes_host
 import graphs
 import numpy as np
 import random_models
-from aifes.format import INT8, decode, frame, nbytes
+import row_nets
+from aifes.format import INT8, decode, frame, nbytes, size
 from aifes.ops import NAMES
+from aifes_host.layout import by_rows
 from aifes_host.pieces import cut
 from device_images import images
 
@@ -24,7 +26,8 @@ def write(folder):
                           ("nets", nets()), ("helpers", helpers()), ("floats", floats()),
                           ("quantize", quantize()), ("branches", branches()),
                           ("format1", format1()), ("images", images()),
-                          ("cnns", cnns()), ("pieces", pieces())):
+                          ("cnns", cnns()), ("pieces", pieces()),
+                          ("rows", rows())):
         lines = [json.dumps(r, separators=(",", ":")) for r in records]
         (folder / f"{name}.txt").write_text("\n".join(lines) + "\n")
 
@@ -223,6 +226,32 @@ def format1():
         finite = head.tensors[0].dtype == INT8 or np.isfinite(np.frombuffer(y, "<f4")).all()
         if len(model) <= 900 and finite:
             yield {"name": name, "model": model.hex(), "x": x[:2 * n].hex(), "y": y[:2 * m].hex()}
+
+
+def rows():
+    """Small nets whose ops take turns: the input in the arena, pushed, without end."""
+    found = {None: 0, "rows": 0, "endless": 0}
+    for seed in range(100):
+        for pushed in found:
+            hop = 1
+            if pushed == "endless":
+                graph, hop = row_nets.signals(seed)
+            else:
+                graph = row_nets.images(seed)
+            model, _ = row_nets.quantized(graph, seed)
+            if len(model) > 1500:
+                continue
+            model, whole = by_rows(model, pushed), aifes_host.Simulator(model)
+            if found[pushed] == 4 or not any(t.rows for t in decode(model).tensors):
+                continue
+            found[pushed] += 1
+            n, row = graph.inputs[0].shape[0], size(graph.inputs[0].shape[1:])
+            rng = np.random.default_rng(seed)
+            x = rng.integers(-128, 128, (n + 2 * hop * (pushed == "endless"), row)).astype(np.int8)
+            windows = [x[i:i + n].ravel() for i in range(0, len(x) - n + 1, hop)]
+            yield {"model": model.hex(), "pushed": pushed, "row": row, "x": x.tobytes().hex(),
+                   "y": [y.tobytes().hex() for y in whole.run(np.array(windows))]}
+    assert set(found.values()) == {4}
 
 
 if __name__ == "__main__":

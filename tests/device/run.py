@@ -12,7 +12,7 @@ MODULES = ("test_tutorial", "test_maps", "test_nets", "test_helpers", "test_ops"
            "test_run", "test_floats", "test_float32", "test_quantize", "test_quantizer",
            "test_errors", "test_memory", "test_update", "test_edges", "test_graph", "test_images",
            "test_image_layers", "test_cnns", "test_format1",
-           "test_pieces")
+           "test_pieces", "test_rows")
 
 
 def report(error):

@@ -20,7 +20,9 @@ def step(kernel, op, x, y):
     window, view = windows(op, x, y), None
     if window:
         sums = y[0].shape[2] if hasattr(kernel, "SUMS") else 0
-        view = array("i", (x[0].shape[0], window[0], window[1], 0, window[1], 0) + (0,) * sums)
+        row = y[0].shape[1] * y[0].shape[2]
+        view = array("i", (x[0].shape[0], window[0], window[1], 0, window[1], 0, row)
+                     + (0,) * sums)
     if len(x[0].shape) == 1:  # only the ops of images heed their shapes
         x = y = ()
     return Step(op.flags, x, y, op.fields, view)

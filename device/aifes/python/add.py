@@ -5,10 +5,12 @@ def int8(buf, op, x, y, mask):
     (zero, low, high, shift, left1, left2, _, bias) = op.fields
     a, b = x
     i = j = first = 0
-    n = len(y[0])
-    if op.view:
-        n, i, j, first = rows(op)
     y = y[0]
+    n, view = len(y), op.view
+    if view:  # so many rows of so many elements
+        n = view[6]
+        i, j, first = view[2] * n, view[4] * n, view[3]
+        n *= view[1]
     for k in range(first, first + n):
         v = ((a[i] << left1) + (b[j] << left2) + bias >> shift) + zero
         if v < low:
@@ -18,13 +20,6 @@ def int8(buf, op, x, y, mask):
         y[k] = v & mask
         i += 1
         j += 1
-
-
-def rows(op):
-    """(elements of the rows of op.view, where they begin in the inputs, and in the result)"""
-    (_, columns, channels) = op.outputs[0].shape
-    n, view = columns * channels, op.view
-    return view[1] * n, view[2] * n, view[4] * n, view[3]
 
 
 def float32(buf, op, x, y, work):

@@ -1,14 +1,13 @@
 """map: ops/map.py."""
 from ..ops.map import FUNCTIONS
-from .add import rows
 
 
 def int8(buf, op, x, y, mask):
     x, y = x[0], y[0]
     table = op.fields.table + 128
-    n, i, first = len(y), 0, 0
-    if op.view:
-        n, i, _, first = rows(op)
+    n, i, first, view = len(y), 0, 0, op.view
+    if view:  # so many rows of so many elements
+        i, first, n = view[2] * view[6], view[3], view[1] * view[6]
     for k in range(first, first + n):
         y[k] = ((buf[table + x[i]] ^ 128) - 128) & mask
         i += 1

@@ -1,11 +1,12 @@
 """mean: ops/mean.py."""
 
-SUMS = 6  # where they begin in the view
+SUMS = 7  # where they begin in the view
 
 
 def int8(buf, op, x, y, mask):
     v = k = at = 0
-    x, y, f, view = x[0], y[0], op.fields, op.view
+    f, view = op.fields, op.view
+    x, y = x[0], y[0]
     rows, columns, channels = op.inputs[0].shape
     if not view[5]:
         for k in range(SUMS, SUMS + channels):
