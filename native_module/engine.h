@@ -3,7 +3,7 @@
 #define AIFES_ENGINE_H
 
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("Os")
+#pragma GCC optimize("Os", "no-tree-loop-optimize")
 #endif
 
 #include "ends.h"

@@ -79,7 +79,7 @@ static void begin(const aifes_net *net, uint32_t first, uint32_t end, int given,
 
 /* Go on at op `at` until no row can be computed: 0; or what to go on with after a moment.
  * given: so many rows of the input, at b, may be taken; ~0: it is all there, taken or not */
-AIFES_FAST static uint32_t go(const aifes_net *net, const aifes_buffer *b, uint32_t at,
+AIFES_NOINLINE static uint32_t go(const aifes_net *net, const aifes_buffer *b, uint32_t at,
     uint32_t given)
 {
     any_step *const steps = steps_of(net), *const end = steps + net->counts.n_ops + 1;
@@ -90,8 +90,9 @@ AIFES_FAST static uint32_t go(const aifes_net *net, const aifes_buffer *b, uint3
         aifes_rows *r = &s->rows;
         if (ready(r) && (s != steps || given)) {
             if (s == steps) {
-                aifes_end row = *net->ends;
+                aifes_end row;
                 aifes_buffer x = *b;
+                copy(&row, net->ends, sizeof row);
                 row.place.n = s->step.n_in;
                 row.place.data = s->step.y;
                 x.data += (r->rows - r->left - taken) * row.place.n << 2 * x.is_float;

@@ -261,7 +261,7 @@ static void conv_depthwise(const conv_step *s, const dense_step *d, uint32_t top
                 conv_tap(acc, x[j], m, w++, n, d->weight_zero);
             }
         }
-        finish(d, acc, first, m);
+        finish(d, acc, first, m, (const int32_t *)(const void *)d->bias + first);
     }
 }
 #endif
@@ -273,11 +273,8 @@ AIFES_INLINE void conv_pixel(const dense_step *d, uint32_t kernel)
     (void)kernel;
     dense(d);
 #else
-    if (kernel == CONV || AIFES_SMALL) {
-        dense_any(d);
-    } else {
-        dense_blocks(d);
-    }
+    (void)kernel;
+    dense_blocks(d);
 #endif
 }
 

@@ -51,10 +51,10 @@ static uint32_t dense_kernel(const dense_step *s)
         return DENSE_ANY;
     }
     if (s->group == 4) {
-        return interleave == 4 ? DENSE_BLOCKS : DENSE_ANY;
+        return AIFES_HAS_SUMS_4 && interleave == 4 ? DENSE_BLOCKS : DENSE_ANY;
     }
     if (interleave == 1) {
-        return s->step.n_out < 4 ? DENSE_ROWS : DENSE_BLOCKS;
+        return AIFES_HAS_SUMS_4 && s->step.n_out >= 4 ? DENSE_BLOCKS : DENSE_ROWS;
     }
     return AIFES_HAS_SUMS_8 && interleave == 8 ? DENSE_BLOCKS : DENSE_ANY;
 }
@@ -143,6 +143,7 @@ AIFES_NOINLINE static int32_t sums_1(const dense_step *s, const uint8_t *w, uint
     return acc;
 }
 
+#if !AIFES_CNN
 /* Any order of weights at any address: the reference of all that follows. */
 AIFES_NOINLINE static void dense_any(const dense_step *s)
 {
@@ -181,11 +182,12 @@ AIFES_FAST static void dense_rows(const dense_step *s, const uint8_t *w, const i
     } while (y != end);
 }
 #endif
+#endif
 
-/* Finish n outputs from `first` on. bias at a multiple of 4. */
-AIFES_FAST static void finish(const dense_step *s, const int32_t *acc, uint32_t first, uint32_t n)
+/* Finish n outputs from `first` on, whose bias begins at a multiple of 4. */
+AIFES_FAST static void finish(const dense_step *s, const int32_t *acc, uint32_t first, uint32_t n,
+    const int32_t *bias)
 {
-    const int32_t *bias = (const int32_t *)(const void *)s->bias + first;
     const uint8_t *shifts = s->shifts, *table = s->table;
     int32_t low = s->low, offset = s->zero_point - low;
     uint32_t span = s->high - low, step = s->step.own;
@@ -200,9 +202,33 @@ AIFES_FAST static void finish(const dense_step *s, const int32_t *acc, uint32_t 
     } while (y != end);
 }
 
-/* Blocks of 8 or 4 outputs by the kernel of their order; rows leave a rest of up to 3. */
+#if AIFES_CNN
+/* Outputs one by one, in any order of weights at any address: all, or the last ones of rows */
+AIFES_NOINLINE static void dense_rest(const dense_step *s, uint32_t first)
+{
+    const uint8_t *w = s->weights + first * s->step.n_in;
+    for (uint32_t column = 0; first < s->step.n_out; first++) {
+        int32_t acc = sums_1(s, w, column), bias;
+        copy(&bias, s->bias + 4 * first, 4);
+        finish(s, &acc, first, 1, &bias);
+        if (++column == s->interleave) {
+            column = 0;
+            w += s->interleave * s->step.n_in;
+        }
+    }
+}
+#endif
+
+/* Blocks of 8 or 4 outputs by the kernel of their order; rows leave a rest of up to 3.
+ * AIFES_CNN: or all by dense_rest(). */
 AIFES_FAST static void dense_blocks(const dense_step *s)
 {
+#if AIFES_CNN
+    if (AIFES_SMALL || !(s->step.kernel & DENSE_BLOCKS & ~DENSE)) {
+        dense_rest(s, 0);
+        return;
+    }
+#endif
     const uint8_t *w = s->weights;
     const int rows = s->interleave == 1, eight = AIFES_HAS_SUMS_8 && s->interleave == 8;
     const uint32_t n_in = s->step.n_in;
@@ -216,16 +242,26 @@ AIFES_FAST static void dense_blocks(const dense_step *s)
         } else {
             sums_4(w, s->step.x, n_in, acc, start, (n + 3) >> 2, rows);
         }
-        finish(s, acc, first, n);
+        finish(s, acc, first, n, (const int32_t *)(const void *)s->bias + first);
     }
+#if AIFES_CNN
+    dense_rest(s, n_out);
+#else
     if (n_out < s->step.n_out) {
         dense_rows(s, s->weights + n_out * n_in, (const int32_t *)(const void *)s->bias + n_out,
             s->shifts + (s->step.own ? n_out : 0), s->step.y + n_out);
     }
+#endif
 }
 
 AIFES_INLINE int dense_run(const dense_step *s)
 {
+#if AIFES_CNN
+    if ((s->step.kernel & 63) != DENSE) {
+        return 0;
+    }
+    dense_blocks(s);
+#else
     if (s->step.kernel == DENSE_ROWS && !AIFES_SMALL) {
         dense_rows(s, s->weights, (const void *)s->bias, s->shifts, s->step.y);
     } else if (s->step.kernel == DENSE_BLOCKS && !AIFES_SMALL) {
@@ -235,6 +271,7 @@ AIFES_INLINE int dense_run(const dense_step *s)
     } else {
         return 0;
     }
+#endif
     return 1;
 }
 

@@ -76,6 +76,7 @@ __attribute__((naked, noinline)) static void sums_8(const uint8_t *w, const int8
 #undef AIFES_WORD
 #undef AIFES_INPUT
 
+#if !AIFES_CNN
 /* dense_rows of dense.h. Small networks spend most of their time here: compilers run out of
  * registers and need 1.4 times as many instructions. The numbers are offsets in dense_step. */
 #define AIFES_HAS_DENSE_ROWS
@@ -123,3 +124,4 @@ __attribute__((naked, noinline)) static void dense_rows(const dense_step *s, con
         "5: mvns r4, r4\n asrs r4, r4, #31\n ands r4, r6\n b 3b\n" /* 0 or span */
         "6: movs r6, #22\n ldrsb r6, [r0, r6]\n adds r4, r4, r6\n b 4b\n"); /* + low */
 }
+#endif

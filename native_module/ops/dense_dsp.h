@@ -3,7 +3,7 @@
  * Four outputs at a time share the widened inputs: of four inputs x0..x3 in a word, SXTB16 makes
  * (x0, x2) and (x1, x3), UXTB16 the same of four weights. 5 instructions for 4 weights, and 3 for
  * each four inputs. Words are loaded from any address: these chips can. */
-#define AIFES_HAS_SUMS_4
+#define AIFES_HAS_SUMS_4 1
 
 /* r7, r8: four inputs widened */
 #define AIFES_WIDEN "ldr r9, [r1], #4\n sxtb16 r7, r9\n sxtb16 r8, r9, ror #8\n"
