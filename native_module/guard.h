@@ -83,15 +83,17 @@ AIFES_NOINLINE static uint32_t tensor(const aifes_memory *m, uint32_t number, ai
 
 #if AIFES_CNN
 /* What ops on images keep of their record, 16 bytes, and the dims of its first two tensors, which
- * have n_x and n_y elements and must be [rows, columns, channels]. They follow the 16 bytes. */
-AIFES_NOINLINE static int geometry(const aifes_memory *m, void *to, const void *from,
-    const uint16_t *tensors, uint32_t n_x, uint32_t n_y)
+ * must be [rows, columns, channels]. They follow the 16 bytes, of which 8 and 9 are where the first
+ * window begins: so many rows before the image. */
+AIFES_NOINLINE static int geometry(const aifes_memory *m, aifes_step *s, void *to, const void *from,
+    const uint16_t *tensors)
 {
-    uint32_t *dims = (uint32_t *)to + 4;
+    uint32_t *dims = (uint32_t *)to + 4, n = s->n_in;
     copy(to, from, 16);
-    for (int i = 0; i < 2; i++, dims += 3, n_x = n_y) {
+    AIFES_ROWS(s)->start = 0u - ((uint16_t *)to)[4];
+    for (int i = 0; i < 2; i++, dims += 3, n = s->n_out) {
         aifes_tensor t;
-        if (tensor(m, tensors[i], &t) != n_x || t.rank != 3) {
+        if (tensor(m, tensors[i], &t) != n || t.rank != 3) {
             return 0;
         }
         copy(dims, t.dims, 12);
@@ -110,14 +112,7 @@ AIFES_NOINLINE static uint32_t quotient(uint32_t a, uint32_t b)
 }
 
 /* An op on elements takes rows of images as they come */
-#define AIFES_BY_ELEMENTS(s) by_elements(AIFES_ROWS(s))
-AIFES_NOINLINE static void by_elements(aifes_rows *r)
-{
-    if (r->rows > 1) {
-        r->row = quotient(r->row, r->rows);
-        r->span = 0;
-    }
-}
+#define AIFES_BY_ELEMENTS(s) AIFES_ROWS(s)->span = 0
 #else
 #define AIFES_BY_ELEMENTS(s)
 #endif

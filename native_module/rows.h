@@ -83,8 +83,7 @@ AIFES_NOINLINE static uint32_t go(const aifes_net *net, const aifes_buffer *b, u
     uint32_t given)
 {
     any_step *const steps = steps_of(net), *const end = steps + net->counts.n_ops + 1;
-    any_step *s = at & AIFES_MIDDLE ? steps + (at & ~AIFES_MIDDLE) + 1 : steps;
-    const uint32_t taken = given == 1 ? steps->rows.rows - steps->rows.left : 0;
+    any_step *s = at & AIFES_MIDDLE ? net->next : steps;
     int32_t work = AIFES_WORK;
     for (;;) {
         aifes_rows *r = &s->rows;
@@ -95,7 +94,9 @@ AIFES_NOINLINE static uint32_t go(const aifes_net *net, const aifes_buffer *b, u
                 copy(&row, net->ends, sizeof row);
                 row.place.n = s->step.n_in;
                 row.place.data = s->step.y;
-                x.data += (r->rows - r->left - taken) * row.place.n << 2 * x.is_float;
+                if (given != 1) {
+                    x.data += (r->rows - r->left) * row.place.n << 2 * x.is_float;
+                }
                 put(&row, &x);
                 given--;
             } else {
@@ -115,7 +116,8 @@ AIFES_NOINLINE static uint32_t go(const aifes_net *net, const aifes_buffer *b, u
             }
             s = (any_step *)(void *)r->far;
             if (work < 0) {
-                return (s == steps ? 0 : s - steps - 1) | AIFES_MIDDLE;
+                ((aifes_net *)net)->next = s;
+                return AIFES_MIDDLE;
             }
         } else if (r->joined) {
             s--;

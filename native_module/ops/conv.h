@@ -58,12 +58,11 @@ static int conv_load(const aifes_memory *m, conv_step *s, const conv_record *r,
     const aifes_place *x)
 {
     dense_record d;
-    aifes_tensor t;
-    uint32_t n, n_column, padded = 0;
+    uint32_t n, padded = 0;
     const uint32_t n_y = s->dense.step.n_out;
     copy(&d.zero_point, &r->zero_point, 8);
     copy(&d.weights, &r->weights, 20);
-    if (!geometry(m, &s->kernel_rows, &r->kernel_rows, r->tensors, x->n, n_y) || s->ways) {
+    if (!geometry(m, &s->dense.step, &s->kernel_rows, &r->kernel_rows, r->tensors) || s->ways) {
         return 0;
     }
     for (int i = 0; i < 8; i++) {
@@ -74,18 +73,10 @@ static int conv_load(const aifes_memory *m, conv_step *s, const conv_record *r,
     s->per = quotient(s->channels, s->groups);
     s->each = quotient(s->n_out, s->groups);
     n = product(s->kernel_rows * s->kernel_columns, s->per);
-    n_column = tensor(m, r->tensors[2], &t);
-    if (!s->each || n - 1 >= 1 << 13 || n_column < n) {
+    if (!s->each || n - 1 >= 1 << 13 || x[2].n < n) {
         return 0;
     }
-    s->column = (aifes_element *)(void *)((int8_t *)m->arena.buf + t.offset);
-    if (!AIFES_ROWS(s)->turns && s->column < (aifes_element *)(void *)x->data + x->n
-        && (aifes_element *)(void *)x->data < s->column + n_column) {
-        return 0;
-    }
-    AIFES_ROWS(s)->rows = s->y_rows;
-    AIFES_ROWS(s)->row = AIFES_ITEM * s->y_columns * s->n_out;
-    AIFES_ROWS(s)->start = 0u - s->top;
+    s->column = (aifes_element *)(void *)x[2].data;
     AIFES_ROWS(s)->span = (s->kernel_rows - 1) * s->dilation_rows;
     AIFES_ROWS(s)->stride = s->stride_rows;
     AIFES_ROWS(s)->spread = s->spread_rows;

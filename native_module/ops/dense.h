@@ -221,7 +221,7 @@ AIFES_NOINLINE static void dense_rest(const dense_step *s, uint32_t first)
 
 /* Blocks of 8 or 4 outputs by the kernel of their order; rows leave a rest of up to 3.
  * AIFES_CNN: or all by dense_rest(). */
-AIFES_FAST static void dense_blocks(const dense_step *s)
+AIFES_NOINLINE static void dense_blocks(const dense_step *s)
 {
 #if AIFES_CNN
     if (AIFES_SMALL || !(s->step.kernel & DENSE_BLOCKS & ~DENSE)) {

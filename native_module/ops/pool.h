@@ -31,29 +31,26 @@ typedef struct {
 enum { POOL_AVERAGE = 1, POOL_WHOLE = 2 }; /* flags */
 #define POOL_BLOCK 32 /* channels whose values are found together */
 
+/* Whether means of n elements at most can be found */
+AIFES_NOINLINE static int pool_fits(pool_step *s, uint32_t n)
+{
+    s->step.n_in = n;
+    return n - 1 < 1 << 20 && !s->reserved && s->channels == s->n_out
+        && (AIFES_FLOAT || (s->up <= 16 && 255 * n <= (1u << 29) >> s->up));
+}
+
 static int pool_load(const aifes_memory *m, pool_step *s, const pool_record *r,
     const aifes_place *x)
 {
     const uint32_t flags = s->step.flags;
-    if (!geometry(m, &s->zero_point, &r->zero_point, &r->record.x, x->n, s->step.n_out)) {
+    (void)x;
+    if (!geometry(m, &s->step, &s->zero_point, &r->zero_point, &r->record.x)
+        || !pool_fits(s, s->kernel_rows * (uint32_t)s->kernel_columns) || !s->stride_rows
+        || !s->stride_columns || s->reserved2 || flags > (POOL_AVERAGE | POOL_WHOLE)
+        || flags == POOL_WHOLE
+        || ((AIFES_FLOAT || !flags) && (s->zero_point | s->x_zero | s->up))) {
         return 0;
     }
-    s->step.n_in = s->kernel_rows * (uint32_t)s->kernel_columns;
-    if (s->step.n_in - 1 >= 1 << 20 || !s->stride_rows || !s->stride_columns || s->reserved
-        || s->reserved2 || flags > (POOL_AVERAGE | POOL_WHOLE) || flags == POOL_WHOLE
-        || s->channels != s->n_out) {
-        return 0;
-    }
-    if (AIFES_FLOAT || !flags) {
-        if (s->zero_point | s->x_zero | s->up) {
-            return 0;
-        }
-    } else if (s->up > 16 || 255 * s->step.n_in > (1u << 29) >> s->up) {
-        return 0;
-    }
-    AIFES_ROWS(s)->rows = s->y_rows;
-    AIFES_ROWS(s)->row = AIFES_ITEM * s->y_columns * s->channels;
-    AIFES_ROWS(s)->start = 0u - s->top;
     AIFES_ROWS(s)->span = s->kernel_rows - 1;
     AIFES_ROWS(s)->stride = s->stride_rows;
     return s->top < s->kernel_rows && s->left < s->kernel_columns /* no window lies outside */
