@@ -3,7 +3,7 @@
 #define AIFES_ENGINE_H
 
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("Os", "no-tree-loop-optimize")
+#pragma GCC optimize("Os", "no-tree-loop-optimize", "no-move-loop-invariants")
 #endif
 
 #include "ends.h"
