@@ -57,11 +57,8 @@ enum { CONV_KERNEL = 3 << 6, CONV_DEPTHWISE = CONV | 3 << 6 };
 static int conv_load(const aifes_memory *m, conv_step *s, const conv_record *r,
     const aifes_place *x)
 {
-    dense_record d;
-    uint32_t n, padded = 0;
+    uint32_t n;
     const uint32_t n_y = s->dense.step.n_out;
-    copy(&d.zero_point, &r->zero_point, 8);
-    copy(&d.weights, &r->weights, 20);
     if (!geometry(m, &s->dense.step, &s->kernel_rows, &r->kernel_rows, r->tensors) || s->ways) {
         return 0;
     }
@@ -81,28 +78,19 @@ static int conv_load(const aifes_memory *m, conv_step *s, const conv_record *r,
     AIFES_ROWS(s)->stride = s->stride_rows;
     AIFES_ROWS(s)->spread = s->spread_rows;
     s->dense.step.n_in = n;
-    s->dense.step.n_out = s->n_out;
-    if (!dense_load(m, &s->dense, &d, NULL)) {
+    s->dense.step.n_out = s->each;
+    s->size = dense_check(m, &s->dense, &r->zero_point, &r->weights, s->groups);
+    if (!s->size) {
         return 0;
     }
 #if AIFES_FLOAT
-    (void)padded;
-    s->size = n * s->each;
     s->dense.step.kernel = CONV;
     if (r->pad || r->interleave != 1) {
         return 0;
     }
 #else
-    while (padded < s->each) {
-        padded += s->dense.interleave;
-    }
-    s->size = product(padded, n);
-    if (s->dense.interleave > s->each || !constant(m, r->weights, product(s->size, s->groups))) {
-        return 0;
-    }
-    s->dense.step.n_out = s->each;
     /* the blocks of all groups begin at a multiple of 4 if the first one does */
-    s->dense.step.kernel = CONV | (dense_kernel(&s->dense) & CONV_KERNEL);
+    s->dense.step.kernel += CONV - DENSE;
 #endif
     if (s->spread_rows == 1 && s->spread_columns == 1) {
         if (s->groups == 1 && (s->kernel_columns == 1 || s->dilation_columns == 1)) {

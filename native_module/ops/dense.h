@@ -59,25 +59,28 @@ static uint32_t dense_kernel(const dense_step *s)
     return AIFES_HAS_SUMS_8 && interleave == 8 ? DENSE_BLOCKS : DENSE_ANY;
 }
 
-static int dense_load(const aifes_memory *m, dense_step *s, const dense_record *r,
-    const aifes_place *x)
+/* The check of that many dense layers of n_in inputs and n_out outputs each, for conv, too. fields:
+ * of a record from zero_point to interleave; offsets: from weights to multipliers. Returns the
+ * bytes of the weights of each, 0: it is refused. */
+static uint32_t dense_check(const aifes_memory *m, dense_step *s, const void *fields,
+    const uint32_t *offsets, uint32_t groups)
 {
-    const uint32_t n_in = s->step.n_in, n_out = s->step.n_out;
+    const uint32_t n_in = s->step.n_in, n_out = s->step.n_out * groups;
     const uint32_t limit = (1u << 30) - (n_in << 16); /* of a bias: no sum overflows */
     const uint8_t **to = &s->weights; /* and the three behind */
-    uint32_t padded = 0;
-    (void)x;
-    copy(&s->zero_point, &r->zero_point, 8);
-    if ((n_in >> 14 | s->step.flags >> 1 | s->shift >> 5 | r->multipliers) || s->low > s->high
-        || (s->group != 1 && s->group != 4) || s->interleave - 1u >= n_out) {
+    uint32_t size = 0;
+    copy(&s->zero_point, fields, 8);
+    if ((n_in >> 14 | s->step.flags >> 1 | s->shift >> 5 | offsets[4]) || s->low > s->high
+        || (s->group != 1 && s->group != 4) || s->interleave - 1u >= s->step.n_out) {
         return 0;
     }
-    while (padded < n_out) {
-        padded += s->interleave;
+    while (size < s->step.n_out) {
+        size += s->interleave;
     }
-    const uint32_t sizes[4] = {product(padded, n_in), 4 * n_out, n_out, 256};
+    size = product(size, n_in);
+    const uint32_t sizes[4] = {product(size, groups), 4 * n_out, n_out, 256};
     for (int i = 0; i < 4; i++) {
-        const uint32_t offset = (&r->weights)[i];
+        const uint32_t offset = offsets[i];
         to[i] = constant(m, offset, sizes[i]);
         if (!to[i] && (offset || i < 2)) { /* the last two may be absent */
             return 0;
@@ -97,7 +100,7 @@ static int dense_load(const aifes_memory *m, dense_step *s, const dense_record *
         }
     }
     s->step.kernel = dense_kernel(s);
-    return 1;
+    return size;
 }
 
 /* a + b; wraps where a buffer was changed after its check */
@@ -283,17 +286,24 @@ typedef struct {
     const f32 *weights, *bias;
 } dense_step;
 
-static int dense_load(const aifes_memory *m, dense_step *s, const dense_record *r,
-    const aifes_place *x)
+/* The check of that many dense layers, for conv, too; as that of int8. Returns the weights of each. */
+static uint32_t dense_check(const aifes_memory *m, dense_step *s, const void *fields,
+    const uint32_t *offsets, uint32_t groups)
 {
-    const uint32_t n_in = s->step.n_in, n_out = s->step.n_out;
-    (void)x;
-    s->weights = finite_floats(m, r->weights, product(n_in, n_out));
-    s->bias = finite_floats(m, r->bias, n_out);
-    s->step.own = r->interleave == 1;
-    return s->weights && s->bias && (s->step.own || r->interleave == n_out) && r->group == 1
-        && !(s->step.flags | r->zero_point | r->weight_zero | r->low | r->high | r->shift)
-        && !(r->shifts | r->table | r->multipliers);
+    struct {
+        uint8_t numbers[5], group;
+        uint16_t interleave;
+    } f;
+    const uint32_t n = product(s->step.n_in, s->step.n_out);
+    copy(&f, fields, 8);
+    s->weights = finite_floats(m, offsets[0], product(n, groups));
+    s->bias = finite_floats(m, offsets[1], s->step.n_out * groups);
+    s->step.own = f.interleave == 1;
+    for (int i = 0; i < 5; i++) {
+        s->step.flags |= f.numbers[i];
+    }
+    return s->weights && s->bias && (s->step.own || (groups == 1 && f.interleave == s->step.n_out))
+        && f.group == 1 && !(s->step.flags | offsets[2] | offsets[3] | offsets[4]) ? n : 0;
 }
 
 #if F32_SOFT
@@ -362,5 +372,12 @@ AIFES_INLINE int dense_run(const dense_step *s)
 }
 
 #endif
+
+AIFES_INLINE int dense_load(const aifes_memory *m, dense_step *s, const dense_record *r,
+    const aifes_place *x)
+{
+    (void)x;
+    return dense_check(m, s, &r->zero_point, &r->weights, 1) != 0;
+}
 
 #endif
