@@ -84,9 +84,10 @@ struct aifes_rows {
     const uint32_t *seen; /* rows of the first input that windows may look at: `there` of `from` */
     uint32_t all;         /* or these */
     uint32_t left;        /* rows that are to be computed; AIFES_ENDLESS: one after another */
-    uint32_t top[2];      /* where the next windows begin, relative to the rows that are there */
-    uint32_t start;       /* where the first one begins */
+    uint32_t start, next; /* where the first window begins, and the next one */
+    uint32_t top[2];      /* where that is in the rows that are there of each input */
     uint32_t there, room; /* rows of the result in the arena, and for how many there is room */
+    uint32_t gone;        /* before those that are there */
     uint32_t rows;        /* in all */
     uint32_t row;         /* its bytes */
     uint32_t span;        /* from the first to the last row of a window, spread */

@@ -10,49 +10,47 @@
 #define AIFES_MIDDLE (1u << 29)
 #define AIFES_RESULT (1u << 28) /* of push() */
 
-/* Whether the next row can be computed: what its window reads is there, and room for it */
-static int ready(const aifes_rows *r)
+/* Whether the next row can be computed: what its windows read is there, and room for it. top: where
+ * they begin */
+static int ready(aifes_rows *r)
 {
+    int is = r->left && r->there < r->room;
     for (uint32_t k = 0; k < 2; k++) {
         const aifes_rows *from = r->from[k];
-        if (from && from->left
-            && (int32_t)(r->top[k] + r->span - from->there * r->spread) >= 0) {
-            return 0;
+        r->top[k] = r->next;
+        if (from) {
+            r->top[k] -= from->gone * r->spread;
+            if (from->left && (int32_t)(r->top[k] + r->span - from->there * r->spread) >= 0) {
+                is = 0;
+            }
         }
     }
-    return r->left && r->there < r->room;
+    return is;
 }
 
 #if !AIFES_FLOAT
 /* Let rows of a few go that no window needs */
 AIFES_NOINLINE static void shorten(aifes_rows *r)
 {
-    any_step *const s = (any_step *)(void *)r, *t;
+    any_step *const s = (any_step *)(void *)r, *t = s;
     uint32_t n = r->there;
     if (r->room == r->rows && r->left != AIFES_ENDLESS) {
         return;
     }
-    for (t = s; &t++->rows != r->far;) {
-        for (uint32_t k = 0; k < 2; k++) {
-            while (t->rows.from[k] == r && n
-                && (int32_t)(n * t->rows.spread - t->rows.top[k]) > 0) {
-                n--;
-            }
+    while (&t++->rows != r->far) {
+        while ((t->rows.from[0] == r || t->rows.from[1] == r) && n
+            && (int32_t)((r->gone + n) * t->rows.spread - t->rows.next) > 0) {
+            n--;
         }
     }
     if (n) {
         int8_t *y = s->step.y - r->there * r->row;
+        r->gone += n;
         r->there -= n;
-        s->step.y -= n * r->row;
+        n *= r->row;
+        s->step.y -= n;
         if (r->there) {
-            move(y, y + n * r->row, r->there * r->row);
-        }
-        for (t = s; &t++->rows != r->far;) {
-            for (uint32_t k = 0; k < 2; k++) {
-                if (t->rows.from[k] == r) {
-                    t->rows.top[k] -= n * t->rows.spread;
-                }
-            }
+            move(y, y + n, r->there * r->row);
         }
     }
 }
@@ -68,8 +66,8 @@ static void begin(const aifes_net *net, uint32_t first, uint32_t end, int given,
     for (uint32_t i = 0; i <= net->counts.n_ops; i++, s++) {
         aifes_rows *r = &s->rows;
         s->step.y -= r->there * r->row;
-        r->there = 0;
-        r->top[0] = r->top[1] = r->start;
+        r->there = r->gone = 0;
+        r->next = r->start;
         r->left = endless ? AIFES_ENDLESS : r->rows;
         if (i ? i <= first || i > end : !given) {
             r->left = 0;
@@ -107,9 +105,9 @@ AIFES_NOINLINE static uint32_t go(const aifes_net *net, const aifes_buffer *b, u
             }
             r->left -= r->left != AIFES_ENDLESS;
             r->there++;
+            r->next += r->stride;
             s->step.y += r->row;
             for (uint32_t k = 0; k < 2; k++) {
-                r->top[k] += r->stride;
                 if (r->from[k]) {
                     shorten(r->from[k]);
                 }
