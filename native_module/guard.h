@@ -40,6 +40,16 @@ AIFES_NOINLINE static uint32_t product(uint32_t a, uint32_t b)
     return sum;
 }
 
+/* a / b; 0 if there is a rest */
+static uint32_t quotient(uint32_t a, uint32_t b)
+{
+    uint32_t n = 0, at = 0;
+    for (; b && at < a; at += b) {
+        n++;
+    }
+    return at == a ? n : 0;
+}
+
 /* The address of a constant of n bytes; NULL if it is absent or does not lie in the buffer */
 AIFES_NOINLINE static const uint8_t *constant(const aifes_memory *m, uint32_t at, uint32_t n)
 {
@@ -99,16 +109,6 @@ AIFES_NOINLINE static int geometry(const aifes_memory *m, aifes_step *s, void *t
         copy(dims, t.dims, 12);
     }
     return 1;
-}
-
-/* a / b; 0 if there is a rest */
-AIFES_NOINLINE static uint32_t quotient(uint32_t a, uint32_t b)
-{
-    uint32_t n = 0, at = 0;
-    for (; b && at < a; at += b) {
-        n++;
-    }
-    return at == a ? n : 0;
 }
 
 /* An op on elements takes rows of images as they come */

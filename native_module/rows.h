@@ -58,30 +58,33 @@ AIFES_NOINLINE static void shorten(aifes_rows *r)
 #define shorten(r) (void)(r) /* all rows stay */
 #endif
 
-/* Of ops first .. end - 1, and of the input if it is given, nothing is computed; the others are done.
- * endless: nor will they ever be */
-static void begin(const aifes_net *net, uint32_t first, uint32_t end, int given, int endless)
-{
-    any_step *s = steps_of(net);
-    for (uint32_t i = 0; i <= net->counts.n_ops; i++, s++) {
-        aifes_rows *r = &s->rows;
-        s->step.y -= r->there * r->row;
-        r->there = r->gone = 0;
-        r->next = r->start;
-        r->left = endless ? AIFES_ENDLESS : r->rows;
-        if (i ? i <= first || i > end : !given) {
-            r->left = 0;
-        }
-    }
-}
-
-/* Go on at op `at` until no row can be computed: 0; or what to go on with after a moment.
- * given: so many rows of the input, at b, may be taken; ~0: it is all there, taken or not */
+/* Compute until no row can be computed: 0; or what to go on with after a moment. at: that, or what
+ * push() returned, else nothing is computed of ops at .. end - 1, and the others are done. given: so
+ * many rows of the input, at b, may be taken; more than 1: it is all there, taken or not */
 AIFES_NOINLINE static uint32_t go(const aifes_net *net, const aifes_buffer *b, uint32_t at,
-    uint32_t given)
+    uint32_t end_op, uint32_t given)
 {
     any_step *const steps = steps_of(net), *const end = steps + net->counts.n_ops + 1;
-    any_step *s = at & AIFES_MIDDLE ? net->next : steps;
+    any_step *s = steps;
+    if (!(at & (AIFES_MIDDLE | AIFES_RESULT))) {
+        for (; s != end; s++) {
+            aifes_rows *r = &s->rows;
+            s->step.y -= r->there * r->row;
+            r->there = r->gone = 0;
+            r->next = r->start;
+            r->left = given == 1 && net->pushed > 1 ? AIFES_ENDLESS : r->rows;
+            if (AIFES_FLOAT && s != steps && (s <= steps + at || s > steps + end_op)) {
+                r->left = 0;
+            }
+        }
+        if (!given) {
+            steps->rows.left = 0;
+        }
+        s = steps;
+    }
+    if (at & AIFES_MIDDLE) {
+        s = net->next;
+    }
     int32_t work = AIFES_WORK;
     for (;;) {
         aifes_rows *r = &s->rows;
@@ -138,13 +141,10 @@ AIFES_NOINLINE static uint32_t run(const aifes_net *net, const aifes_buffer *b, 
     if (!b && net->pushed) {
         return 0; /* there is nothing to run on */
     }
-    if (!(at & AIFES_MIDDLE)) {
-        begin(net, AIFES_FLOAT ? at : 0, AIFES_FLOAT ? end : net->counts.n_ops, b != NULL, 0);
-        if (b) {
-            others(net, b, 1, N_INPUTS(net));
-        }
+    if (b && !(at & AIFES_MIDDLE)) {
+        others(net, b, 1, N_INPUTS(net));
     }
-    at = go(net, b, at, b ? ~0u : 0);
+    at = go(net, b, at, end, b ? ~0u : 0);
     if (b && !at) {
         others(net, b, N_INPUTS(net), N_ENDS(net));
     }
@@ -158,13 +158,10 @@ __attribute__((unused)) static uint32_t push(const aifes_net *net, const aifes_b
     uint32_t at)
 {
     any_step *last = steps_of(net) + net->counts.n_ops;
-    if (!at) {
-        begin(net, 0, net->counts.n_ops, 1, net->pushed > 1);
-    }
     if (!(at & AIFES_MIDDLE)) {
         shorten(&last->rows); /* a result that was there, of an input without end */
     }
-    at = go(net, b, at & ~AIFES_RESULT, !(at & AIFES_MIDDLE));
+    at = go(net, b, at ? at | AIFES_RESULT : 0, net->counts.n_ops, !(at & AIFES_MIDDLE));
     return at ? at
         : last->rows.left == 0 || (last->rows.left == AIFES_ENDLESS && last->rows.there) ? AIFES_RESULT : 0;
 }
