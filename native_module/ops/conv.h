@@ -155,8 +155,8 @@ AIFES_FAST static aifes_element *conv_put(aifes_element *to, const aifes_element
 
 /* The window of a group whose first pixel would lie at (top, left): where it lies in x, or in the
  * scratch. x: the group's first channel */
-#ifdef __clang__
-AIFES_NOINLINE /* smaller so; gcc's code is larger */
+#if defined(__clang__) || defined(__XTENSA__)
+AIFES_NOINLINE /* smaller so; it is larger elsewhere */
 #endif
 static const aifes_element *conv_window(const conv_step *s, const aifes_element *x,
     uint32_t top, uint32_t left, uint32_t rows)
@@ -190,23 +190,30 @@ static const aifes_element *conv_window(const conv_step *s, const aifes_element 
 }
 
 #if !AIFES_FLOAT
-/* acc[k] += x[k] * w[k * next], of n channels */
-AIFES_FAST static void conv_tap(int32_t *acc, const int8_t *x, uint32_t n, const uint8_t *w,
-    uint32_t next, int32_t weight_zero)
-{
-    for (const int8_t *end = x + n; x != end; w += next) {
-        *acc++ += *x++ * (*w - weight_zero);
-    }
-}
-
-/* The same of three pixels */
+/* acc[k] += x[k] * w[k * next], of n channels, for each of 1 to 3 pixels x, whose weights follow one another */
 AIFES_FAST static void conv_taps(int32_t *acc, const int8_t *const *pixels, uint32_t n,
-    const uint8_t *w, uint32_t next, int32_t weight_zero)
+    const uint8_t *w, uint32_t next, int32_t weight_zero, uint32_t count)
 {
-    const int8_t *x0 = pixels[0], *x1 = pixels[1], *x2 = pixels[2];
-    for (const int8_t *end = x0 + n; x0 != end; w += next) {
-        *acc++ += *x0++ * (w[0] - weight_zero) + *x1++ * (w[1] - weight_zero)
-            + *x2++ * (w[2] - weight_zero);
+    const int8_t *x0 = pixels[0], *end = x0 + n;
+    if (count == 3) {
+        const int8_t *x1 = pixels[1], *x2 = pixels[2];
+        for (; x0 != end; w += next) {
+            *acc++ += *x0++ * (w[0] - weight_zero) + *x1++ * (w[1] - weight_zero)
+                + *x2++ * (w[2] - weight_zero);
+        }
+        return;
+    }
+    for (;;) {
+        for (; x0 != end; w += next) {
+            *acc++ += *x0++ * (*w - weight_zero);
+        }
+        if (!--count) {
+            return;
+        }
+        acc -= n;
+        w -= n * next - 1;
+        x0 = pixels[1];
+        end = x0 + n;
     }
 }
 
@@ -225,19 +232,16 @@ static void conv_depthwise(const conv_step *s, const dense_step *d, uint32_t top
             ((volatile int32_t *)acc)[k] = 0; /* volatile: no memset */
         }
         for (; w != end; row += s->dilation_rows) {
-            const int8_t *x[3];
-            uint32_t at = left, k = 0;
-            for (uint32_t j = s->kernel_columns; j; j--, at += s->dilation_columns) {
-                x[k++] = row < rows && at < s->columns
-                    ? s->dense.step.x + (row * s->columns + at) * channels + first : pads;
-                if (k == 3) {
-                    conv_taps(acc, x, m, w, n, d->weight_zero);
-                    w += 3;
-                    k = 0;
+            uint32_t at = left;
+            for (uint32_t j = s->kernel_columns; j;) {
+                const int8_t *x[3];
+                uint32_t k = 0;
+                for (; j && k < 3; j--, at += s->dilation_columns) {
+                    x[k++] = row < rows && at < s->columns
+                        ? s->dense.step.x + (row * s->columns + at) * channels + first : pads;
                 }
-            }
-            for (uint32_t j = 0; j < k; j++) {
-                conv_tap(acc, x[j], m, w++, n, d->weight_zero);
+                conv_taps(acc, x, m, w, n, d->weight_zero, k);
+                w += k;
             }
         }
         finish(d, acc, first, m, (const int32_t *)(const void *)d->bias + first);

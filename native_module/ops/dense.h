@@ -188,7 +188,7 @@ AIFES_FAST static void dense_rows(const dense_step *s, const uint8_t *w, const i
 #endif
 
 /* Finish n outputs from `first` on, whose bias begins at a multiple of 4. */
-AIFES_FAST static void finish(const dense_step *s, const int32_t *acc, uint32_t first, uint32_t n,
+AIFES_NOINLINE static void finish(const dense_step *s, const int32_t *acc, uint32_t first, uint32_t n,
     const int32_t *bias)
 {
     const uint8_t *shifts = s->shifts, *table = s->table;
