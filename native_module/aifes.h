@@ -27,7 +27,7 @@
 
 /* Firmware is compiled for size; what runs for each weight or output is not. */
 #if defined(__GNUC__) && !defined(__clang__)
-#define AIFES_FAST __attribute__((noinline, optimize("O2", "tree-loop-optimize", "tree-dominator-opts", "tree-loop-im", "tree-forwprop", "move-loop-invariants", "unswitch-loops", "no-tree-scev-cprop")))
+#define AIFES_FAST __attribute__((noinline, optimize("O2", "tree-loop-optimize", "tree-dominator-opts", "tree-loop-im", "tree-forwprop", "schedule-insns2", "move-loop-invariants", "unswitch-loops", "no-tree-scev-cprop")))
 #else
 #define AIFES_FAST __attribute__((noinline))
 #endif
@@ -98,7 +98,7 @@ struct aifes_rows {
 };
 #define AIFES_ROWS(step) ((aifes_rows *)(void *)(step) - 1)
 #define AIFES_ENDLESS 0xFFFFFFFF
-#define AIFES_WHOLE 0xFFFFFFFF /* span, while it is checked: of one that takes all at once */
+#define AIFES_WHOLE 0xFFFFFFFF /* span of an op that takes all at once */
 
 /* Of an op on elements: those of its next row, and where that begins in input k */
 #if AIFES_CNN

@@ -3,7 +3,7 @@
 #define AIFES_ENGINE_H
 
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("Os", "no-tree-loop-optimize", "no-move-loop-invariants", "no-tree-dominator-opts", "no-tree-loop-im", "no-tree-forwprop")
+#pragma GCC optimize("Os", "no-tree-loop-optimize", "no-move-loop-invariants", "no-tree-dominator-opts", "no-tree-loop-im", "no-tree-forwprop", "no-schedule-insns2")
 #endif
 
 #include "ends.h"

@@ -107,8 +107,8 @@ AIFES_INLINE uint32_t is_part(const aifes_tensor *t)
     return t->rows - 1u < t->dims[0] - 1;
 }
 
-/* Input k is tensor `number`. Returns the rows of which that makes at least one, 0: it is refused */
-static uint32_t load_input(any_step *first, any_step *s, uint32_t k, const aifes_tensor *t,
+/* Input k is tensor `number`. Returns 0 if it is refused */
+static int load_input(any_step *first, any_step *s, uint32_t k, const aifes_tensor *t,
     uint32_t number)
 {
     any_step *from = first;
@@ -134,7 +134,7 @@ static uint32_t load_input(any_step *first, any_step *s, uint32_t k, const aifes
             (++p)->rows.joined = 1;
         }
     }
-    return from->rows.rows;
+    return 1;
 }
 #endif
 
@@ -164,7 +164,7 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
         return 0;
     }
 #if AIFES_CNN
-    uint32_t most = 1, part = is_part(&y);
+    uint32_t part = is_part(&y);
     load_result(s, &y, r.halves[2 + (r.head.ends & 3)]);
 #else
     (void)first;
@@ -176,12 +176,10 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
             return 0;
         }
 #if AIFES_CNN
-        const uint32_t rows = load_input(first, s, k, &t, r.halves[2 + k]);
-        if (!rows) {
+        if (!load_input(first, s, k, &t, r.halves[2 + k])) {
             return 0;
         }
         part |= is_part(&t);
-        most = rows > most ? rows : most;
         if (first->rows.turns) {
             continue; /* what overlaps makes results right or wrong, but they are in the arena */
         }
@@ -212,7 +210,7 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
 #if AIFES_CNN
     if (s->rows.span == AIFES_WHOLE || !s->rows.stride) {
         load_whole(s, s->step.n_out);
-        s->rows.span = most - 1;
+        s->rows.span = AIFES_WHOLE;
         return part ? 0 : n;
     }
 #endif

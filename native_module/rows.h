@@ -19,8 +19,9 @@ static int ready(aifes_rows *r)
         const aifes_rows *from = r->from[k];
         r->top[k] = r->next;
         if (from) {
+            const uint32_t span = r->span == AIFES_WHOLE ? from->rows - 1 : r->span;
             r->top[k] -= from->gone * r->spread;
-            if (from->left && (int32_t)(r->top[k] + r->span - from->there * r->spread) >= 0) {
+            if (from->left && (int32_t)(r->top[k] + span - from->there * r->spread) >= 0) {
                 is = 0;
             }
         }
