@@ -14,6 +14,17 @@ AIFES_NOINLINE static void copy(void *to, const void *from, size_t n)
     }
 }
 
+#if AIFES_CNN
+/* n sums begin */
+AIFES_NOINLINE static void fill(int32_t *sums, uint32_t n, int32_t v)
+{
+    volatile int32_t *p = sums; /* volatile: no memset */
+    do {
+        *p++ = v;
+    } while (--n);
+}
+#endif
+
 /* n bytes at `at` lie in the first `end` bytes */
 AIFES_NOINLINE static int inside(uint32_t at, uint32_t n, uint32_t end)
 {

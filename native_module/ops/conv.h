@@ -228,9 +228,7 @@ static void conv_depthwise(const conv_step *s, const dense_step *d, uint32_t top
         const uint32_t m = channels - first < AIFES_BLOCK ? channels - first : AIFES_BLOCK;
         const uint8_t *w = d->weights + first * n, *end = w + n;
         uint32_t row = top;
-        for (uint32_t k = 0; k < m; k++) {
-            ((volatile int32_t *)acc)[k] = 0; /* volatile: no memset */
-        }
+        fill(acc, m, 0);
         for (; w != end; row += s->dilation_rows) {
             uint32_t at = left;
             for (uint32_t j = s->kernel_columns; j;) {

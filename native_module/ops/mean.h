@@ -45,17 +45,13 @@ AIFES_NOINLINE static void mean(const mean_step *s)
     const int8_t *x = s->pool.step.x + r->top[0] * s->pool.columns * channels;
     int32_t *sums = s->sums;
     if (!r->there) {
-        for (uint32_t k = 0; k < channels; k++) {
-            ((volatile int32_t *)sums)[k] = 0; /* volatile: no memset */
-        }
+        fill(sums, channels, 0);
     }
     for (uint32_t c = s->pool.columns; c; c--, x += channels) {
         pool_tap(sums, x, channels, 1);
     }
     if (r->left == 1) {
-        for (uint32_t k = 0; k < channels; k++) {
-            s->pool.step.y[k] = pool_mean(&s->pool, sums[k], s->pool.step.n_in);
-        }
+        pool_finish(&s->pool, s->pool.step.y, sums, channels, s->pool.step.n_in);
     }
 }
 

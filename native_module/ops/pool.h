@@ -78,18 +78,24 @@ AIFES_FAST static void pool_tap(int32_t *found, const int8_t *x, uint32_t n, uin
     }
 }
 
-/* The mean of n elements, or of as many as are counted, of their sum */
-static int32_t pool_mean(const pool_step *s, int32_t total, int32_t n)
+/* What was found in m channels becomes elements of y: 0: the largest ones, or means of n elements,
+ * or of as many as are counted. Sums may have any value: others may lie there. */
+AIFES_NOINLINE static void pool_finish(const pool_step *s, int8_t *y, const int32_t *found, uint32_t m,
+    int32_t n)
 {
-    total = 2 * ((total - n * s->x_zero) * (1 << s->up));
-    if (s->step.flags & POOL_WHOLE) {
-        n = s->step.n_in;
-    }
-    total += 513 * n; /* a quotient of 256 more, so that it is not below 0 */
-    n *= 2;
-    total = total < 0 ? 0 : total < n << 9 ? total : (n << 9) - 1;
-    total = (int32_t)DIVIDE((uint32_t)total, (uint32_t)n) - 256 + s->zero_point;
-    return total < -128 ? -128 : total > 127 ? 127 : total;
+    const int32_t counted = s->step.flags & POOL_WHOLE ? (int32_t)s->step.n_in : n;
+    do {
+        int32_t v = *found++;
+        if (n) {
+            uint32_t total = ((uint32_t)v - n * s->x_zero) * 2 << s->up;
+            total += 513 * counted; /* a quotient of 256 more, so that it is not below 0 */
+            v = counted << 10;
+            v = (int32_t)total < 0 ? 0 : (int32_t)total < v ? (int32_t)total : v - 1;
+            v = (int32_t)DIVIDE((uint32_t)v, 2u * counted) - 256 + s->zero_point;
+            v = v < -128 ? -128 : v > 127 ? 127 : v;
+        }
+        *y++ = v;
+    } while (--m);
 }
 
 /* A pixel of all channels, some at a time */
@@ -101,18 +107,15 @@ static void pool_window(const pool_step *s, int8_t *y, const int8_t *x,
     for (uint32_t left = channels, n; left; left -= n, x += n) {
         const int8_t *row = x;
         n = left < POOL_BLOCK ? left : POOL_BLOCK;
-        for (uint32_t k = 0; k < n; k++) {
-            ((volatile int32_t *)found)[k] = average ? 0 : -128; /* volatile: no memset */
-        }
+        fill(found, n, average ? 0 : -128);
         for (uint32_t i = rows; i; i--, row += s->columns * channels) {
             const int8_t *pixel = row;
             for (uint32_t j = columns; j; j--, pixel += channels) {
                 pool_tap(found, pixel, n, average);
             }
         }
-        for (uint32_t k = 0; k < n; k++) {
-            *y++ = average ? pool_mean(s, found[k], rows * columns) : found[k];
-        }
+        pool_finish(s, y, found, n, average ? rows * columns : 0);
+        y += n;
     }
 }
 
