@@ -51,7 +51,7 @@ static uint32_t dense_kernel(const dense_step *s)
         return DENSE_ANY;
     }
     if (s->group == 4) {
-        return AIFES_HAS_SUMS_4 && interleave == 4 ? DENSE_BLOCKS : DENSE_ANY;
+        return AIFES_HAS_SUMS_4 && AIFES_HAS_GROUPS && interleave == 4 ? DENSE_BLOCKS : DENSE_ANY;
     }
     if (interleave == 1) {
         return AIFES_HAS_SUMS_4 && s->step.n_out >= 4 ? DENSE_BLOCKS : DENSE_ROWS;
@@ -233,7 +233,7 @@ AIFES_NOINLINE static void dense_blocks(const dense_step *s)
     }
 #endif
     const uint8_t *w = s->weights;
-    const int rows = s->interleave == 1, eight = AIFES_HAS_SUMS_8 && s->interleave == 8;
+    const int rows = !AIFES_HAS_GROUPS || s->interleave == 1, eight = AIFES_HAS_SUMS_8 && s->interleave == 8;
     const uint32_t n_in = s->step.n_in;
     const uint32_t n_out = rows ? s->step.n_out & ~3 : s->step.n_out;
     const int32_t start = -s->weight_zero * sum(s->step.x, n_in);

@@ -36,6 +36,10 @@ AIFES_FAST static int32_t sum(const int8_t *x, uint32_t n)
     return acc;
 }
 
+#ifndef AIFES_HAS_GROUPS
+#define AIFES_HAS_GROUPS 1 /* 0: sums_4 of rows only */
+#endif
+
 #ifndef AIFES_HAS_SUMS_4
 #define AIFES_HAS_SUMS_4 1
 /* Blocks of four outputs: rows (interleave 1), or interleave 4 and group 4 */
