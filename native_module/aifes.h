@@ -27,7 +27,7 @@
 
 /* Firmware is compiled for size; what runs for each weight or output is not. */
 #if defined(__GNUC__) && !defined(__clang__)
-#define AIFES_FAST __attribute__((noinline, optimize("O2", "unswitch-loops", "no-tree-scev-cprop")))
+#define AIFES_FAST __attribute__((noinline, optimize("O2", "tree-loop-optimize", "tree-dominator-opts", "tree-loop-im", "tree-forwprop", "schedule-insns2", "move-loop-invariants", "unswitch-loops", "no-tree-scev-cprop")))
 #else
 #define AIFES_FAST __attribute__((noinline))
 #endif
@@ -84,20 +84,21 @@ struct aifes_rows {
     const uint32_t *seen; /* rows of the first input that windows may look at: `there` of `from` */
     uint32_t all;         /* or these */
     uint32_t left;        /* rows that are to be computed; AIFES_ENDLESS: one after another */
-    uint32_t top[2];      /* where the next windows begin, relative to the rows that are there */
-    uint32_t start;       /* where the first one begins */
+    uint32_t start, next; /* where the first window begins, and the next one */
+    uint32_t top[2];      /* where that is in the rows that are there of each input */
     uint32_t there, room; /* rows of the result in the arena, and for how many there is room */
+    uint32_t gone;        /* before those that are there */
     uint32_t rows;        /* in all */
     uint32_t row;         /* its bytes */
     uint32_t span;        /* from the first to the last row of a window, spread */
     uint16_t stride, spread;
     uint16_t number; /* of the result's tensor */
-    uint8_t joined;  /* it takes turns with the op before */
-    uint8_t turns;   /* whether some ops of the model do */
+    uint8_t joined; /* it takes turns with the op before */
+    uint8_t turns, endless; /* of the first step: whether some ops do; the input does not end */
 };
 #define AIFES_ROWS(step) ((aifes_rows *)(void *)(step) - 1)
 #define AIFES_ENDLESS 0xFFFFFFFF
-#define AIFES_WHOLE 0xFFFFFFFF /* span, while it is checked: of one that takes all at once */
+#define AIFES_WHOLE 0xFFFFFFFF /* span of an op that takes all at once */
 
 /* Of an op on elements: those of its next row, and where that begins in input k */
 #if AIFES_CNN
@@ -142,6 +143,7 @@ typedef struct {
 #endif
 #if AIFES_CNN
     uint32_t pushed; /* 1: the input comes in rows; 2: which never end */
+    void *next;      /* the step with which a run goes on */
 #endif
     aifes_end ends[]; /* inputs, outputs; behind them the steps: steps_of() */
 } aifes_net;

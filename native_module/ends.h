@@ -2,7 +2,7 @@
 #ifndef AIFES_ENDS_H
 #define AIFES_ENDS_H
 
-#include "aifes.h"
+#include "load.h"
 
 #if !AIFES_FLOAT
 
@@ -62,6 +62,19 @@ AIFES_NOINLINE static void dequantize(const aifes_end *end, uint32_t *y)
 }
 
 /* x and y may lie in the arena in any way: as if all were read first */
+#if AIFES_CNN
+AIFES_NOINLINE static void move(int8_t *to, const int8_t *from, uint32_t n)
+{
+    if ((uintptr_t)to - (uintptr_t)from >= n) {
+        conv_put(to, from, n, 1);
+    } else {
+        do {
+            n--;
+            *(volatile int8_t *)(to + n) = from[n]; /* volatile: no memmove */
+        } while (n);
+    }
+}
+#else
 AIFES_NOINLINE static void move(int8_t *to, const int8_t *from, uint32_t n)
 {
     /* volatile: else compilers call memcpy, which is not there */
@@ -85,6 +98,7 @@ AIFES_NOINLINE static void move(int8_t *to, const int8_t *from, uint32_t n)
         } while (n);
     }
 }
+#endif
 
 AIFES_INLINE void put(const aifes_end *end, const aifes_buffer *x)
 {

@@ -3,7 +3,7 @@
 #define AIFES_ENGINE_H
 
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("Os")
+#pragma GCC optimize("Os", "no-tree-loop-optimize", "no-move-loop-invariants", "no-tree-dominator-opts", "no-tree-loop-im", "no-tree-forwprop", "no-schedule-insns2")
 #endif
 
 #include "ends.h"
@@ -73,13 +73,10 @@ AIFES_FAST static uint32_t run(const aifes_net *net, const aifes_buffer *b, uint
  * Returns as run, or -1 if the sizes do not fit the net. */
 static int32_t run_samples(const aifes_net *net, aifes_buffer *b, uint32_t at)
 {
-    uint32_t samples = 0, work = 0, first = 0, n = 0; /* first: op of the sample */
+    uint32_t samples = quotient(b->n, net->ends->place.n), work = 0, first = 0, n; /* first: op of the sample */
     uint32_t middle = at & AIFES_MIDDLE;
     at &= ~AIFES_MIDDLE;
-    for (; n < b->n; n += net->ends->place.n) {
-        samples++;
-    }
-    if (n != b->n) {
+    if (!samples) {
         return -1;
     }
     for (uint32_t i = 1; i < N_ENDS(net); i++) {

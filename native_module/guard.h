@@ -14,6 +14,19 @@ AIFES_NOINLINE static void copy(void *to, const void *from, size_t n)
     }
 }
 
+#if AIFES_CNN
+#if !AIFES_FLOAT
+/* n sums begin */
+AIFES_NOINLINE static void fill(int32_t *sums, uint32_t n, int32_t v)
+{
+    volatile int32_t *p = sums; /* volatile: no memset */
+    do {
+        *p++ = v;
+    } while (--n);
+}
+#endif
+#endif
+
 /* n bytes at `at` lie in the first `end` bytes */
 AIFES_NOINLINE static int inside(uint32_t at, uint32_t n, uint32_t end)
 {
@@ -38,6 +51,16 @@ AIFES_NOINLINE static uint32_t product(uint32_t a, uint32_t b)
         a <<= 1;
     }
     return sum;
+}
+
+/* a / b; 0 if there is a rest */
+static uint32_t quotient(uint32_t a, uint32_t b)
+{
+    uint32_t n = 0, at = 0;
+    for (; b && at < a; at += b) {
+        n++;
+    }
+    return at == a ? n : 0;
 }
 
 /* The address of a constant of n bytes; NULL if it is absent or does not lie in the buffer */
@@ -83,15 +106,17 @@ AIFES_NOINLINE static uint32_t tensor(const aifes_memory *m, uint32_t number, ai
 
 #if AIFES_CNN
 /* What ops on images keep of their record, 16 bytes, and the dims of its first two tensors, which
- * have n_x and n_y elements and must be [rows, columns, channels]. They follow the 16 bytes. */
-AIFES_NOINLINE static int geometry(const aifes_memory *m, void *to, const void *from,
-    const uint16_t *tensors, uint32_t n_x, uint32_t n_y)
+ * must be [rows, columns, channels]. They follow the 16 bytes, of which 8 and 9 are where the first
+ * window begins: so many rows before the image. */
+AIFES_NOINLINE static int geometry(const aifes_memory *m, aifes_step *s, void *to, const void *from,
+    const uint16_t *tensors)
 {
-    uint32_t *dims = (uint32_t *)to + 4;
+    uint32_t *dims = (uint32_t *)to + 4, n = s->n_in;
     copy(to, from, 16);
-    for (int i = 0; i < 2; i++, dims += 3, n_x = n_y) {
+    AIFES_ROWS(s)->start = 0u - ((uint16_t *)to)[4];
+    for (int i = 0; i < 2; i++, dims += 3, n = s->n_out) {
         aifes_tensor t;
-        if (tensor(m, tensors[i], &t) != n_x || t.rank != 3) {
+        if (tensor(m, tensors[i], &t) != n || t.rank != 3) {
             return 0;
         }
         copy(dims, t.dims, 12);
@@ -99,25 +124,8 @@ AIFES_NOINLINE static int geometry(const aifes_memory *m, void *to, const void *
     return 1;
 }
 
-/* a / b; 0 if there is a rest */
-AIFES_NOINLINE static uint32_t quotient(uint32_t a, uint32_t b)
-{
-    uint32_t n = 0, at = 0;
-    for (; b && at < a; at += b) {
-        n++;
-    }
-    return at == a ? n : 0;
-}
-
 /* An op on elements takes rows of images as they come */
-#define AIFES_BY_ELEMENTS(s) by_elements(AIFES_ROWS(s))
-AIFES_NOINLINE static void by_elements(aifes_rows *r)
-{
-    if (r->rows > 1) {
-        r->row = quotient(r->row, r->rows);
-        r->span = 0;
-    }
-}
+#define AIFES_BY_ELEMENTS(s) AIFES_ROWS(s)->span = 0
 #else
 #define AIFES_BY_ELEMENTS(s)
 #endif

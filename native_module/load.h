@@ -78,21 +78,37 @@ static int load_end(const aifes_memory *m, aifes_end *end, uint32_t i)
 }
 
 #if AIFES_CNN
-/* What is known of a step before its inputs. y: its result, tensor `number` of n elements */
-AIFES_NOINLINE static void load_result(any_step *s, const aifes_tensor *y, uint32_t number, uint32_t n)
+/* What is known of a step before its inputs. y: its result, tensor `number`. stride: 0, until an op says
+ * it: what has other rows than its inputs, or none, is no image whose rows are taken as they come. */
+AIFES_NOINLINE static void load_result(any_step *s, const aifes_tensor *y, uint32_t number)
 {
     aifes_rows *r = &s->rows;
     r->from[0] = r->from[1] = NULL;
     r->left = r->start = r->there = r->joined = 0;
     r->span = AIFES_WHOLE;
-    r->stride = r->spread = 1;
+    r->stride = y->rank == 3;
+    r->spread = 1;
     r->number = number;
-    r->row = AIFES_ITEM * n;
-    r->rows = y->rank == 3 ? y->dims[0] : 1; /* if it is an op on elements */
+    r->rows = y->dims[0];
+    r->row = AIFES_ITEM * y->dims[1] * y->dims[2];
+    r->room = y->rows ? y->rows : r->rows;
 }
 
-/* Input k is tensor `number`. Returns the rows of which that makes at least one, 0: it is refused */
-static uint32_t load_input(any_step *first, any_step *s, uint32_t k, const aifes_tensor *t,
+/* As one row of n elements */
+static void load_whole(any_step *s, uint32_t n)
+{
+    s->rows.stride = s->rows.rows = s->rows.room = 1;
+    s->rows.row = AIFES_ITEM * n;
+}
+
+/* Whether not all rows of a tensor lie in the arena */
+AIFES_INLINE uint32_t is_part(const aifes_tensor *t)
+{
+    return t->rows - 1u < t->dims[0] - 1;
+}
+
+/* Input k is tensor `number`. Returns 0 if it is refused */
+static int load_input(any_step *first, any_step *s, uint32_t k, const aifes_tensor *t,
     uint32_t number)
 {
     any_step *from = first;
@@ -104,19 +120,21 @@ static uint32_t load_input(any_step *first, any_step *s, uint32_t k, const aifes
         s->rows.seen = &s->rows.all;
     }
     if (t->dims[0] != s->rows.rows) {
-        s->rows.rows = 1;
+        s->rows.stride = 0;
     }
     if (from == s) {
-        return !t->rows;
+        return !(t->rows | first->rows.endless);
     }
     s->rows.from[k] = &from->rows;
     if (t->rows) {
-        s->rows.seen = &from->rows.there;
+        if (from->rows.rows == t->dims[0]) {
+            s->rows.seen = &from->rows.there;
+        }
         for (any_step *p = from; p != s;) {
             (++p)->rows.joined = 1;
         }
     }
-    return from->rows.rows;
+    return 1;
 }
 #endif
 
@@ -146,9 +164,8 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
         return 0;
     }
 #if AIFES_CNN
-    uint32_t most = 1, ring = y.rows && y.rows != y.dims[0];
-    load_result(s, &y, r.halves[2 + (r.head.ends & 3)], s->step.n_out);
-    s->rows.turns = first->rows.turns;
+    uint32_t part = is_part(&y);
+    load_result(s, &y, r.halves[2 + (r.head.ends & 3)]);
 #else
     (void)first;
 #endif
@@ -159,9 +176,10 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
             return 0;
         }
 #if AIFES_CNN
-        const uint32_t rows = load_input(first, s, k, &t, r.halves[2 + k]);
-        ring |= !rows || (t.rows && t.rows != t.dims[0]);
-        most = rows > most ? rows : most;
+        if (!load_input(first, s, k, &t, r.halves[2 + k])) {
+            return 0;
+        }
+        part |= is_part(&t);
         if (first->rows.turns) {
             continue; /* what overlaps makes results right or wrong, but they are in the arena */
         }
@@ -173,6 +191,12 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
             return 0;
         }
     } while (AIFES_SEVERAL && ++k < (r.head.ends & 3u));
+#if AIFES_CNN
+    if (r.head.ends >> 4 == 2) {
+        x[2].n = tensor(m, r.halves[3 + k], &t);
+        x[2].data = (int8_t *)m->arena.buf + t.offset;
+    }
+#endif
     s->step.n_in = x[0].n;
     s->step.x = x[0].data;
 #define LOAD(name, NAME)                                                                           \
@@ -184,11 +208,10 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
     AIFES_OPS(LOAD) { return 0; }
 #undef LOAD
 #if AIFES_CNN
-    s->rows.room = y.rows ? y.rows : s->rows.rows;
-    if (s->rows.span == AIFES_WHOLE) {
-        s->rows.room = s->rows.rows = 1;
-        s->rows.span = most - 1;
-        return ring ? 0 : n;
+    if (s->rows.span == AIFES_WHOLE || !s->rows.stride) {
+        load_whole(s, s->step.n_out);
+        s->rows.span = AIFES_WHOLE;
+        return part ? 0 : n;
     }
 #endif
     return n;
@@ -205,22 +228,20 @@ static int load_source(aifes_net *net, const aifes_memory *m, any_step *s, uint3
     }
     s->step.kernel = 0;
     s->step.y = (int8_t *)m->arena.buf + t.offset;
-    load_result(s, &t, 0, n);
-    s->rows.span = 0;
-    s->rows.room = 1;
+    load_result(s, &t, 0);
     net->pushed = 0;
+    s->rows.endless = 0;
     if (t.rows) {
+        s->rows.endless = t.flags & 1;
         net->pushed = 1 + (t.flags & 1);
-        s->rows.room = t.rows;
-        s->rows.row = t.dims[1] * t.dims[2];
     } else {
-        s->rows.rows = 1;
+        load_whole(s, n);
     }
     s->step.n_in = s->rows.row / AIFES_ITEM;
     s->rows.turns = 0;
-    for (const uint8_t *p = (const uint8_t *)m->head.buf; end > sizeof(aifes_header);) {
-        end -= sizeof t;
-        s->rows.turns |= p[end + 24] | p[end + 25];
+    for (uint32_t i = 0; i < m->n_tensors; i++) {
+        tensor(m, i, &t);
+        s->rows.turns |= t.rows != 0;
     }
     return 1;
 }
@@ -271,6 +292,7 @@ AIFES_NOINLINE static int load_net(aifes_net *net, aifes_memory *m)
     at = sizeof h + h.n_tensors * sizeof(aifes_tensor);
     net->work = 0;
 #if AIFES_CNN
+    net->next = s;
     if (!load_source(net, m, s++, at)) {
         return 0;
     }

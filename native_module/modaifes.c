@@ -13,6 +13,9 @@
 #define USER_MODULE aifes_user_cmodule
 #define net_type aifes_net_type
 
+#if defined(__riscv) && defined(MICROPY_ENABLE_DYNRUNTIME)
+#include "riscv_calls.h"
+#endif
 #ifdef AIFES_RISCV_SAVE
 #include "riscv_save.h"
 #endif

@@ -11,4 +11,7 @@
 #define USER_MODULE aifes_f32_user_cmodule
 #define net_type aifes_f32_net_type
 
+#if defined(__riscv) && defined(MICROPY_ENABLE_DYNRUNTIME)
+#include "riscv_calls.h"
+#endif
 #include "module.h"

@@ -77,47 +77,41 @@ static mp_obj_t load(mp_obj_t head_in, mp_obj_t model_in, mp_obj_t arena_in)
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(load_obj, load);
 
-/* The elements of x or y; 0 if it is no buffer that the net takes, or empty */
-AIFES_NOINLINE static int get_elements(mp_obj_t obj, int access, aifes_buffer *b)
+/* The n buffers of x or y; 0 if they are not as many, or one of them is empty or none that the net takes */
+AIFES_NOINLINE static int get_buffers(mp_obj_t obj, uint32_t n, int access, aifes_buffer *b)
 {
+    const mp_obj_t *items = &obj;
     mp_buffer_info_t info;
-    if (mp_obj_get_type(obj) == &mp_type_str || !mp_get_buffer(obj, &info, access)) {
-        return 0;
-    }
-#if SIZE_MAX > UINT32_MAX
-    if (info.len >> 31) {
-        return 0;
-    }
-#endif
-    b->is_float = info.typecode == 'f';
-    b->data = info.buf;
-    b->n = info.len >> 2 * b->is_float;
-    if (b->is_float ? (uintptr_t)b->data & 3 : !TAKES_INT8(info.typecode)) {
-        return 0; /* some interpreters can view any bytes as floats */
-    }
-    return b->n != 0;
-}
-
-/* The n buffers of x or y; 0 if they are not as many, or one of them is wrong */
-static int get_buffers(mp_obj_t obj, uint32_t n, int access, aifes_buffer *b)
-{
 #if AIFES_SEVERAL
     if (n > 1) {
         const mp_obj_tuple_t *tuple = MP_OBJ_TO_PTR(obj);
         if (mp_obj_get_type(obj) != &mp_type_tuple || tuple->len != n) {
             return 0;
         }
-        for (uint32_t i = 0; i < n; i++) {
-            if (!get_elements(tuple->items[i], access, &b[i])) {
-                return 0;
-            }
-        }
-        return 1;
+        items = tuple->items;
     }
 #else
     (void)n;
 #endif
-    return get_elements(obj, access, b);
+    do {
+        if (mp_obj_get_type(*items) == &mp_type_str || !mp_get_buffer(*items, &info, access)) {
+            return 0;
+        }
+#if SIZE_MAX > UINT32_MAX
+        if (info.len >> 31) {
+            return 0;
+        }
+#endif
+        b->is_float = info.typecode == 'f';
+        b->data = info.buf;
+        b->n = info.len >> 2 * b->is_float;
+        if (!b->n || (b->is_float ? (uintptr_t)b->data & 3 : !TAKES_INT8(info.typecode))) {
+            return 0; /* some interpreters can view any bytes as floats */
+        }
+        b++;
+        items++;
+    } while (AIFES_SEVERAL && --n);
+    return 1;
 }
 
 static mp_obj_t net_call(mp_obj_t self_in, size_t n_args, size_t n_kw, const mp_obj_t *args)
@@ -146,7 +140,7 @@ static mp_obj_t net_call(mp_obj_t self_in, size_t n_args, size_t n_kw, const mp_
             at = 0;
         }
     } else if (args[1] == mp_const_none) {
-        at = net->pushed && get_elements(args[0], MP_BUFFER_READ, b) && b->n == steps_of(net)->step.n_in
+        at = net->pushed && get_buffers(args[0], 1, MP_BUFFER_READ, b) && b->n == steps_of(net)->step.n_in
             ? (mp_int_t)push(net, b, at) : -1;
 #endif
     } else if (get_buffers(args[1], N_OUTPUTS(net), MP_BUFFER_WRITE, b + N_INPUTS(net))

@@ -10,49 +10,48 @@
 #define AIFES_MIDDLE (1u << 29)
 #define AIFES_RESULT (1u << 28) /* of push() */
 
-/* Whether the next row can be computed: what its window reads is there, and room for it */
-static int ready(const aifes_rows *r)
+/* Whether the next row can be computed: what its windows read is there, and room for it. top: where
+ * they begin */
+static int ready(aifes_rows *r)
 {
+    int is = r->left && r->there < r->room;
     for (uint32_t k = 0; k < 2; k++) {
         const aifes_rows *from = r->from[k];
-        if (from && from->left
-            && (int32_t)(r->top[k] + r->span - from->there * r->spread) >= 0) {
-            return 0;
+        r->top[k] = r->next;
+        if (from) {
+            const uint32_t span = r->span == AIFES_WHOLE ? from->rows - 1 : r->span;
+            r->top[k] -= from->gone * r->spread;
+            if (from->left && (int32_t)(r->top[k] + span - from->there * r->spread) >= 0) {
+                is = 0;
+            }
         }
     }
-    return r->left && r->there < r->room;
+    return is;
 }
 
 #if !AIFES_FLOAT
 /* Let rows of a few go that no window needs */
 AIFES_NOINLINE static void shorten(aifes_rows *r)
 {
-    any_step *const s = (any_step *)(void *)r, *t;
+    any_step *const s = (any_step *)(void *)r, *t = s;
     uint32_t n = r->there;
     if (r->room == r->rows && r->left != AIFES_ENDLESS) {
         return;
     }
-    for (t = s; &t++->rows != r->far;) {
-        for (uint32_t k = 0; k < 2; k++) {
-            while (t->rows.from[k] == r && n && t->rows.left
-                && (int32_t)(n * t->rows.spread - t->rows.top[k]) > 0) {
-                n--;
-            }
+    while (&t++->rows != r->far) {
+        while ((t->rows.from[0] == r || t->rows.from[1] == r) && n
+            && t->rows.left && (int32_t)((r->gone + n) * t->rows.spread - t->rows.next) > 0) {
+            n--;
         }
     }
     if (n) {
         int8_t *y = s->step.y - r->there * r->row;
+        r->gone += n;
         r->there -= n;
-        s->step.y -= n * r->row;
+        n *= r->row;
+        s->step.y -= n;
         if (r->there) {
-            move(y, y + n * r->row, r->there * r->row);
-        }
-        for (t = s; &t++->rows != r->far;) {
-            for (uint32_t k = 0; k < 2; k++) {
-                if (t->rows.from[k] == r) {
-                    t->rows.top[k] -= n * t->rows.spread;
-                }
-            }
+            move(y, y + n, r->there * r->row);
         }
     }
 }
@@ -60,41 +59,47 @@ AIFES_NOINLINE static void shorten(aifes_rows *r)
 #define shorten(r) (void)(r) /* all rows stay */
 #endif
 
-/* Of ops first .. end - 1, and of the input if it is given, nothing is computed; the others are done.
- * endless: nor will they ever be */
-static void begin(const aifes_net *net, uint32_t first, uint32_t end, int given, int endless)
-{
-    any_step *s = steps_of(net);
-    for (uint32_t i = 0; i <= net->counts.n_ops; i++, s++) {
-        aifes_rows *r = &s->rows;
-        s->step.y -= r->there * r->row;
-        r->there = 0;
-        r->top[0] = r->top[1] = r->start;
-        r->left = endless ? AIFES_ENDLESS : r->rows;
-        if (i ? i <= first || i > end : !given) {
-            r->left = 0;
-        }
-    }
-}
-
-/* Go on at op `at` until no row can be computed: 0; or what to go on with after a moment.
- * given: so many rows of the input, at b, may be taken; ~0: it is all there, taken or not */
-AIFES_FAST static uint32_t go(const aifes_net *net, const aifes_buffer *b, uint32_t at,
-    uint32_t given)
+/* Compute until no row can be computed: 0; or what to go on with after a moment. at: that, or what
+ * push() returned, else nothing is computed of ops at .. end - 1, and the others are done. given: so
+ * many rows of the input, at b, may be taken; more than 1: it is all there, taken or not */
+AIFES_NOINLINE static uint32_t go(const aifes_net *net, const aifes_buffer *b, uint32_t at,
+    uint32_t end_op, uint32_t given)
 {
     any_step *const steps = steps_of(net), *const end = steps + net->counts.n_ops + 1;
-    any_step *s = at & AIFES_MIDDLE ? steps + (at & ~AIFES_MIDDLE) + 1 : steps;
-    const uint32_t taken = given == 1 ? steps->rows.rows - steps->rows.left : 0;
+    any_step *s = steps;
+    if (!(at & (AIFES_MIDDLE | AIFES_RESULT))) {
+        for (; s != end; s++) {
+            aifes_rows *r = &s->rows;
+            s->step.y -= r->there * r->row;
+            r->there = r->gone = 0;
+            r->next = r->top[0] = r->top[1] = r->start;
+            r->left = given == 1 && net->pushed > 1 ? AIFES_ENDLESS : r->rows;
+            if (AIFES_FLOAT && s != steps && (s <= steps + at || s > steps + end_op)) {
+                r->left = 0;
+            }
+        }
+        if (!given) {
+            steps->rows.left = 0;
+        }
+        s = steps;
+    }
+    if (at & AIFES_MIDDLE) {
+        s = net->next;
+    }
     int32_t work = AIFES_WORK;
+    const uint32_t turns = steps->rows.turns;
     for (;;) {
         aifes_rows *r = &s->rows;
-        if (ready(r) && (s != steps || given)) {
+        if (turns ? ready(r) && (s != steps || given) : r->left) {
             if (s == steps) {
-                aifes_end row = *net->ends;
+                aifes_end row;
                 aifes_buffer x = *b;
+                copy(&row, net->ends, sizeof row);
                 row.place.n = s->step.n_in;
                 row.place.data = s->step.y;
-                x.data += (r->rows - r->left - taken) * row.place.n << 2 * x.is_float;
+                if (given != 1) {
+                    x.data += (r->rows - r->left) * row.place.n << 2 * x.is_float;
+                }
                 put(&row, &x);
                 given--;
             } else {
@@ -105,19 +110,23 @@ AIFES_FAST static uint32_t go(const aifes_net *net, const aifes_buffer *b, uint3
             }
             r->left -= r->left != AIFES_ENDLESS;
             r->there++;
+            r->next += r->stride;
             s->step.y += r->row;
-            if (r->far != r) {
-                shorten(r); /* of what nothing needs any more */
-            }
-            for (uint32_t k = 0; k < 2; k++) {
-                r->top[k] += r->stride;
-                if (r->from[k]) {
-                    shorten(r->from[k]);
+            r->top[0] = r->top[1] = r->next; /* if all are whole */
+            if (turns) {
+                if (r->far != r) {
+                    shorten(r); /* of what nothing needs any more */
                 }
+                for (uint32_t k = 0; k < 2; k++) {
+                    if (r->from[k]) {
+                        shorten(r->from[k]);
+                    }
+                }
+                s = (any_step *)(void *)r->far;
             }
-            s = (any_step *)(void *)r->far;
             if (work < 0) {
-                return (s == steps ? 0 : s - steps - 1) | AIFES_MIDDLE;
+                ((aifes_net *)net)->next = s;
+                return AIFES_MIDDLE;
             }
         } else if (r->joined) {
             s--;
@@ -142,13 +151,10 @@ AIFES_NOINLINE static uint32_t run(const aifes_net *net, const aifes_buffer *b, 
     if (!b && net->pushed) {
         return 0; /* there is nothing to run on */
     }
-    if (!(at & AIFES_MIDDLE)) {
-        begin(net, AIFES_FLOAT ? at : 0, AIFES_FLOAT ? end : net->counts.n_ops, b != NULL, 0);
-        if (b) {
-            others(net, b, 1, N_INPUTS(net));
-        }
+    if (b && !(at & AIFES_MIDDLE)) {
+        others(net, b, 1, N_INPUTS(net));
     }
-    at = go(net, b, at, b ? ~0u : 0);
+    at = go(net, b, at, end, b ? ~0u : 0);
     if (b && !at) {
         others(net, b, N_INPUTS(net), N_ENDS(net));
     }
@@ -162,13 +168,10 @@ __attribute__((unused)) static uint32_t push(const aifes_net *net, const aifes_b
     uint32_t at)
 {
     any_step *last = steps_of(net) + net->counts.n_ops;
-    if (!at) {
-        begin(net, 0, net->counts.n_ops, 1, net->pushed > 1);
-    }
     if (!(at & AIFES_MIDDLE)) {
         shorten(&last->rows); /* a result that was there, of an input without end */
     }
-    at = go(net, b, at & ~AIFES_RESULT, !(at & AIFES_MIDDLE));
+    at = go(net, b, at ? at | AIFES_RESULT : 0, net->counts.n_ops, !(at & AIFES_MIDDLE));
     if (!at && (net->pushed > 1 ? last->rows.there : !steps_of(net)->rows.left)) {
         return AIFES_RESULT;
     }

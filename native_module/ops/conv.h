@@ -57,13 +57,9 @@ enum { CONV_KERNEL = 3 << 6, CONV_DEPTHWISE = CONV | 3 << 6 };
 static int conv_load(const aifes_memory *m, conv_step *s, const conv_record *r,
     const aifes_place *x)
 {
-    dense_record d;
-    aifes_tensor t;
-    uint32_t n, n_column, padded = 0;
+    uint32_t n;
     const uint32_t n_y = s->dense.step.n_out;
-    copy(&d.zero_point, &r->zero_point, 8);
-    copy(&d.weights, &r->weights, 20);
-    if (!geometry(m, &s->kernel_rows, &r->kernel_rows, r->tensors, x->n, n_y) || s->ways) {
+    if (!geometry(m, &s->dense.step, &s->kernel_rows, &r->kernel_rows, r->tensors) || s->ways) {
         return 0;
     }
     for (int i = 0; i < 8; i++) {
@@ -74,44 +70,27 @@ static int conv_load(const aifes_memory *m, conv_step *s, const conv_record *r,
     s->per = quotient(s->channels, s->groups);
     s->each = quotient(s->n_out, s->groups);
     n = product(s->kernel_rows * s->kernel_columns, s->per);
-    n_column = tensor(m, r->tensors[2], &t);
-    if (!s->each || n - 1 >= 1 << 13 || n_column < n) {
+    if (!s->each || n - 1 >= 1 << 13 || x[2].n < n) {
         return 0;
     }
-    s->column = (aifes_element *)(void *)((int8_t *)m->arena.buf + t.offset);
-    if (!AIFES_ROWS(s)->turns && s->column < (aifes_element *)(void *)x->data + x->n
-        && (aifes_element *)(void *)x->data < s->column + n_column) {
-        return 0;
-    }
-    AIFES_ROWS(s)->rows = s->y_rows;
-    AIFES_ROWS(s)->row = AIFES_ITEM * s->y_columns * s->n_out;
-    AIFES_ROWS(s)->start = 0u - s->top;
+    s->column = (aifes_element *)(void *)x[2].data;
     AIFES_ROWS(s)->span = (s->kernel_rows - 1) * s->dilation_rows;
     AIFES_ROWS(s)->stride = s->stride_rows;
     AIFES_ROWS(s)->spread = s->spread_rows;
     s->dense.step.n_in = n;
-    s->dense.step.n_out = s->n_out;
-    if (!dense_load(m, &s->dense, &d, NULL)) {
+    s->dense.step.n_out = s->each;
+    s->size = dense_check(m, &s->dense, &r->zero_point, &r->weights, s->groups);
+    if (!s->size) {
         return 0;
     }
 #if AIFES_FLOAT
-    (void)padded;
-    s->size = n * s->each;
     s->dense.step.kernel = CONV;
     if (r->pad || r->interleave != 1) {
         return 0;
     }
 #else
-    while (padded < s->each) {
-        padded += s->dense.interleave;
-    }
-    s->size = product(padded, n);
-    if (s->dense.interleave > s->each || !constant(m, r->weights, product(s->size, s->groups))) {
-        return 0;
-    }
-    s->dense.step.n_out = s->each;
     /* the blocks of all groups begin at a multiple of 4 if the first one does */
-    s->dense.step.kernel = CONV | (dense_kernel(&s->dense) & CONV_KERNEL);
+    s->dense.step.kernel += CONV - DENSE;
 #endif
     if (s->spread_rows == 1 && s->spread_columns == 1) {
         if (s->groups == 1 && (s->kernel_columns == 1 || s->dilation_columns == 1)) {
@@ -176,8 +155,8 @@ AIFES_FAST static aifes_element *conv_put(aifes_element *to, const aifes_element
 
 /* The window of a group whose first pixel would lie at (top, left): where it lies in x, or in the
  * scratch. x: the group's first channel */
-#ifdef __clang__
-AIFES_NOINLINE /* smaller so; gcc's code is larger */
+#if defined(__clang__) || defined(__XTENSA__)
+AIFES_NOINLINE /* smaller so; it is larger elsewhere */
 #endif
 static const aifes_element *conv_window(const conv_step *s, const aifes_element *x,
     uint32_t top, uint32_t left, uint32_t rows)
@@ -211,23 +190,30 @@ static const aifes_element *conv_window(const conv_step *s, const aifes_element 
 }
 
 #if !AIFES_FLOAT
-/* acc[k] += x[k] * w[k * next], of n channels */
-AIFES_FAST static void conv_tap(int32_t *acc, const int8_t *x, uint32_t n, const uint8_t *w,
-    uint32_t next, int32_t weight_zero)
-{
-    for (const int8_t *end = x + n; x != end; w += next) {
-        *acc++ += *x++ * (*w - weight_zero);
-    }
-}
-
-/* The same of three pixels */
+/* acc[k] += x[k] * w[k * next], of n channels, for each of 1 to 3 pixels x, whose weights follow one another */
 AIFES_FAST static void conv_taps(int32_t *acc, const int8_t *const *pixels, uint32_t n,
-    const uint8_t *w, uint32_t next, int32_t weight_zero)
+    const uint8_t *w, uint32_t next, int32_t weight_zero, uint32_t count)
 {
-    const int8_t *x0 = pixels[0], *x1 = pixels[1], *x2 = pixels[2];
-    for (const int8_t *end = x0 + n; x0 != end; w += next) {
-        *acc++ += *x0++ * (w[0] - weight_zero) + *x1++ * (w[1] - weight_zero)
-            + *x2++ * (w[2] - weight_zero);
+    const int8_t *x0 = pixels[0], *end = x0 + n;
+    if (count == 3) {
+        const int8_t *x1 = pixels[1], *x2 = pixels[2];
+        for (; x0 != end; w += next) {
+            *acc++ += *x0++ * (w[0] - weight_zero) + *x1++ * (w[1] - weight_zero)
+                + *x2++ * (w[2] - weight_zero);
+        }
+        return;
+    }
+    for (;;) {
+        for (; x0 != end; w += next) {
+            *acc++ += *x0++ * (*w - weight_zero);
+        }
+        if (!--count) {
+            return;
+        }
+        acc -= n;
+        w -= n * next - 1;
+        x0 = pixels[1];
+        end = x0 + n;
     }
 }
 
@@ -242,26 +228,21 @@ static void conv_depthwise(const conv_step *s, const dense_step *d, uint32_t top
         const uint32_t m = channels - first < AIFES_BLOCK ? channels - first : AIFES_BLOCK;
         const uint8_t *w = d->weights + first * n, *end = w + n;
         uint32_t row = top;
-        for (uint32_t k = 0; k < m; k++) {
-            ((volatile int32_t *)acc)[k] = 0; /* volatile: no memset */
-        }
+        fill(acc, m, 0);
         for (; w != end; row += s->dilation_rows) {
-            const int8_t *x[3];
-            uint32_t at = left, k = 0;
-            for (uint32_t j = s->kernel_columns; j; j--, at += s->dilation_columns) {
-                x[k++] = row < rows && at < s->columns
-                    ? s->dense.step.x + (row * s->columns + at) * channels + first : pads;
-                if (k == 3) {
-                    conv_taps(acc, x, m, w, n, d->weight_zero);
-                    w += 3;
-                    k = 0;
+            uint32_t at = left;
+            for (uint32_t j = s->kernel_columns; j;) {
+                const int8_t *x[3];
+                uint32_t k = 0;
+                for (; j && k < 3; j--, at += s->dilation_columns) {
+                    x[k++] = row < rows && at < s->columns
+                        ? s->dense.step.x + (row * s->columns + at) * channels + first : pads;
                 }
-            }
-            for (uint32_t j = 0; j < k; j++) {
-                conv_tap(acc, x[j], m, w++, n, d->weight_zero);
+                conv_taps(acc, x, m, w, n, d->weight_zero, k);
+                w += k;
             }
         }
-        finish(d, acc, first, m);
+        finish(d, acc, first, m, (const int32_t *)(const void *)d->bias + first);
     }
 }
 #endif
@@ -273,11 +254,8 @@ AIFES_INLINE void conv_pixel(const dense_step *d, uint32_t kernel)
     (void)kernel;
     dense(d);
 #else
-    if (kernel == CONV || AIFES_SMALL) {
-        dense_any(d);
-    } else {
-        dense_blocks(d);
-    }
+    (void)kernel;
+    dense_blocks(d);
 #endif
 }
 

@@ -51,33 +51,36 @@ static uint32_t dense_kernel(const dense_step *s)
         return DENSE_ANY;
     }
     if (s->group == 4) {
-        return interleave == 4 ? DENSE_BLOCKS : DENSE_ANY;
+        return AIFES_HAS_SUMS_4 && AIFES_HAS_GROUPS && interleave == 4 ? DENSE_BLOCKS : DENSE_ANY;
     }
     if (interleave == 1) {
-        return s->step.n_out < 4 ? DENSE_ROWS : DENSE_BLOCKS;
+        return AIFES_HAS_SUMS_4 && s->step.n_out >= 4 ? DENSE_BLOCKS : DENSE_ROWS;
     }
     return AIFES_HAS_SUMS_8 && interleave == 8 ? DENSE_BLOCKS : DENSE_ANY;
 }
 
-static int dense_load(const aifes_memory *m, dense_step *s, const dense_record *r,
-    const aifes_place *x)
+/* The check of that many dense layers of n_in inputs and n_out outputs each, for conv, too. fields:
+ * of a record from zero_point to interleave; offsets: from weights to multipliers. Returns the
+ * bytes of the weights of each, 0: it is refused. */
+static uint32_t dense_check(const aifes_memory *m, dense_step *s, const void *fields,
+    const uint32_t *offsets, uint32_t groups)
 {
-    const uint32_t n_in = s->step.n_in, n_out = s->step.n_out;
+    const uint32_t n_in = s->step.n_in, n_out = s->step.n_out * groups;
     const uint32_t limit = (1u << 30) - (n_in << 16); /* of a bias: no sum overflows */
     const uint8_t **to = &s->weights; /* and the three behind */
-    uint32_t padded = 0;
-    (void)x;
-    copy(&s->zero_point, &r->zero_point, 8);
-    if ((n_in >> 14 | s->step.flags >> 1 | s->shift >> 5 | r->multipliers) || s->low > s->high
-        || (s->group != 1 && s->group != 4) || s->interleave - 1u >= n_out) {
+    uint32_t size = 0;
+    copy(&s->zero_point, fields, 8);
+    if ((n_in >> 14 | s->step.flags >> 1 | s->shift >> 5 | offsets[4]) || s->low > s->high
+        || (s->group != 1 && s->group != 4) || s->interleave - 1u >= s->step.n_out) {
         return 0;
     }
-    while (padded < n_out) {
-        padded += s->interleave;
+    while (size < s->step.n_out) {
+        size += s->interleave;
     }
-    const uint32_t sizes[4] = {product(padded, n_in), 4 * n_out, n_out, 256};
+    size = product(size, n_in);
+    const uint32_t sizes[4] = {product(size, groups), 4 * n_out, n_out, 256};
     for (int i = 0; i < 4; i++) {
-        const uint32_t offset = (&r->weights)[i];
+        const uint32_t offset = offsets[i];
         to[i] = constant(m, offset, sizes[i]);
         if (!to[i] && (offset || i < 2)) { /* the last two may be absent */
             return 0;
@@ -97,7 +100,7 @@ static int dense_load(const aifes_memory *m, dense_step *s, const dense_record *
         }
     }
     s->step.kernel = dense_kernel(s);
-    return 1;
+    return size;
 }
 
 /* a + b; wraps where a buffer was changed after its check */
@@ -143,6 +146,7 @@ AIFES_NOINLINE static int32_t sums_1(const dense_step *s, const uint8_t *w, uint
     return acc;
 }
 
+#if !AIFES_CNN
 /* Any order of weights at any address: the reference of all that follows. */
 AIFES_NOINLINE static void dense_any(const dense_step *s)
 {
@@ -181,11 +185,12 @@ AIFES_FAST static void dense_rows(const dense_step *s, const uint8_t *w, const i
     } while (y != end);
 }
 #endif
+#endif
 
-/* Finish n outputs from `first` on. bias at a multiple of 4. */
-AIFES_FAST static void finish(const dense_step *s, const int32_t *acc, uint32_t first, uint32_t n)
+/* Finish n outputs from `first` on, whose bias begins at a multiple of 4. */
+AIFES_NOINLINE static void finish(const dense_step *s, const int32_t *acc, uint32_t first, uint32_t n,
+    const int32_t *bias)
 {
-    const int32_t *bias = (const int32_t *)(const void *)s->bias + first;
     const uint8_t *shifts = s->shifts, *table = s->table;
     int32_t low = s->low, offset = s->zero_point - low;
     uint32_t span = s->high - low, step = s->step.own;
@@ -200,11 +205,35 @@ AIFES_FAST static void finish(const dense_step *s, const int32_t *acc, uint32_t 
     } while (y != end);
 }
 
-/* Blocks of 8 or 4 outputs by the kernel of their order; rows leave a rest of up to 3. */
-AIFES_FAST static void dense_blocks(const dense_step *s)
+#if AIFES_CNN
+/* Outputs one by one, in any order of weights at any address: all, or the last ones of rows */
+AIFES_NOINLINE static void dense_rest(const dense_step *s, uint32_t first)
 {
+    const uint8_t *w = s->weights + first * s->step.n_in;
+    for (uint32_t column = 0; first < s->step.n_out; first++) {
+        int32_t acc = sums_1(s, w, column), bias;
+        copy(&bias, s->bias + 4 * first, 4);
+        finish(s, &acc, first, 1, &bias);
+        if (++column == s->interleave) {
+            column = 0;
+            w += s->interleave * s->step.n_in;
+        }
+    }
+}
+#endif
+
+/* Blocks of 8 or 4 outputs by the kernel of their order; rows leave a rest of up to 3.
+ * AIFES_CNN: or all by dense_rest(). */
+AIFES_NOINLINE static void dense_blocks(const dense_step *s)
+{
+#if AIFES_CNN
+    if (AIFES_SMALL || !(s->step.kernel & DENSE_BLOCKS & ~DENSE)) {
+        dense_rest(s, 0);
+        return;
+    }
+#endif
     const uint8_t *w = s->weights;
-    const int rows = s->interleave == 1, eight = AIFES_HAS_SUMS_8 && s->interleave == 8;
+    const int rows = !AIFES_HAS_GROUPS || s->interleave == 1, eight = AIFES_HAS_SUMS_8 && s->interleave == 8;
     const uint32_t n_in = s->step.n_in;
     const uint32_t n_out = rows ? s->step.n_out & ~3 : s->step.n_out;
     const int32_t start = -s->weight_zero * sum(s->step.x, n_in);
@@ -216,16 +245,26 @@ AIFES_FAST static void dense_blocks(const dense_step *s)
         } else {
             sums_4(w, s->step.x, n_in, acc, start, (n + 3) >> 2, rows);
         }
-        finish(s, acc, first, n);
+        finish(s, acc, first, n, (const int32_t *)(const void *)s->bias + first);
     }
+#if AIFES_CNN
+    dense_rest(s, n_out);
+#else
     if (n_out < s->step.n_out) {
         dense_rows(s, s->weights + n_out * n_in, (const int32_t *)(const void *)s->bias + n_out,
             s->shifts + (s->step.own ? n_out : 0), s->step.y + n_out);
     }
+#endif
 }
 
 AIFES_INLINE int dense_run(const dense_step *s)
 {
+#if AIFES_CNN
+    if ((s->step.kernel & 63) != DENSE) {
+        return 0;
+    }
+    dense_blocks(s);
+#else
     if (s->step.kernel == DENSE_ROWS && !AIFES_SMALL) {
         dense_rows(s, s->weights, (const void *)s->bias, s->shifts, s->step.y);
     } else if (s->step.kernel == DENSE_BLOCKS && !AIFES_SMALL) {
@@ -235,6 +274,7 @@ AIFES_INLINE int dense_run(const dense_step *s)
     } else {
         return 0;
     }
+#endif
     return 1;
 }
 
@@ -246,17 +286,24 @@ typedef struct {
     const f32 *weights, *bias;
 } dense_step;
 
-static int dense_load(const aifes_memory *m, dense_step *s, const dense_record *r,
-    const aifes_place *x)
+/* The check of that many dense layers, for conv, too; as that of int8. Returns the weights of each. */
+static uint32_t dense_check(const aifes_memory *m, dense_step *s, const void *fields,
+    const uint32_t *offsets, uint32_t groups)
 {
-    const uint32_t n_in = s->step.n_in, n_out = s->step.n_out;
-    (void)x;
-    s->weights = finite_floats(m, r->weights, product(n_in, n_out));
-    s->bias = finite_floats(m, r->bias, n_out);
-    s->step.own = r->interleave == 1;
-    return s->weights && s->bias && (s->step.own || r->interleave == n_out) && r->group == 1
-        && !(s->step.flags | r->zero_point | r->weight_zero | r->low | r->high | r->shift)
-        && !(r->shifts | r->table | r->multipliers);
+    struct {
+        uint8_t numbers[5], group;
+        uint16_t interleave;
+    } f;
+    const uint32_t n = product(s->step.n_in, s->step.n_out);
+    copy(&f, fields, 8);
+    s->weights = finite_floats(m, offsets[0], product(n, groups));
+    s->bias = finite_floats(m, offsets[1], s->step.n_out * groups);
+    s->step.own = f.interleave == 1;
+    for (int i = 0; i < 5; i++) {
+        s->step.flags |= f.numbers[i];
+    }
+    return s->weights && s->bias && (s->step.own || (groups == 1 && f.interleave == s->step.n_out))
+        && f.group == 1 && !(s->step.flags | offsets[2] | offsets[3] | offsets[4]) ? n : 0;
 }
 
 #if F32_SOFT
@@ -325,5 +372,12 @@ AIFES_INLINE int dense_run(const dense_step *s)
 }
 
 #endif
+
+AIFES_INLINE int dense_load(const aifes_memory *m, dense_step *s, const dense_record *r,
+    const aifes_place *x)
+{
+    (void)x;
+    return dense_check(m, s, &r->zero_point, &r->weights, 1) != 0;
+}
 
 #endif

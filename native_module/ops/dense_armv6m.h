@@ -20,6 +20,18 @@
     AIFES_WORD("r3", "r5", "r6", "r7", "r8", "r9")                                                 \
     AIFES_WORD("r4", "r5", "r10", "r11", "r12", "lr")
 
+/* Inputs of a turn: files with all ops must be small */
+#if AIFES_CNN
+#define AIFES_TURN "4"
+#define AIFES_INPUTS                                                                               \
+    AIFES_INPUT(0) AIFES_INPUT(1) AIFES_INPUT(2) AIFES_INPUT(3) "adds r1, #4\n"
+#else
+#define AIFES_TURN "8"
+#define AIFES_INPUTS                                                                               \
+    AIFES_INPUT(0) AIFES_INPUT(1) AIFES_INPUT(2) AIFES_INPUT(3)                                    \
+    AIFES_INPUT(4) AIFES_INPUT(5) AIFES_INPUT(6) AIFES_INPUT(7) "adds r1, #8\n"
+#endif
+
 /* w: interleaved by 8, at a multiple of 4 */
 __attribute__((naked, noinline)) static void sums_8(const uint8_t *w, const int8_t *x,
     uint32_t n_in, int32_t *acc, int32_t start, uint32_t blocks)
@@ -31,10 +43,10 @@ __attribute__((naked, noinline)) static void sums_8(const uint8_t *w, const int8
         "mov r4, r8\n mov r5, r9\n mov r6, r10\n mov r7, r11\n"
         "push {r4, r5, r6, r7}\n"
         "adds r2, r1, r2\n" /* end of x */
-        "movs r4, #7\n"
-        "subs r5, r2, r1\n bics r5, r4\n adds r5, r1, r5\n" /* end of the inputs in eights */
+        "movs r4, #" AIFES_TURN " - 1\n"
+        "subs r5, r2, r1\n bics r5, r4\n adds r5, r1, r5\n" /* end of the inputs in turns */
         "push {r1, r2, r5}\n"
-        /* stack: x, its end, its end in eights, r8-r11, acc, r4-r7, lr; start, blocks */
+        /* stack: x, its end, its end in turns, r8-r11, acc, r4-r7, lr; start, blocks */
         "0: ldr r1, [sp]\n"
         /* start as t: t3 = start, t_j = start + (t_j+1 << 8) */
         "ldr r3, [sp, #52]\n"
@@ -45,9 +57,7 @@ __attribute__((naked, noinline)) static void sums_8(const uint8_t *w, const int8
         "mov r10, r6\n mov r11, r5\n mov r12, r4\n mov lr, r3\n"
         "b 2f\n"
         "1:\n"
-        AIFES_INPUT(0) AIFES_INPUT(1) AIFES_INPUT(2) AIFES_INPUT(3)
-        AIFES_INPUT(4) AIFES_INPUT(5) AIFES_INPUT(6) AIFES_INPUT(7)
-        "adds r1, #8\n"
+        AIFES_INPUTS
         "2: ldr r5, [sp, #8]\n cmp r1, r5\n beq 4f\n" /* too far for bne */
         "b 1b\n"
         "3:\n"
@@ -75,7 +85,10 @@ __attribute__((naked, noinline)) static void sums_8(const uint8_t *w, const int8
 }
 #undef AIFES_WORD
 #undef AIFES_INPUT
+#undef AIFES_INPUTS
+#undef AIFES_TURN
 
+#if !AIFES_CNN
 /* dense_rows of dense.h. Small networks spend most of their time here: compilers run out of
  * registers and need 1.4 times as many instructions. The numbers are offsets in dense_step. */
 #define AIFES_HAS_DENSE_ROWS
@@ -123,3 +136,4 @@ __attribute__((naked, noinline)) static void dense_rows(const dense_step *s, con
         "5: mvns r4, r4\n asrs r4, r4, #31\n ands r4, r6\n b 3b\n" /* 0 or span */
         "6: movs r6, #22\n ldrsb r6, [r0, r6]\n adds r4, r4, r6\n b 4b\n"); /* + low */
 }
+#endif

@@ -3,7 +3,7 @@
  * Four outputs at a time share the widened inputs: of four inputs x0..x3 in a word, SXTB16 makes
  * (x0, x2) and (x1, x3), UXTB16 the same of four weights. 5 instructions for 4 weights, and 3 for
  * each four inputs. Words are loaded from any address: these chips can. */
-#define AIFES_HAS_SUMS_4
+#define AIFES_HAS_SUMS_4 1
 
 /* r7, r8: four inputs widened */
 #define AIFES_WIDEN "ldr r9, [r1], #4\n sxtb16 r7, r9\n sxtb16 r8, r9, ror #8\n"
@@ -16,11 +16,21 @@
     "mov r0, r6\n ldr r3, [sp, #52]\n subs r3, #1\n str r3, [sp, #52]\n bne.w 0b\n"               \
     "add sp, #12\n pop {r4-r11, pc}\n"
 
-/* Inputs by four, sixteen in a turn; then the rest of up to 3, with r0, r4, r5, r6 at their rows */
-#define AIFES_ALL_FOURS                                                                            \
+/* files with all ops must be small */
+#if AIFES_CNN
+#define AIFES_TURNS                                                                                \
+    "b 2f\n"                                                                                       \
+    "1:\n" AIFES_FOUR_INPUTS AIFES_FOUR_INPUTS                                                     \
+    "2: subs r2, #8\n bcs.w 1b\n adds r2, #8\n b 4f\n"
+#else
+#define AIFES_TURNS                                                                                \
     "b 2f\n"                                                                                       \
     "1:\n" AIFES_FOUR_INPUTS AIFES_FOUR_INPUTS AIFES_FOUR_INPUTS AIFES_FOUR_INPUTS                 \
-    "2: subs r2, #16\n bcs.w 1b\n adds r2, #16\n b 4f\n"                                           \
+    "2: subs r2, #16\n bcs.w 1b\n adds r2, #16\n b 4f\n"
+#endif
+/* Inputs by four, sixteen (AIFES_CNN: eight) in a turn; then the rest of up to 3, with r0, r4, r5, r6 at their rows */
+#define AIFES_ALL_FOURS                                                                            \
+    AIFES_TURNS                                                                                    \
     "3:\n" AIFES_FOUR_INPUTS                                                                       \
     "4: subs r2, #4\n bcs 3b\n adds r2, #4\n"
 #define AIFES_ONE(row, acc) "ldrb r9, [" row "], #1\n mla " acc ", r9, r7, " acc "\n"
@@ -84,6 +94,7 @@ __attribute__((naked, noinline)) static void sums_grouped(const uint8_t *w, cons
 #undef AIFES_LEAVE
 #undef AIFES_ONE
 #undef AIFES_ALL_FOURS
+#undef AIFES_TURNS
 #undef AIFES_REST
 
 static void sums_4(const uint8_t *w, const int8_t *x, uint32_t n_in, int32_t *acc, int32_t start,

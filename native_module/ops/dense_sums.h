@@ -36,7 +36,12 @@ AIFES_FAST static int32_t sum(const int8_t *x, uint32_t n)
     return acc;
 }
 
+#ifndef AIFES_HAS_GROUPS
+#define AIFES_HAS_GROUPS 1 /* 0: sums_4 of rows only */
+#endif
+
 #ifndef AIFES_HAS_SUMS_4
+#define AIFES_HAS_SUMS_4 1
 /* Blocks of four outputs: rows (interleave 1), or interleave 4 and group 4 */
 AIFES_FAST static void sums_4(const uint8_t *w, const int8_t *x, uint32_t n_in, int32_t *acc,
     int32_t start, uint32_t blocks, int rows)
@@ -82,6 +87,12 @@ AIFES_FAST static void sums_4(const uint8_t *w, const int8_t *x, uint32_t n_in, 
     } while (--blocks);
 #undef AIFES_INPUT
 #undef AIFES_NEXT
+}
+#elif !AIFES_HAS_SUMS_4 /* weights of all interleaves but 8 take dense_rest() of dense.h */
+static void sums_4(const uint8_t *w, const int8_t *x, uint32_t n_in, int32_t *acc,
+    int32_t start, uint32_t blocks, int rows)
+{
+    (void)w, (void)x, (void)n_in, (void)acc, (void)start, (void)blocks, (void)rows;
 }
 #endif
 

@@ -25,21 +25,17 @@ typedef struct {
 static int mean_load(const aifes_memory *m, mean_step *s, const mean_record *r,
     const aifes_place *x)
 {
-    aifes_tensor t;
-    uint32_t n = tensor(m, r->tensors[0], &t);
-    copy(&s->pool.zero_point, &r->zero_point, 4);
-    s->pool.columns = t.dims[1];
-    s->pool.channels = s->pool.step.n_out;
-    AIFES_ROWS(s)->rows = t.dims[0];
-    AIFES_ROWS(s)->row = AIFES_ROWS(s)->span = 0;
-    n = n == product(t.dims[0] * t.dims[1], s->pool.channels) && t.rank == 3 ? t.dims[0] * t.dims[1] : 0;
-    s->pool.step.n_in = n;
-    n = n && n <= 1 << 20 && s->pool.up <= 16 && 255 * n <= (1u << 29) >> s->pool.up
-        && tensor(m, r->tensors[2], &t) >= 4 * s->pool.channels + 3 && !s->pool.step.flags
-        && !s->pool.reserved;
-    s->sums = (int32_t *)(void *)(((uintptr_t)m->arena.buf + t.offset + 3) & ~(uintptr_t)3);
-    (void)x;
-    return n;
+    aifes_rows *rows = AIFES_ROWS(s);
+    if (!geometry(m, &s->pool.step, &s->pool.zero_point, &r->zero_point, r->tensors)
+        || !pool_fits(&s->pool, s->pool.rows * s->pool.columns)) {
+        return 0;
+    }
+    rows->rows = rows->room = s->pool.rows;
+    rows->row = rows->start = rows->span = 0;
+    rows->stride = 1;
+    s->sums = (int32_t *)(void *)(((uintptr_t)x[2].data + 3) & ~(uintptr_t)3);
+    return s->pool.step.n_out == s->pool.channels && x[2].n >= 4 * s->pool.channels + 3
+        && !s->pool.step.flags;
 }
 
 AIFES_NOINLINE static void mean(const mean_step *s)
@@ -49,17 +45,13 @@ AIFES_NOINLINE static void mean(const mean_step *s)
     const int8_t *x = s->pool.step.x + r->top[0] * s->pool.columns * channels;
     int32_t *sums = s->sums;
     if (!r->there) {
-        for (uint32_t k = 0; k < channels; k++) {
-            ((volatile int32_t *)sums)[k] = 0; /* volatile: no memset */
-        }
+        fill(sums, channels, 0);
     }
     for (uint32_t c = s->pool.columns; c; c--, x += channels) {
         pool_tap(sums, x, channels, 1);
     }
     if (r->left == 1) {
-        for (uint32_t k = 0; k < channels; k++) {
-            s->pool.step.y[k] = pool_mean(&s->pool, sums[k], s->pool.step.n_in);
-        }
+        pool_finish(&s->pool, s->pool.step.y, sums, channels, s->pool.step.n_in);
     }
 }
 

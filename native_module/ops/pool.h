@@ -31,29 +31,26 @@ typedef struct {
 enum { POOL_AVERAGE = 1, POOL_WHOLE = 2 }; /* flags */
 #define POOL_BLOCK 32 /* channels whose values are found together */
 
+/* Whether means of n elements at most can be found */
+AIFES_NOINLINE static int pool_fits(pool_step *s, uint32_t n)
+{
+    s->step.n_in = n;
+    return n - 1 < 1 << 20 && !s->reserved && s->channels == s->n_out
+        && (AIFES_FLOAT || (s->up <= 16 && 255 * n <= (1u << 29) >> s->up));
+}
+
 static int pool_load(const aifes_memory *m, pool_step *s, const pool_record *r,
     const aifes_place *x)
 {
     const uint32_t flags = s->step.flags;
-    if (!geometry(m, &s->zero_point, &r->zero_point, &r->record.x, x->n, s->step.n_out)) {
+    (void)x;
+    if (!geometry(m, &s->step, &s->zero_point, &r->zero_point, &r->record.x)
+        || !pool_fits(s, s->kernel_rows * (uint32_t)s->kernel_columns) || !s->stride_rows
+        || !s->stride_columns || s->reserved2 || flags > (POOL_AVERAGE | POOL_WHOLE)
+        || flags == POOL_WHOLE
+        || ((AIFES_FLOAT || !flags) && (s->zero_point | s->x_zero | s->up))) {
         return 0;
     }
-    s->step.n_in = s->kernel_rows * (uint32_t)s->kernel_columns;
-    if (s->step.n_in - 1 >= 1 << 20 || !s->stride_rows || !s->stride_columns || s->reserved
-        || s->reserved2 || flags > (POOL_AVERAGE | POOL_WHOLE) || flags == POOL_WHOLE
-        || s->channels != s->n_out) {
-        return 0;
-    }
-    if (AIFES_FLOAT || !flags) {
-        if (s->zero_point | s->x_zero | s->up) {
-            return 0;
-        }
-    } else if (s->up > 16 || 255 * s->step.n_in > (1u << 29) >> s->up) {
-        return 0;
-    }
-    AIFES_ROWS(s)->rows = s->y_rows;
-    AIFES_ROWS(s)->row = AIFES_ITEM * s->y_columns * s->channels;
-    AIFES_ROWS(s)->start = 0u - s->top;
     AIFES_ROWS(s)->span = s->kernel_rows - 1;
     AIFES_ROWS(s)->stride = s->stride_rows;
     return s->top < s->kernel_rows && s->left < s->kernel_columns /* no window lies outside */
@@ -81,18 +78,24 @@ AIFES_FAST static void pool_tap(int32_t *found, const int8_t *x, uint32_t n, uin
     }
 }
 
-/* The mean of n elements, or of as many as are counted, of their sum */
-static int32_t pool_mean(const pool_step *s, int32_t total, int32_t n)
+/* What was found in m channels becomes elements of y: 0: the largest ones, or means of n elements,
+ * or of as many as are counted. Sums may have any value: others may lie there. */
+AIFES_NOINLINE static void pool_finish(const pool_step *s, int8_t *y, const int32_t *found, uint32_t m,
+    int32_t n)
 {
-    total = (int32_t)(((uint32_t)total - n * s->x_zero) << s->up << 1);
-    if (s->step.flags & POOL_WHOLE) {
-        n = s->step.n_in;
-    }
-    total = plus(total, 513 * n); /* a quotient of 256 more, so that it is not below 0 */
-    n *= 2;
-    total = total < 0 ? 0 : total < n << 9 ? total : (n << 9) - 1;
-    total = (int32_t)DIVIDE((uint32_t)total, (uint32_t)n) - 256 + s->zero_point;
-    return total < -128 ? -128 : total > 127 ? 127 : total;
+    const int32_t counted = s->step.flags & POOL_WHOLE ? (int32_t)s->step.n_in : n;
+    do {
+        int32_t v = *found++;
+        if (n) {
+            uint32_t total = ((uint32_t)v - n * s->x_zero) * 2 << s->up;
+            total += 513 * counted; /* a quotient of 256 more, so that it is not below 0 */
+            v = counted << 10;
+            v = (int32_t)total < 0 ? 0 : (int32_t)total < v ? (int32_t)total : v - 1;
+            v = (int32_t)DIVIDE((uint32_t)v, 2u * counted) - 256 + s->zero_point;
+            v = v < -128 ? -128 : v > 127 ? 127 : v;
+        }
+        *y++ = v;
+    } while (--m);
 }
 
 /* A pixel of all channels, some at a time */
@@ -104,18 +107,15 @@ static void pool_window(const pool_step *s, int8_t *y, const int8_t *x,
     for (uint32_t left = channels, n; left; left -= n, x += n) {
         const int8_t *row = x;
         n = left < POOL_BLOCK ? left : POOL_BLOCK;
-        for (uint32_t k = 0; k < n; k++) {
-            ((volatile int32_t *)found)[k] = average ? 0 : -128; /* volatile: no memset */
-        }
+        fill(found, n, average ? 0 : -128);
         for (uint32_t i = rows; i; i--, row += s->columns * channels) {
             const int8_t *pixel = row;
             for (uint32_t j = columns; j; j--, pixel += channels) {
                 pool_tap(found, pixel, n, average);
             }
         }
-        for (uint32_t k = 0; k < n; k++) {
-            *y++ = average ? pool_mean(s, found[k], rows * columns) : found[k];
-        }
+        pool_finish(s, y, found, n, average ? rows * columns : 0);
+        y += n;
     }
 }
 
