@@ -1,4 +1,4 @@
-"""tests/boards/pico/core.c, the core of the emulated Pico, against unicorn's, instruction by instruction.
+"""The emulated Pico's core, tests/boards/pico/core.c, against unicorn's: each instruction.
 
 What core.c leaves to rp2040js (it stops before it) is not compared.
 """
