@@ -2,9 +2,8 @@
 import { createRequire } from 'node:module';
 
 const native = createRequire(import.meta.url)('./core.node');
-const REGISTERS = 16;
-// after the registers, as in core.c
-const [HANDLER, MASKED, PENDING, SIO] = [20, 21, 22, 23];
+// the words of the state that both see, as in core.c: 16 registers, then these, then SIO's
+const [N, Z, C, V, HANDLER, MASKED, PENDING, SIO] = [16, 17, 18, 19, 20, 21, 22, 23];
 const SIO_NAMES = ['spinLock', 'divDividend', 'divDivisor', 'divQuotient', 'divRemainder', 'divCSR'];
 
 // Function that runs a chip for so many cycles, longer by a part of an instruction, shorter where
@@ -13,7 +12,7 @@ export function fastCore(chip) {
   const { core, sio, sram, flash, bootrom } = chip;
   const state = new Uint32Array(new ArrayBuffer(4 * (SIO + SIO_NAMES.length)));
   state.set(core.registers);
-  core.registers = state.subarray(0, REGISTERS);
+  core.registers = state.subarray(0, N);
   SIO_NAMES.forEach((name, i) => {
     state[SIO + i] = sio[name];
     Object.defineProperty(sio, name, {
@@ -24,19 +23,19 @@ export function fastCore(chip) {
   native.use(state.buffer, sram.buffer, flash.buffer, bootrom.buffer);
   return (limit) => {
     if (core.interruptsUpdated) return 0;
-    state[16] = core.N ? 1 : 0;
-    state[17] = core.Z ? 1 : 0;
-    state[18] = core.C ? 1 : 0;
-    state[19] = core.V ? 1 : 0;
+    state[N] = core.N ? 1 : 0;
+    state[Z] = core.Z ? 1 : 0;
+    state[C] = core.C ? 1 : 0;
+    state[V] = core.V ? 1 : 0;
     state[HANDLER] = core.currentMode;
     state[MASKED] = core.PM ? 1 : 0;
     state[PENDING] = core.pendingInterrupts & core.enabledInterrupts || core.pendingNMI ||
       core.pendingSVCall || core.pendingPendSV || core.pendingSystick ? 1 : 0;
     const cycles = native.run(limit);
-    core.N = state[16] === 1;
-    core.Z = state[17] === 1;
-    core.C = state[18] === 1;
-    core.V = state[19] === 1;
+    core.N = state[N] === 1;
+    core.Z = state[Z] === 1;
+    core.C = state[C] === 1;
+    core.V = state[V] === 1;
     core.PM = state[MASKED] === 1;
     core.cycles += cycles;
     return cycles;

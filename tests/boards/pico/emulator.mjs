@@ -131,8 +131,9 @@ function slice() {
         credit -= ns;
         clock.tick(ns);
       } else {
-        // alarms come as late as by single instructions: none is before `most`
-        const most = Math.min(Math.ceil(clock.nanosToNextAlarm / CYCLE_NS) || MOST, MOST);
+        // alarms come as late as by single instructions, and no later
+        const alarm = clock.nextAlarm ? Math.ceil(clock.nanosToNextAlarm / CYCLE_NS) : MOST;
+        const most = Math.max(1, Math.min(alarm, MOST));
         const cycles = run(most);
         clock.tick(cycles * CYCLE_NS);
         if (cycles < most) clock.tick(core.executeInstruction() * CYCLE_NS);
