@@ -9,6 +9,8 @@ AIFES_CACHE := $(shell d="$${XDG_CACHE_HOME:-$$HOME/.cache}/aifes"; \
     mkdir -p "$$d" 2>/dev/null && [ -w "$$d" ] || d="$(CURDIR)/build/cache"; echo "$$d")
 endif
 export AIFES_CACHE
+# where the environment has it, each of thousands of processes compiles all that it imports
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help venv demo native boards bundle toolchains test test-board fuzz bench lint clean
 .NOTPARALLEL: # one installation after the other
