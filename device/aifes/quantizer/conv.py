@@ -60,10 +60,10 @@ def quantize(work, i):
     x, y = _ends(work, i)
     n, n_out = _sizes(work, i)
     each, pixels = n_out // f.groups, y[0] * y[1]
-    in_shift, in_zero = scale = work.scales[op.inputs[0]]
+    in_shift, in_zero = work.scales[op.inputs[0]]
     correct = data.count >= scales.FEW
-    seen = Seen(data, i, work.model(op.inputs[0]) if correct else None, scale, correct)
-    shift, zero = scale if keeps(work, op) else work.scale(op.outputs[0], seen)
+    seen = Seen(work, i, correct)
+    shift, zero = work.scales[op.inputs[0]] if keeps(work, op) else work.scale(op.outputs[0], seen)
     w_shifts = [scales.weight_shift(_weights(work, f, j, n)) for j in range(n_out)]
     biases = struct.unpack_from("<%df" % n_out, work.buf, f.bias)
     shift, w_shifts = scales.fit(w_shifts, biases, in_shift, shift)
@@ -82,7 +82,7 @@ def quantize(work, i):
             at += 1
         bits = in_shift + w_shifts[j]
         bias.append(scales.corrected_bias(
-            sum([seen.real[p * n_out + j] for p in range(pixels)]), seen.first + scales.MEAN_BITS,
+            sum([seen.real[p * n_out + j] for p in range(pixels)]), seen.real_bits,
             total, bits, data.count * pixels) if correct else q7.fixed(biases[j], bits))
         down.append(bits - shift)
     if down == down[:1] * n_out:

@@ -29,7 +29,8 @@ class Data:
 
     samples: a sequence of samples, each a sequence of numbers, or one array('f') with all of them.
     ranged: the tensors whose ranges are asked for, beside the inputs.
-    x: the sample at hand, array('f'). low, high: of each element of these tensors, by number.
+    x: the sample at hand, array('f'). low, high: of each element of these tensors, by number;
+    peak: of each tensor that is read, the smallest of the samples' largest elements.
     """
 
     def __init__(self, net, plan, samples, report, ranged):
@@ -133,11 +134,14 @@ class Data:
         return [s for s, _ in found], [z for _, z in found]
 
     def _find_ranges(self, ranged):
-        self.low, self.high = {}, {}
+        self.low, self.high, self.peak = {}, {}, {}
         for _ in self.each():
             for t in range(len(self.xs)):
                 self._widen(t, self.xs[t], "the input")
             for i, op in enumerate(self.plan.ops):
+                for t in op.inputs:
+                    largest = max(self.value(t))
+                    self.peak[t] = min(self.peak.get(t, largest), largest)
                 result = self.results(i + 1, i)
                 if op.outputs[0] in ranged:
                     self._widen(op.outputs[0], result, i)
@@ -159,18 +163,18 @@ class Data:
 class Seen:
     """What op i, which has a range of its own, computes with the samples: counted and summed.
 
-    model: the Q7 network up to the op's input, None if that is the network's; scale: of this
-    input. pages: [counts, what the bins should give] of PAGE bins each, from low_bin on
-    (scales.py); None if empty. If sums are wanted: real, of each result, scales.MEAN_BITS behind
-    the point of `first`; inputs, of each Q7 input less its zero point. y, parts: of a tensor that
-    is whole after op i, and its parts.
+    pages: [counts, what the bins should give] of PAGE bins each, from low_bin on (scales.py); None
+    if empty. What a clamp behind the op cuts is counted where it cuts. If sums are wanted: real, of
+    each result, real_bits behind the point; inputs, of each Q7 input less its zero point. y: of a
+    tensor that is whole after op i.
     """
 
-    def __init__(self, data, i, model, scale, sums, y=None, parts=()):
+    def __init__(self, work, i, sums=False, y=None):
+        data = work.data
         t = data.plan.ops[i].inputs[0]
         y = data.plan.ops[i].outputs[0] if y is None else y
-        parts = parts or (y,)
-        low, high = min([min(data.low[k]) for k in parts]), max([max(data.high[k]) for k in parts])
+        self.kind, self.alpha = work.behind(y)
+        low, high = work.seen_range(y)
         self.first, self.centred = q7.params(low, high, min_shift=-32)
         bits = self.first + scales.UNIT - scales.BIN
         self.low_bin, self.high_bin = _floor(low, bits), _floor(high, bits)
@@ -178,8 +182,13 @@ class Seen:
         n = size(data.plan.tensors[t].shape) if sums else 0
         self.real = [0] * size(data.plan.tensors[y].shape)
         self.inputs = [0] * n
+        model = None
         if sums:
-            shifts, zeros = [v if isinstance(v, (list, tuple)) else [v] * n for v in scale]
+            model = work.model(t)
+            shifts, zeros = [v if isinstance(v, (list, tuple)) else [v] * n
+                             for v in work.scales[t]]
+            self.real_bits = scales.MEAN_BITS + q7.params(
+                min(data.low[y]), max(data.high[y]), min_shift=-32)[0]
         for x, q in data.quantized(t, model, n):
             for k in range(n):
                 v = q[k] if model else q7.saturate(q7.fixed(x[k], shifts[k]) + zeros[k])
@@ -187,19 +196,19 @@ class Seen:
             j = 0
             data.results(i + 1)
             for v in data.value(y):
-                at = _floor(v, bits) - self.low_bin
+                at = max(_floor(v, bits) - self.low_bin, 0)
                 if not self.pages[at // PAGE]:
                     self.pages[at // PAGE] = data.page(at // PAGE)
                 self.pages[at // PAGE][0][at % PAGE] += 1
                 if sums:
-                    self.real[j] += q7.fixed(v, self.first + scales.MEAN_BITS)
+                    self.real[j] += q7.fixed(v, self.real_bits)
                     j += 1
 
-    def best_scale(self, kind, alpha, finer=0):
+    def best_scale(self, finer=0):
         """(shift, zero point) that loses least behind the activation that follows, if any; finer:
         added to the shift."""
-        value = scales.behind(kind, alpha, self.first + scales.UNIT)
-        start = 0 if kind == "relu" else None
+        value = scales.behind(self.kind, self.alpha, self.first + scales.UNIT)
+        start = 0 if self.kind == "relu" else self.alpha if self.kind == "clamp" else None
         centre = (self.low_bin << scales.BIN) + (1 << scales.BIN - 1)
         for i in range(len(self.pages)):  # what each bin should give
             if self.pages[i]:
@@ -228,7 +237,7 @@ class Seen:
                             return total
             return total
 
-        return scales.best_scale(self.first, self.centred, self.low_bin, self.high_bin, kind,
+        return scales.best_scale(self.first, self.centred, self.low_bin, self.high_bin, self.kind,
                                  start, loss, finer)
 
 

@@ -35,7 +35,7 @@ def quantize(work, i):
     op, data = work.plan.ops[i], work.data
     t, y = op.inputs[0], op.outputs[0]
     n_in, n_out = _sizes(work, i)
-    in_shift, in_zero = scale = work.scales[t]
+    in_shift, in_zero = work.scales[t]
     row_shifts = None
     if not isinstance(in_shift, int):  # the inputs' scales go into the rows of the weights
         row_shifts, in_shift = in_shift, 0
@@ -43,7 +43,7 @@ def quantize(work, i):
     if work.exact:
         own = work.per_element and work.is_end(y)
         if correct or not own:
-            seen = Seen(data, i, work.model(t) if correct else None, scale, correct)
+            seen = Seen(work, i, correct)
         shift, zero = data.element_scales(y) if own else work.scale(y, seen)
         w_shifts = [scales.weight_shift(_weights(work, op, j, n_in, n_out, row_shifts))
                     for j in range(n_out)]
@@ -70,7 +70,7 @@ def quantize(work, i):
             at += 1
         bits = in_shift + w_shifts[j]
         bias.append(scales.corrected_bias(
-            seen.real[j], seen.first + scales.MEAN_BITS, total, bits, data.count)
+            seen.real[j], seen.real_bits, total, bits, data.count)
             if correct else q7.fixed(biases[j], bits))
         down.append(bits - (shift if isinstance(shift, int) else shift[j]))
     if not work.exact:

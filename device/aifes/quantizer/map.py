@@ -25,7 +25,7 @@ def keeps(work, op):
     return FUNCTIONS[op.flags] == "relu"
 
 
-def function(work, op):
+def stands_for(work, op):
     """(kind, alpha) of an op of the float32 model."""
     at = op.fields.table
     return FUNCTIONS[op.flags], struct.unpack_from("<f", work.buf, at)[0] if at else 0
@@ -36,7 +36,7 @@ def quantize(work, i):
     t = op.inputs[0]
     shift, zero = work.scales[t]
     n = size(work.plan.tensors[t].shape)
-    kind, alpha = function(work, op)
+    kind, alpha = stands_for(work, op)
     if kind == "relu":
         work.fuse(i, lambda drafts: fuse_clamp(drafts, n, zero, 127), (shift, zero))
         return

@@ -9,12 +9,10 @@ import aifes.layers.q7 as q7
 from ..format import HEADER, INT8, Op, Tensor, decode, metadata
 from ..layers.assemble import assemble
 from ..model import Model, size
-from ..ops import NAMES, room
+from ..ops import room
 from . import scales
 from .data import Data, Seen
 from .parts import parts
-
-MAP = NAMES.index("map")
 
 
 class Work:
@@ -83,31 +81,38 @@ class Work:
         return q7.params(low, high, 0.1)
 
     def behind(self, t):
-        """(kind, alpha) of the activation that is all that reads tensor t, else (None, 0)."""
+        """(kind, alpha) of the activation that stands for what alone reads tensor t, else
+        (None, 0)."""
         readers = self._readers(t)
-        if len(readers) == 1 and readers[0].opcode == MAP and not self._is_output(t) \
-                and t not in self.homes:
-            return room(MAP, "aifes.quantizer.").function(self, readers[0])
+        if len(readers) == 1 and not self._is_output(t) and t not in self.homes:
+            reader = room(readers[0].opcode, "aifes.quantizer.")
+            if hasattr(reader, "stands_for"):
+                return reader.stands_for(self, readers[0])
         return None, 0
+
+    def seen_range(self, t):
+        """(low, high) of tensor t, without what a clamp behind it cuts."""
+        inner, (kind, alpha) = self.wholes.get(t, (t,)), self.behind(t)
+        low, high = [f([f(ends[k]) for k in inner])
+                     for f, ends in ((min, self.data.low), (max, self.data.high))]
+        return max(low, alpha) if kind == "clamp" else low, high
 
     def scale(self, y, seen):
         """(shift, zero point) of tensor y: the one that loses least of what was seen, or that it
         shares with others."""
-        return self.shared(y) or seen.best_scale(*self.behind(y))
+        return self.shared(y) or seen.best_scale()
 
     def shared(self, t):
         """(shift, zero point) of the whole of which t is a part, at once or by ops that keep the
         scale; None if it is of none."""
         whole = self._whole(t)
         if whole is not None and whole not in self._common:
-            data, inner = self.data, self.wholes[whole]
+            inner = self.wholes[whole]
             if [1 for k in range(self.plan.n_inputs) if self._whole(k) == whole]:
-                self._common[whole] = self.range(min([min(data.low[k]) for k in inner]), max(
-                    [max(data.high[k]) for k in inner]), scales.MARGIN)
+                self._common[whole] = self.range(*self.seen_range(whole), scales.MARGIN)
             else:
                 last = max([i for i, op in enumerate(self.plan.ops) if op.outputs[0] in inner])
-                self._common[whole] = Seen(data, last, None, None, False, whole, inner
-                                           ).best_scale(*self.behind(whole))
+                self._common[whole] = Seen(self, last, y=whole).best_scale()
         return self._common.get(whole)
 
     def _whole(self, t):
@@ -193,8 +198,9 @@ class Work:
         self.per_element = per_element
         self._ops, self.scales, self.found_dense, self._common = [], {}, [], {}
         for t in range(plan.n_inputs):
-            self.scales[t] = self.shared(t) or (data.element_scales(t, scales.MARGIN) if per_element
-                              else self.range(min(data.low[t]), max(data.high[t]), scales.MARGIN))
+            self.scales[t] = self.shared(t) or (
+                data.element_scales(t, scales.MARGIN) if per_element
+                else self.range(*self.seen_range(t), scales.MARGIN))
         for i in range(len(plan.ops)):
             gc.collect()
             data.stage = f"layer {i + 1} of {len(plan.ops)}"

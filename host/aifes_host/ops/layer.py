@@ -9,7 +9,7 @@ class Layer:
     parameters: how many weights and biases it has; trained: the names of its fields with them; if
         any, it has stored_shifts(), as_stored() and parameter_gradients().
     elementwise: scales of the layer before may be chosen by what is left behind this one; it has
-        behind() and start, for scales.best_scale, and seen().
+        behind(), kind and start, for scales.best_scale, and seen().
     by_element: its inputs and results may have a scale for each element.
     pixels: its input is an image, whose pixels it treats alike.
     placed: it is no op: its inputs lie in its result, one after another.
@@ -47,6 +47,10 @@ class Layer:
     def quantize(self, walk, node):
         """Add the int8 ops of a graph's Node to a walk.Walk."""
         raise NotImplementedError
+
+    def stands_for(self, x):
+        """The elementwise layer that needs as much of its input x, float results, or None."""
+        return self if self.elementwise else None
 
     def factored(self):
         """As float32 models have it: a layer, and the factors by which its input and its result
