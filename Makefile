@@ -76,6 +76,7 @@ bench: tools-bench $(VENV)/.tests native
 	$(BIN)/python tests/bench/accuracy.py
 	$(BIN)/python tests/bench/pico.py
 	$(BIN)/python tests/bench/control_loop.py
+	$(BIN)/python tests/bench/tflite.py
 
 lint: venv
 	$(BIN)/ruff check device host tests native_module

@@ -42,16 +42,16 @@ def normalized(y, kernel=None, outputs=None, stride=1, relu=True):
 
 def separable(x):
     """As MobileNet: depthwise and pointwise convolutions, each normalized."""
-    y = normalized(x, 3, 16)
-    for outputs, stride in ((24, 1), (32, 2), (32, 1)):
+    y = normalized(x, 3, 12)
+    for outputs, stride in ((16, 1), (24, 2), (24, 1)):
         y = normalized(normalized(y, 3, stride=stride), 1, outputs)
     return layers.Dense(10, activation="softmax")(layers.GlobalAveragePooling2D()(y))
 
 
 def residual(x):
     """As ResNet: sums of two branches."""
-    y = normalized(x, 3, 12)
-    for outputs, stride in ((12, 1), (24, 2)):
+    y = normalized(x, 3, 8)
+    for outputs, stride in ((8, 1), (16, 2)):
         branch = normalized(normalized(y, 3, outputs, stride), 3, outputs, relu=False)
         if stride > 1:
             y = layers.Conv2D(outputs, 1, strides=stride, padding="same")(y)
@@ -80,7 +80,7 @@ def autoencoder(x):
 
 NETS = {"plain": plain, "separable": separable, "residual": residual, "motion": motion,
         "autoencoder": autoencoder}
-EPOCHS = 30
+EPOCHS = 20
 
 
 def trained(name, x, y):
