@@ -95,7 +95,7 @@ class Walk:
         following, seen = self.behind(name), self.real[name]
         if following:  # what a clamp cuts needs no range
             seen = following.seen(seen)
-        return self.range(seen.min(), seen.max(), scales.MARGIN)
+        return self.range(seen.min(), seen.max(), scales.margin(self.graph.tensors[name].shape))
 
     def range(self, low, high, margin=0.0):
         """(shift, zero point) that covers a range, by the method's rule."""

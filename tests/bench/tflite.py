@@ -43,12 +43,12 @@ def digits():
 
 
 def photographs():
-    """Squares of SIDE x SIDE pixels: which of two photographs they are from."""
+    """Squares of SIDE x SIDE pixels, as bytes: which of two photographs they are from."""
     rng = np.random.default_rng(0)
     y = rng.integers(2, size=2400)
     images = load_sample_images().images
     at = [rng.integers(np.array(images[k].shape[:2]) - SIDE) for k in y]
-    return np.stack([images[k][r:r + SIDE, c:c + SIDE] for k, (r, c) in zip(y, at)]) / 255, y
+    return np.stack([images[k][r:r + SIDE, c:c + SIDE] for k, (r, c) in zip(y, at)]), y
 
 
 def motion(samples=3000, rate=32):
@@ -85,9 +85,9 @@ def samples():
     for name, (_, make) in NETS.items():
         x, y = make()
         n = 2 * len(x) // 3
-        found.update({f"{name}_x": x[:n].astype(np.float32), f"{name}_y": y[:n],
-                      f"{name}_wanted": y[n:], f"{name}_calibration": x[:CALIBRATION].astype(np.float32),
-                      f"{name}_test": x[n:].astype(np.float32)})
+        parts = {"x": x[:n], "calibration": x[:CALIBRATION], "test": x[n:]}
+        found.update({f"{name}_{part}": v.astype(np.float32) for part, v in parts.items()})
+        found.update({f"{name}_y": y[:n], f"{name}_wanted": y[n:]})
     return found
 
 

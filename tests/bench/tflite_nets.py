@@ -50,7 +50,7 @@ def separable(x):
 
 def residual(x):
     """As ResNet: sums of two branches."""
-    y = normalized(x, 3, 8)
+    y = normalized(layers.Rescaling(1 / 255)(x), 3, 8)
     for outputs, stride in ((8, 1), (16, 2)):
         branch = normalized(normalized(y, 3, outputs, stride), 3, outputs, relu=False)
         if stride > 1:

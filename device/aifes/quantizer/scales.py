@@ -151,6 +151,11 @@ def behind(kind, alpha, bits):
     return value
 
 
+def margin(shape):
+    """Headroom of an input of this shape; an image has none: its pixels have ends."""
+    return 0.0 if len(shape) == 3 and min(shape[:2]) > 1 else MARGIN
+
+
 def softmax_start(peak):
     """The int above which softmax needs its inputs; None if they are too large for one.
 

@@ -80,6 +80,10 @@ class Work:
             return q7.params(low, high, margin, min_shift=-32)
         return q7.params(low, high, 0.1)
 
+    def _input_scale(self, t):
+        """(shift, zero point) of an input, or of a whole with one."""
+        return self.range(*self.seen_range(t), scales.margin(self.plan.tensors[t].shape))
+
     def behind(self, t):
         """(kind, alpha) of the activation that stands for what alone reads tensor t, else
         (None, 0)."""
@@ -109,7 +113,7 @@ class Work:
         if whole is not None and whole not in self._common:
             inner = self.wholes[whole]
             if [1 for k in range(self.plan.n_inputs) if self._whole(k) == whole]:
-                self._common[whole] = self.range(*self.seen_range(whole), scales.MARGIN)
+                self._common[whole] = self._input_scale(whole)
             else:
                 last = max([i for i, op in enumerate(self.plan.ops) if op.outputs[0] in inner])
                 self._common[whole] = Seen(self, last, y=whole).best_scale()
@@ -199,8 +203,7 @@ class Work:
         self._ops, self.scales, self.found_dense, self._common = [], {}, [], {}
         for t in range(plan.n_inputs):
             self.scales[t] = self.shared(t) or (
-                data.element_scales(t, scales.MARGIN) if per_element
-                else self.range(*self.seen_range(t), scales.MARGIN))
+                data.element_scales(t, scales.MARGIN) if per_element else self._input_scale(t))
         for i in range(len(plan.ops)):
             gc.collect()
             data.stage = f"layer {i + 1} of {len(plan.ops)}"
