@@ -7,6 +7,7 @@ from aifes.layers.map import fuse_map
 from aifes.quantizer import scales
 
 from .assembly import Step, alone, assemble
+from .equalize import equalize
 from .float32 import results
 from .graph import ConversionError
 from .ops import concat, tables
@@ -59,15 +60,17 @@ class Value:
 class Walk:
     """What the rooms of ops quantize with.
 
-    exact: rounding to nearest, not AIfES's rule; per_element: a scale for each element of inputs
-    and outputs that can have one. real: {tensor: float32 results}; values: {tensor: Value}, of
-    what was quantized so far. steps, reports: what comes of it. homes: concat.homes().
+    graph: its channels get equalized, unless they are `equal`. exact: rounding to nearest, not
+    AIfES's rule; per_element: a scale for each element of inputs and outputs that can have one.
+    real: {tensor: float32 results}; values: {tensor: Value}, of what was quantized so far. steps,
+    reports: what comes of it. homes: concat.homes().
     """
 
-    def __init__(self, graph, x, method, per_element, choices):
-        self.graph, self.choices = graph, choices
+    def __init__(self, graph, x, method, per_element, choices, equal=False):
+        self.choices = choices
         self.exact, self.per_element = method != "aifes", per_element
         self.real = {**results(graph, x), **graph.split(x)}
+        self.graph = graph = equalize(graph, self.real) if self.exact and not equal else graph
         self.values, self.steps, self.reports = {}, [], []
         self.homes, self._common = concat.homes(graph), {}
         for tensor in graph.inputs:

@@ -7,7 +7,8 @@
 
 method "mse" decides as `aifes quantize` on a PC does, to the last bit; "aifes" is AIfES's own rule.
 How an op is quantized is in a file of its name here, imported when a network has it:
-    BY_ELEMENT, RANGE           see dense.py
+    BY_ELEMENT, RANGE, WEIGHTS  see dense.py; PASSES: pool.py
+    stands_for(work, op)        (kind, alpha) of the activation that needs as much of its input
     most(work, i)               bytes that its constants take at most, if any; i: of the float32
                                 model's op
     buffer(work, i)             bytes of work.buffers[i], which it may use, if any

@@ -1,5 +1,4 @@
 """How a convolution is quantized: as a dense layer is, of which each pixel is a sample."""
-import struct
 from array import array
 
 import aifes.layers.q7 as q7
@@ -12,6 +11,7 @@ from .data import Seen
 
 BY_ELEMENT = False
 RANGE = True
+WEIGHTS = True
 
 
 def most(work, i):
@@ -64,8 +64,8 @@ def quantize(work, i):
     correct = data.count >= scales.FEW
     seen = Seen(work, i, correct)
     shift, zero = work.scales[op.inputs[0]] if keeps(work, op) else work.scale(op.outputs[0], seen)
-    w_shifts = [scales.weight_shift(_weights(work, f, j, n)) for j in range(n_out)]
-    biases = struct.unpack_from("<%df" % n_out, work.buf, f.bias)
+    w_shifts = [scales.weight_shift(_weights(work, op, j, n)) for j in range(n_out)]
+    biases = work.biases(op, n_out)
     shift, w_shifts = scales.fit(w_shifts, biases, in_shift, shift)
     inputs = _of_windows(seen.inputs, f, x, y) if correct else None
     weights, at = work.buffers[i], 0
@@ -73,7 +73,7 @@ def quantize(work, i):
     for j in range(n_out):
         data.show("output", j, n_out)
         total, k = 0, j // each * n
-        for v in _weights(work, f, j, n):
+        for v in _weights(work, op, j, n):
             q = q7.saturate(q7.fixed(v, w_shifts[j]))
             weights[at] = q & 255
             if correct:
@@ -94,9 +94,19 @@ def quantize(work, i):
     work.put(i, conv(geometry, weights, bias, in_zero, down, zero, True), (shift, zero))
 
 
-def _weights(work, f, j, n):
-    """array('f') of the weights of output j."""
-    return _floats(work, f.weights + 4 * j * n, n)
+def _weights(work, op, j, n):
+    """array('f') of the weights of output j, with the factors of its channels."""
+    f, own, given = op.fields, work.factors.get(op.outputs[0]), work.factors.get(op.inputs[0])
+    w = _floats(work, f.weights + 4 * j * n, n)
+    if own:
+        for k in range(n):
+            w[k] = w[k] * own[j]
+    if given:
+        per = len(given) // f.groups
+        first = j // (work.plan.tensors[op.outputs[0]].shape[2] // f.groups) * per
+        for k in range(n):
+            w[k] = w[k] / given[first + k % per]
+    return w
 
 
 def _of_windows(sums, f, x, y):

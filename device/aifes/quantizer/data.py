@@ -189,6 +189,7 @@ class Seen:
                              for v in work.scales[t]]
             self.real_bits = scales.MEAN_BITS + q7.params(
                 min(data.low[y]), max(data.high[y]), min_shift=-32)[0]
+        factors, one = work.factors.get(y), array("f", (0,))
         for x, q in data.quantized(t, model, n):
             for k in range(n):
                 v = q[k] if model else q7.saturate(q7.fixed(x[k], shifts[k]) + zeros[k])
@@ -196,13 +197,16 @@ class Seen:
             j = 0
             data.results(i + 1)
             for v in data.value(y):
+                if factors:
+                    one[0] = v * factors[j % len(factors)]
+                    v = one[0]
                 at = max(_floor(v, bits) - self.low_bin, 0)
                 if not self.pages[at // PAGE]:
                     self.pages[at // PAGE] = data.page(at // PAGE)
                 self.pages[at // PAGE][0][at % PAGE] += 1
                 if sums:
                     self.real[j] += q7.fixed(v, self.real_bits)
-                    j += 1
+                j += 1
 
     def best_scale(self, finer=0):
         """(shift, zero point) that loses least behind the activation that follows, if any; finer:

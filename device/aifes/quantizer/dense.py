@@ -11,6 +11,7 @@ from .data import Seen
 
 BY_ELEMENT = True  # its input and its result may have a scale for each element
 RANGE = True  # the range of its result on the samples is asked for
+WEIGHTS = True  # factors of the channels of its input and its result can go into them
 
 
 def most(work, i):
@@ -52,7 +53,7 @@ def quantize(work, i):
         largest = max([max([abs(w) for w in _weights(work, op, j, n_in, n_out)])
                        for j in range(n_out)])
         w_shifts = [q7.params(-largest, largest)[0]] * n_out
-    biases = struct.unpack_from("<%df" % n_out, work.buf, op.fields.bias)
+    biases = work.biases(op, n_out)
     shift, w_shifts = scales.fit(w_shifts, biases, in_shift, shift)
     if not work.exact and shift < wanted[0]:
         raise ModelError(f"layer {i}: AIfES's rule gives it a finer result than its "
@@ -82,13 +83,21 @@ def quantize(work, i):
 
 
 def _weights(work, op, j, n, n_out, row_shifts=None):
-    """array('f') of the weights of output j, less the shifts of the inputs' scales."""
+    """array('f') of the weights of output j, with the factors of its channels, less the shifts of
+    the inputs' scales."""
     buf, at = work.buf, op.fields.weights
     if op.fields.interleave == 1:
         w = array("f", bytes(buf[at + 4 * j * n:at + 4 * (j + 1) * n]))
     else:
         w = array("f", [struct.unpack_from("<f", buf, at + 4 * (k * n_out + j))[0]
                         for k in range(n)])
+    own, given = work.factors.get(op.outputs[0]), work.factors.get(op.inputs[0])
+    if own:
+        for k in range(n):
+            w[k] = w[k] * own[j % len(own)]
+    if given:
+        for k in range(n):
+            w[k] = w[k] / given[k % len(given)]
     if row_shifts:
         for k in range(n):
             w[k] = w[k] * 2.0 ** -row_shifts[k]

@@ -8,6 +8,10 @@ BY_ELEMENT = False
 RANGE = True
 
 
+def passes(work, op):
+    return True
+
+
 def keeps(work, op):
     return not op.flags & AVERAGE
 

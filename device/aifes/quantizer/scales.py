@@ -151,6 +151,19 @@ def behind(kind, alpha, bits):
     return value
 
 
+def factors(highs):
+    """What makes each channel of a ReLU's results fill the range that all share, in 64ths.
+
+    highs: the largest result of each; one far below the others is not taken for what will come.
+    """
+    top = max(highs)
+    if top <= 0:
+        return [1.0] * len(highs)
+    bits = 20 - frexp(top)[1]
+    least = 2 * fixed(top, bits) // 3
+    return [max(64, (255 << 18) // max(fixed(max(h, 0.0), bits), least)) / 64 for h in highs]
+
+
 def margin(shape):
     """Headroom of an input of this shape; an image has none: its pixels have ends."""
     return 0.0 if len(shape) == 3 and min(shape[:2]) > 1 else MARGIN

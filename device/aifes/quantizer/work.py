@@ -12,6 +12,7 @@ from ..model import Model, size
 from ..ops import room
 from . import scales
 from .data import Data, Seen
+from .equalize import equalize
 from .parts import parts
 
 
@@ -20,8 +21,9 @@ class Work:
 
     exact: rounding to nearest, not AIfES's rule. plan, buf: of the float32 model. per_element:
     inputs and outputs get a scale for each element. scales: (shift, zero point) of the tensors so
-    far, by number; buffers: what each op asked for; data: the samples; found_dense: for AIfES.
-    wholes: {tensor: those that lie in it}, parts.py; homes: {part: the largest whole}.
+    far, by number; factors: of their channels (equalize.py); buffers: what each op asked for;
+    data: the samples; found_dense: for AIfES. wholes: {tensor: those that lie in it}, parts.py;
+    homes: {part: the largest whole}.
     """
 
     def __init__(self, net, method):
@@ -65,6 +67,9 @@ class Work:
         self.data = Data(self._net, self.plan, samples, report, [
             op.outputs[0] for op, r in zip(self.plan.ops, self.rooms)
             if r.RANGE or op.outputs[0] in self.homes])
+        self.factors = {}
+        if self.exact:
+            self.factors = equalize(self)
         found = self._build(False)
         if self._may_differ() and self._is_worth():
             before = self._loss(found)
@@ -87,8 +92,8 @@ class Work:
     def behind(self, t):
         """(kind, alpha) of the activation that stands for what alone reads tensor t, else
         (None, 0)."""
-        readers = self._readers(t)
-        if len(readers) == 1 and not self._is_output(t) and t not in self.homes:
+        readers = self.readers(t)
+        if len(readers) == 1 and not self.is_output(t) and t not in self.homes:
             reader = room(readers[0].opcode, "aifes.quantizer.")
             if hasattr(reader, "stands_for"):
                 return reader.stands_for(self, readers[0])
@@ -122,10 +127,10 @@ class Work:
     def _whole(self, t):
         whole = t if t in self.wholes else None
         while True:
-            readers = self._readers(t)
+            readers = self.readers(t)
             if t in self.homes:
                 t = whole = self.homes[t]
-            elif len(readers) == 1 and not self._is_output(t) and self._keeps(readers[0]):
+            elif len(readers) == 1 and not self.is_output(t) and self._keeps(readers[0]):
                 t = readers[0].outputs[0]
             else:
                 return whole
@@ -136,7 +141,16 @@ class Work:
 
     def is_end(self, t):
         """Whether tensor t is an output, and nothing else."""
-        return self._is_output(t) and not self._readers(t) and t not in self.homes
+        return self.is_output(t) and not self.readers(t) and t not in self.homes
+
+    def biases(self, op, n):
+        """array('f') of the n biases of an op with weights, with the factors of its channels."""
+        found = array("f", bytes(self.buf[op.fields.bias:op.fields.bias + 4 * n]))
+        factors = self.factors.get(op.outputs[0])
+        if factors:
+            for j in range(n):
+                found[j] = found[j] * factors[j % len(factors)]
+        return found
 
     def clamps(self, op):
         """Whether a clamp in place of op can be part of the op before it."""
@@ -145,10 +159,10 @@ class Work:
         return self.behind(t)[0] and tensors[t].offset == tensors[y].offset and any(
             [hasattr(o.fields, "low") for o in self.plan.ops if t in o.outputs])
 
-    def _is_output(self, t):
+    def is_output(self, t):
         return 0 <= t - self.plan.n_inputs < self.plan.n_outputs
 
-    def _readers(self, t):
+    def readers(self, t):
         return [op for op in self.plan.ops if t in op.inputs]
 
     def put(self, i, draft, scale):
@@ -181,8 +195,8 @@ class Work:
         op = self.plan.ops[i]
         t, y = op.inputs[0], op.outputs[0]
         tensors = self.plan.tensors
-        before = [o for o in self._ops if o[2][0] == t and len(self._readers(t)) == 1
-                  and not self._is_output(t) and tensors[t].offset == tensors[y].offset]
+        before = [o for o in self._ops if o[2][0] == t and len(self.readers(t)) == 1
+                  and not self.is_output(t) and tensors[t].offset == tensors[y].offset]
         drafts = [o[0] for o in before]
         change(drafts)
         if len(drafts) == 1 and before:
@@ -245,7 +259,7 @@ class Work:
 
     def _may_differ(self):
         """Whether inputs, and outputs, may have a scale for each element."""
-        readers = [op for t in range(self.plan.n_inputs) for op in self._readers(t)]
+        readers = [op for t in range(self.plan.n_inputs) for op in self.readers(t)]
         parts = [t for t in range(self.plan.n_inputs) if t in self.homes]
         return self.exact and not parts and all([
             room(op.opcode, "aifes.quantizer.").BY_ELEMENT for op in readers])

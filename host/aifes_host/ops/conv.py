@@ -118,6 +118,10 @@ class Conv(Weighted):
         """The same layer, of inputs that were divided by a factor, its results times another."""
         return replace(self, weights=self.weights * inputs * results, bias=self.bias * results)
 
+    def of_inputs(self, channels):
+        each = len(self.bias) // self.groups
+        return np.repeat(channels.reshape(self.groups, -1).T, each, 1)
+
     def __repr__(self):
         return "Conv({}x{}, {} -> {}, {!r})".format(
             *self.kernel, self.weights.shape[2] * self.groups, self.weights.shape[3], self.name)

@@ -14,7 +14,8 @@ class Layer:
     pixels: its input is an image, whose pixels it treats alike.
     placed: it is no op: its inputs lie in its result, one after another.
     keeps: its result has the scale of its input, int8 models compute nothing else.
-    linear: it has scaled(inputs, results), which puts factors into it.
+    linear: it has scaled(inputs, results), which puts factors into it, and equalized().
+    passes: a factor of a channel of its input is one of its result.
     in_aifes, in_float32: whether AIfES has it, and float32 models.
     choices: fields of walk.Choice that its quantize() heeds.
     boundary: what a single result must exceed to mean "yes".
@@ -25,7 +26,7 @@ class Layer:
     """
 
     elementwise = by_element = pixels = placed = keeps = False
-    linear = in_aifes = probable = classes = False
+    passes = linear = in_aifes = probable = classes = False
     in_float32 = True
     parameters = 0
     trained = choices = ()

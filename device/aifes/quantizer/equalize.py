@@ -1,0 +1,47 @@
+"""Factors for the channels of results between two layers with weights, so that each fills the
+range that they share: cross-layer equalization (Nagel and others 2019, arXiv 1906.04721).
+
+They go into the weights before and behind; between them are ReLU and pooling, which let them pass.
+"""
+from array import array
+
+from ..ops import room
+from . import scales
+
+
+def equalize(work):
+    """{tensor of the float32 network: a factor for each channel}; work.data's ranges get them."""
+    found = {}
+    for op, own in zip(work.plan.ops, work.rooms):
+        y = op.outputs[0]
+        if not own.WEIGHTS or work.behind(y)[0] != "relu":
+            continue
+        tensors = _followed(work, work.readers(y)[0].outputs[0])
+        if tensors is None:
+            continue
+        n, high = work.plan.tensors[y].shape[-1], work.data.high[y]
+        factors = array("f", scales.factors([
+            max([high[k] for k in range(c, len(high), n)]) for c in range(n)]))
+        for t in [y] + tensors:
+            found[t] = factors
+            for ends in (work.data.low, work.data.high):
+                if t in ends:
+                    for k in range(len(ends[t])):
+                        ends[t][k] = ends[t][k] * factors[k % n]
+    return found
+
+
+def _followed(work, t):
+    """The tensors that have the channels of tensor t, with it, up to layers with weights; None if
+    anything else reads them."""
+    if work.is_output(t):
+        return None
+    found = [t]
+    for op in work.readers(t):
+        reader = room(op.opcode, "aifes.quantizer.")
+        if not reader.WEIGHTS:
+            more = _followed(work, op.outputs[0]) if hasattr(reader, "PASSES") else None
+            if more is None:
+                return None
+            found += more
+    return found
