@@ -80,7 +80,7 @@ def autoencoder(x):
 
 NETS = {"plain": plain, "separable": separable, "residual": residual, "motion": motion,
         "autoencoder": autoencoder}
-EPOCHS = 20
+EPOCHS, BATCH = 20, 64
 
 
 def trained(name, x, y):
@@ -88,9 +88,9 @@ def trained(name, x, y):
     given = keras.Input(x.shape[1:])
     model = keras.Model(given, NETS[name](given))
     loss = "mse" if y.ndim > 1 else "sparse_categorical_crossentropy"
-    steps = EPOCHS * -(-len(x) // 32)
-    model.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.005, steps)), loss)
-    model.fit(x, y, epochs=EPOCHS, verbose=0)
+    steps = EPOCHS * -(-len(x) // BATCH)
+    model.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.01, steps)), loss)
+    model.fit(x, y, BATCH, EPOCHS, verbose=0)
     return model
 
 
@@ -127,7 +127,6 @@ def main(folder):
         model.save(folder / f"{name}.keras")
         np.savez(folder / f"{name}.npz", real=model.predict(test, verbose=0),
                  int8=run(converted(model, calibration), test))
-        print(name, flush=True)
 
 
 if __name__ == "__main__":
