@@ -85,6 +85,7 @@ EPOCHS, BATCH = 20, 64
 
 def trained(name, x, y):
     keras.utils.set_random_seed(0)
+    tf.config.experimental.enable_op_determinism()
     given = keras.Input(x.shape[1:])
     model = keras.Model(given, NETS[name](given))
     loss = "mse" if y.ndim > 1 else "sparse_categorical_crossentropy"
