@@ -28,7 +28,7 @@ from boards.start import CACHE, alone  # noqa: E402
 
 NETS_OF_TFLITE = Path(__file__).with_name("tflite_nets.py")
 LIMIT = 1.2  # times the squared error of TensorFlow Lite
-# of these; of the other two it is 0.7 to 2 times theirs, as they happen to be trained
+# of these; of the other two it was 0.7 to 2 times theirs, as they happened to be trained
 HELD = ("plain", "separable", "motion")
 POINTS = 0.3  # of agreement with float that may be missing to theirs, mean of the classifiers
 CALIBRATION = 300  # samples
@@ -161,7 +161,7 @@ def main():
         wrong.add_column(title, justify="left" if title == "net" else "right")
     for name, (*_, lost) in found.items():
         wrong.add_row(NETS[name][0], *[f"{v:.2f}" for v in lost], *"-" * (5 - len(lost)))
-    console = Console(width=100)
+    console = Console(width=110)
     console.print(table)
     console.print(wrong)
     far = [name for name in HELD if not found[name][0][2] <= LIMIT * found[name][0][1]]
