@@ -15,7 +15,7 @@ def equalize(graph, real):
     """
     factors = {}
     for node in graph.nodes:
-        tensors = _followed(graph, node.output) if node.layer.linear else None
+        tensors = _followed(graph, node.output) if _takes(node.layer) else None
         if tensors:
             n = graph.tensors[node.output].shape[-1]
             highs = real[node.output].reshape(-1, n).max(0)
@@ -26,7 +26,7 @@ def equalize(graph, real):
     nodes = [replace(node) for node in graph.nodes]
     for node in nodes:
         given, own = factors.get(node.inputs[0]), factors.get(node.output)
-        if node.layer.linear and not given is own is None:
+        if _takes(node.layer) and not given is own is None:
             node.layer = node.layer.equalized(given, own)
     return Graph(graph.inputs, nodes, graph.outputs, graph.name, graph.labels)
 
@@ -47,9 +47,16 @@ def _passed(graph, name):
         return None
     found = [name]
     for node in graph.readers(name):
-        if not node.layer.linear:
-            more = _passed(graph, node.output) if node.layer.passes else None
+        if node.layer.passes:
+            more = _passed(graph, node.output)
             if more is None:
                 return None
             found += more
+        elif not node.layer.linear:
+            return None
     return found
+
+
+def _takes(layer):
+    """Whether factors go into its weights."""
+    return layer.linear and not layer.passes

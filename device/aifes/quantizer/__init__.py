@@ -7,12 +7,14 @@
 
 method "mse" decides as `aifes quantize` on a PC does, to the last bit; "aifes" is AIfES's own rule.
 How an op is quantized is in a file of its name here, imported when a network has it:
-    BY_ELEMENT, RANGE, WEIGHTS  see dense.py; PASSES: pool.py
+    BY_ELEMENT, RANGE           see dense.py; WEIGHTS, if it has any
     stands_for(work, op)        (kind, alpha) of the activation that needs as much of its input
     most(work, i)               bytes that its constants take at most, if any; i: of the float32
                                 model's op
     buffer(work, i)             bytes of work.buffers[i], which it may use, if any
     keeps(work, op)             whether its result has the scale of its input, if that may be
+    passes(work, op)            whether a factor of a channel of its input is one of its result, if
+                                that may be
     quantize(work, i)           calls work.put() or work.fuse(); work: a work.Work
 """
 import sys

@@ -37,6 +37,9 @@ def keeps(work, op):
         work, f.bias, n_out) == array("f", [0] * n_out)
 
 
+passes = keeps
+
+
 def _floats(work, at, n):
     return array("f", bytes(work.buf[at:at + 4 * n]))
 

@@ -14,7 +14,7 @@ def equalize(work):
     found = {}
     for op, own in zip(work.plan.ops, work.rooms):
         y = op.outputs[0]
-        if not own.WEIGHTS or work.behind(y)[0] != "relu":
+        if not hasattr(own, "WEIGHTS") or _passes(work, op, own) or work.behind(y)[0] != "relu":
             continue
         tensors = _followed(work, work.readers(y)[0].outputs[0])
         if tensors is None:
@@ -34,14 +34,20 @@ def equalize(work):
 def _followed(work, t):
     """The tensors that have the channels of tensor t, with it, up to layers with weights; None if
     anything else reads them."""
-    if work.is_output(t):
+    if work.is_output(t) or t in work.homes:
         return None
     found = [t]
     for op in work.readers(t):
         reader = room(op.opcode, "aifes.quantizer.")
-        if not reader.WEIGHTS:
-            more = _followed(work, op.outputs[0]) if hasattr(reader, "PASSES") else None
+        if _passes(work, op, reader):
+            more = _followed(work, op.outputs[0])
             if more is None:
                 return None
             found += more
+        elif not hasattr(reader, "WEIGHTS"):
+            return None
     return found
+
+
+def _passes(work, op, own):
+    return hasattr(own, "passes") and own.passes(work, op)

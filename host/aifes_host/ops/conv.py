@@ -68,6 +68,8 @@ class Conv(Weighted):
         return bool(self.kernel == self.spread and self.weights.shape[2] == 1 and self.groups
                     == len(self.bias) and (self.weights == 1).all() and not self.bias.any())
 
+    passes = keeps
+
     @property
     def kernel(self):
         return self.weights.shape[:2]
