@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from aifes_host import quantize, simulate
 from aifes_host.float32 import float_model
-from aifes_host.graph import sequential
-from aifes_host.ops import Activation, Conv, Dense, Pool, Softmax
+from aifes_host.graph import Graph, Node, Tensor, sequential
+from aifes_host.ops import Activation, Concat, Conv, Dense, Pool, Softmax
 
 
 def network(seed):
@@ -40,6 +40,36 @@ def test_the_board_finds_the_same(seed):
     net = aifes.load(bytearray(float_model(graph)))
     board = aifes.quantize(net, array("f", x.ravel().tolist()), report=None)
     assert board.metadata["layers"] == aifes.load(bytearray(found.model)).metadata["layers"]
+    assert (simulate(bytes(board._buf), x) == simulate(found.model, x)).all()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_board_finds_the_same_through_copies_and_beside_concatenations(seed):
+    rng = np.random.default_rng(seed)
+
+    def conv(n_in, n_out):
+        return Conv(rng.normal(size=(3, 3, n_in, n_out)) * rng.choice([0.1, 1, 3], n_out),
+                    rng.normal(size=n_out), padding=(1, 1, 1, 1))
+
+    double = Conv(np.ones((2, 2, 1, 4)), np.zeros(4), groups=4, spread=(2, 2),
+                  padding=(1, 1, 1, 1))
+    graph = Graph([Tensor("x", (3, 3, 2))], [Node(layer, x.split(), [y]) for x, y, layer in (
+        ("x", "a", conv(2, 4)), ("a", "ar", Activation("relu")), ("ar", "b", double),
+        ("b", "c", conv(4, 2)), ("c", "cr", Activation("relu")), ("cr", "d", conv(2, 2)),
+        ("x", "e", conv(2, 2)), ("e", "er", Activation("relu")), ("d er", "all", Concat()),
+        ("er", "f", conv(2, 1)),
+        ("all", "g", Dense(rng.normal(size=(90, 4)) / 2000, [-900, 0, 0, 0])),
+        ("f", "h", Dense(rng.normal(size=(9, 2)) / 99, rng.normal(size=2))),
+        ("g h", "both", Concat()), ("both", "y", Softmax()))], ["y"])
+    x = (rng.normal(size=(40, graph.n_in)) * 3).astype(np.float32)
+    found = quantize(graph, x)
+    for name in ("a", "c", "d", "e", "f", "g", "h"):
+        before, after = [g.maker(name).layer.weights for g in (graph, found.graph)]
+        changed = not np.allclose(before, after)
+        assert changed == (name in ("a", "c", "d")), name
+    assert found.scales["both"][0] > -3  # 900 below the others takes no bits
+    board = aifes.quantize(aifes.load(bytearray(float_model(graph))), array(
+        "f", x.ravel().tolist()), report=None)
     assert (simulate(bytes(board._buf), x) == simulate(found.model, x)).all()
 
 

@@ -71,6 +71,10 @@ class Conv(Weighted):
     passes = keeps
 
     @property
+    def trained(self):
+        return () if self.keeps else super().trained
+
+    @property
     def kernel(self):
         return self.weights.shape[:2]
 
