@@ -6,7 +6,7 @@ import aifes.layers.q7 as q7
 from ..format import ModelError
 from ..layers.conv import Geometry, conv
 from ..ops.conv import scratch
-from . import scales
+from . import rounding, scales
 from .data import Seen
 
 BY_ELEMENT = False
@@ -23,6 +23,12 @@ def buffer(work, i):
     """For the weights."""
     n, n_out = _sizes(work, i)
     return n * n_out
+
+
+def windows(work, i):
+    n, _ = _sizes(work, i)
+    n *= work.plan.ops[i].fields.groups
+    return n * rounding.number(rounding.WINDOWS, n)
 
 
 def keeps(work, op):
@@ -65,7 +71,8 @@ def quantize(work, i):
     each, pixels = n_out // f.groups, y[0] * y[1]
     in_shift, in_zero = work.scales[op.inputs[0]]
     correct = data.count >= scales.FEW
-    seen = Seen(work, i, correct)
+    windows = _Windows(work, i)
+    seen = Seen(work, i, correct, take=windows.take if correct else None)
     shift, zero = work.scales[op.inputs[0]] if keeps(work, op) else work.scale(op.outputs[0], seen)
     w_shifts = [scales.weight_shift(_weights(work, op, j, n)) for j in range(n_out)]
     biases = work.biases(op, n_out)
@@ -76,8 +83,13 @@ def quantize(work, i):
     for j in range(n_out):
         data.show("output", j, n_out)
         total, k = 0, j // each * n
-        for v in _weights(work, op, j, n):
-            q = q7.saturate(q7.fixed(v, w_shifts[j]))
+        w = _weights(work, op, j, n)
+        if correct:
+            found = windows.rounded([q7.fixed(v, w_shifts[j] + rounding.BITS) for v in w],
+                                    j // each)
+        else:
+            found = [q7.saturate(q7.fixed(v, w_shifts[j])) for v in w]
+        for q in found:
             weights[at] = q & 255
             if correct:
                 total += q * inputs[k]
@@ -112,6 +124,54 @@ def _weights(work, op, j, n):
     return w
 
 
+class _Windows:
+    """Inputs of windows of the samples, a pixel of each, that rounding.py looks at."""
+
+    def __init__(self, work, i):
+        self.f = work.plan.ops[i].fields
+        self.x, self.y = _ends(work, i)
+        self.n = _sizes(work, i)[0]
+        self.zero = work.scales[work.plan.ops[i].inputs[0]][1]
+        self.samples = work.data.count
+        self.m = rounding.number(self.samples, self.n * self.f.groups)
+        self.found = memoryview(work.windows)
+        self.seen = self.taken = 0
+
+    def take(self, q):
+        """The Q7 input of the next sample."""
+        i, self.seen = self.seen, self.seen + 1
+        if not rounding.is_taken(i, self.samples, self.m):
+            return
+        f, (rows, columns, channels) = self.f, self.x
+        row, column = divmod(i * rounding.STRIDE % (self.y[0] * self.y[1]), self.y[1])
+        row, column = row * f.stride_rows - f.top, column * f.stride_columns - f.left
+        at, per = self.taken, channels // f.groups
+        for g in range(f.groups):
+            for i in range(f.kernel_rows):
+                r = _place(row + i * f.dilation_rows, f.spread_rows, rows)
+                for j in range(f.kernel_columns):
+                    c = _place(column + j * f.dilation_columns, f.spread_columns, columns)
+                    for k in range(g * per, (g + 1) * per):
+                        self.found[at] = 0 if None in (r, c) else q[
+                            (r * columns + c) * channels + k] - self.zero
+                        at += self.m
+        self.taken += 1
+        if self.taken == self.m:
+            self._centre()
+
+    def _centre(self):
+        found, m = self.found, self.m
+        for at in range(0, self.f.groups * self.n * m, m):
+            mean = q7.ratio(sum(found[at:at + m]), m)
+            for k in range(at, at + m):
+                found[k] -= mean
+
+    def rounded(self, values, group):
+        """rounding.rounded() of the weights of an output of this group."""
+        n = self.n * self.m
+        return rounding.rounded(values, self.found[group * n:(group + 1) * n], self.m)
+
+
 def _of_windows(sums, f, x, y):
     """Of each element of a window, group after group, the sum over all pixels of the result."""
     rows, columns, channels = x
@@ -135,6 +195,12 @@ def _places(n, stride, first, spread, size):
     """Which rows, or columns, of the input a row of a kernel meets."""
     found = []
     for at in range(first, first + n * stride, stride):
-        if at >= 0 and not at % spread and at // spread < size:
-            found.append(at // spread)
+        place = _place(at, spread, size)
+        if place is not None:
+            found.append(place)
     return found
+
+
+def _place(at, spread, size):
+    """The row, or column, of the input, between whose pixels 0 lies; None if there is none."""
+    return at // spread if at >= 0 and not at % spread and at // spread < size else None

@@ -116,16 +116,22 @@ class Data:
         """The Q7 model with the sample at hand; ys: a tuple of array('b') for its outputs."""
         model.run(self.x if len(self.xs) == 1 else tuple(self.xs), ys if len(ys) > 1 else ys[0])
 
-    def quantized(self, t, model, n):
-        """(float32, int8) of tensor t for each sample: of an input the one, else the other.
+    def quantized(self, t, model, scale, n):
+        """int8 of tensor t, array('b'), for each sample.
 
-        model: the Q7 network up to tensor t, None for an input; n: its elements.
+        model: the Q7 network up to tensor t, None for an input; scale: the tensor's; n: how many
+        elements are asked for, all or 0.
         """
         y = array("b", bytes(n))
+        shifts, zeros = by_element(scale, n)
         for _ in self.each():
             if model:
                 self.run(model, (y,))
-            yield self.xs[t] if t < len(self.xs) else None, y
+            else:
+                x = self.xs[t] if n else ()
+                for k in range(n):
+                    y[k] = q7.saturate(q7.fixed(x[k], shifts[k]) + zeros[k])
+            yield y
 
     def element_scales(self, t, margin=0.0):
         """(shifts, zero points) of the elements of a tensor whose ranges are known."""
@@ -160,16 +166,21 @@ class Data:
                 high[k] = v
 
 
+def by_element(scale, n):
+    """(shifts, zero points) of n elements that have this scale."""
+    return [v if isinstance(v, (list, tuple)) else [v] * n for v in scale]
+
+
 class Seen:
     """What op i, which has a range of its own, computes with the samples: counted and summed.
 
     pages: [counts, what the bins should give] of PAGE bins each, from low_bin on (scales.py); None
     if empty. What a clamp behind the op cuts is counted where it cuts. If sums are wanted: real, of
     each result, real_bits behind the point; inputs, of each Q7 input less its zero point. y: of a
-    tensor that is whole after op i.
+    tensor that is whole after op i. take: called with the Q7 input of each sample.
     """
 
-    def __init__(self, work, i, sums=False, y=None):
+    def __init__(self, work, i, sums=False, y=None, take=None):
         data = work.data
         t = data.plan.ops[i].inputs[0]
         y = data.plan.ops[i].outputs[0] if y is None else y
@@ -182,18 +193,17 @@ class Seen:
         n = size(data.plan.tensors[t].shape) if sums else 0
         self.real = [0] * size(data.plan.tensors[y].shape)
         self.inputs = [0] * n
-        model = None
+        model, scale = (work.model(t), work.scales[t]) if sums else (None, (0, 0))
+        zeros = by_element(scale, n)[1]
         if sums:
-            model = work.model(t)
-            shifts, zeros = [v if isinstance(v, (list, tuple)) else [v] * n
-                             for v in work.scales[t]]
             self.real_bits = scales.MEAN_BITS + q7.params(
                 min(data.low[y]), max(data.high[y]), min_shift=-32)[0]
         factors, one = work.factors.get(y), array("f", (0,))
-        for x, q in data.quantized(t, model, n):
+        for q in data.quantized(t, model, scale, n):
             for k in range(n):
-                v = q[k] if model else q7.saturate(q7.fixed(x[k], shifts[k]) + zeros[k])
-                self.inputs[k] += v - zeros[k]
+                self.inputs[k] += q[k] - zeros[k]
+            if take:
+                take(q)
             j = 0
             data.results(i + 1)
             for v in data.value(y):

@@ -54,11 +54,10 @@ def quantize(work, i):
 
 def _scale(work, t, n, kind, alpha):
     """(shift, zero point) for the results of an activation of tensor t, of n elements."""
-    shift, zero = scale = work.scales[t]
-    model = work.model(t)
+    scale = work.scales[t]
     counts = array("I", bytes(1024))
-    for x, q in work.data.quantized(t, model, n):
-        for k in range(n):
-            v = q[k] if model else q7.saturate(q7.fixed(x[k], shift) + zero)
+    for q in work.data.quantized(t, work.model(t), scale, n):
+        for v in q:
             counts[v + 128] += 1
-    return scales.table_scale(counts, scales.behind(kind, alpha, scales.table_bits(shift)), scale)
+    value = scales.behind(kind, alpha, scales.table_bits(scale[0]))
+    return scales.table_scale(counts, value, scale)

@@ -11,7 +11,7 @@ from ..layers.assemble import assemble
 from ..model import Model, size
 from ..ops import room
 from . import scales
-from .data import Data, Seen
+from .data import Data, Seen, by_element
 from .equalize import equalize
 from .parts import parts
 
@@ -22,8 +22,8 @@ class Work:
     exact: rounding to nearest, not AIfES's rule. plan, buf: of the float32 model. per_element:
     inputs and outputs get a scale for each element. scales: (shift, zero point) of the tensors so
     far, by number; factors: of their channels (equalize.py); buffers: what each op asked for;
-    data: the samples; found_dense: for AIfES. wholes: {tensor: those that lie in it}, parts.py;
-    homes: {part: the largest whole}.
+    windows: what one op after the other uses; data: the samples; found_dense: for AIfES.
+    wholes: {tensor: those that lie in it}, parts.py; homes: {part: the largest whole}.
     """
 
     def __init__(self, net, method):
@@ -64,6 +64,7 @@ class Work:
         self._memory = memory
         # the largest pieces first, while the heap is in one piece
         self.buffers = [bytearray(n) for n in self.asked("buffer")]
+        self.windows = array("h", bytes(2 * max(self.asked("windows"))))
         self.data = Data(self._net, self.plan, samples, report, [
             op.outputs[0] for op, r in zip(self.plan.ops, self.rooms)
             if r.RANGE or op.outputs[0] in self.homes])
@@ -284,8 +285,7 @@ class Work:
         found, sums = [], []
         for t in outputs:
             n = size(plan.tensors[t].shape)
-            shifts, zeros = [v if isinstance(v, (list, tuple)) else [v] * n
-                             for v in self.scales[t]]
+            shifts, zeros = by_element(self.scales[t], n)
             found.append((t, array("b", bytes(n)), shifts, zeros, len(sums)))
             sums += [[0, 0, 0] for _ in range(n)]
         data.stage = "comparing"

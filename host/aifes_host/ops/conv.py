@@ -8,6 +8,7 @@ from aifes.ops.conv import MAX_WINDOW, scratch
 from aifes.ops.dense import weights_size
 from aifes.quantizer import scales
 
+from .. import rounding
 from ..graph import ConversionError
 from ..scales import (
     dequantize_values,
@@ -145,9 +146,11 @@ class Conv(Weighted):
             seen = dequantize_values(x.q, x.shift, x.zero_point)
             w_shift = result_shifts(weights, w_shift, lambda w: self._products(seen, w), pixels)
         shift, w_shift = scales.fit(w_shift.tolist(), biases, x.shift, shift)
-        w = quantize_values(weights, np.array(w_shift), 0)
         acc_shift = [x.shift + s for s in w_shift]
+        w = quantize_values(weights, np.array(w_shift), 0)
         if len(x.q) >= scales.FEW:
+            w = rounding.rounded(weights, w_shift, rounding.windows(
+                self._windows, x.q, x.zero_point, self.groups))
             inputs = x.q.sum(0, dtype=np.int64) - len(x.q) * x.zero_point
             seen = self._products(inputs[None], w.astype(np.int64)).sum(0)
             bias = dense.corrected(pixels, seen, acc_shift)
