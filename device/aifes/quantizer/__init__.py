@@ -78,7 +78,7 @@ class Quantizer:
         outputs = sum([size(plan.tensors[op.outputs[0]].shape) for op in plan.ops])
         held = sum(work.asked("buffer")) + 4 * max(work.asked("windows"))
         return (held + (8 * BINS if work.exact else 0) + plan.arena
-                + WORD * (6 * outputs + 24 * widest + 300 * len(plan.ops) + 1800))
+                + WORD * (6 * outputs + 24 * widest + 300 * len(plan.ops) + 2000))
 
     def run(self, samples, memory=None, report=print):
         """The Q7 Model; its buffer is in `memory`, a bytearray of parameter_memory_size() bytes.

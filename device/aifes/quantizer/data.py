@@ -175,7 +175,7 @@ class Seen:
     """What op i, which has a range of its own, computes with the samples: counted and summed.
 
     pages: [counts, what the bins should give] of PAGE bins each, from low_bin on (scales.py); None
-    if empty. What a clamp behind the op cuts is counted where it cuts. If sums are wanted: real, of
+    if empty. What a clamp or ReLU behind the op cuts is counted where it cuts. If sums are wanted: real, of
     each result, real_bits behind the point; inputs, of each Q7 input less its zero point. y: of a
     tensor that is whole after op i. take: called with the Q7 input of each sample.
     """

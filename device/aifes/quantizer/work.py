@@ -101,11 +101,13 @@ class Work:
         return None, 0
 
     def seen_range(self, t):
-        """(low, high) of tensor t, without what a clamp behind it cuts."""
+        """(low, high) of tensor t, without what a clamp or ReLU behind it cuts."""
         inner, (kind, alpha) = self.wholes.get(t, (t,)), self.behind(t)
         low, high = [f([f(ends[k]) for k in inner])
                      for f, ends in ((min, self.data.low), (max, self.data.high))]
-        return max(low, alpha) if kind == "clamp" else low, high
+        if kind == "clamp" or kind == "relu" and high > 0:
+            low = max(low, alpha if kind == "clamp" else 0)
+        return low, high
 
     def scale(self, y, seen):
         """(shift, zero point) of tensor y: the one that loses least of what was seen, or that it
