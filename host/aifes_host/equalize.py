@@ -9,7 +9,7 @@ from .graph import Graph
 
 
 def equalize(graph, real):
-    """A Graph that computes the same.
+    """A Graph that computes the same; the given one, if it has no such channels.
 
     real: {tensor: results [samples, elements]}, which get the factors too.
     """
@@ -21,6 +21,8 @@ def equalize(graph, real):
             highs = real[node.output].reshape(-1, n).max(0)
             found = np.array(scales.factors(highs.tolist()), np.float32)
             factors.update((name, found) for name in tensors)
+    if not factors:
+        return graph
     for name, found in factors.items():
         real[name] = (real[name].reshape(-1, len(found)) * found).reshape(real[name].shape)
     nodes = [replace(node) for node in graph.nodes]

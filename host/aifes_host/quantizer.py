@@ -3,8 +3,9 @@
 method "aifes": AIfES's rule and arithmetic: min/max with 10 % margin, one scale a tensor, floor.
 method "mse" (default): channels equalized, the scale of each result that loses least after its
 activation, a shift for each output's weights, means corrected in the bias, rounding to nearest,
-exact activation tables; if it helps by a fifth or more, a scale for each input (features of very
-different ranges).
+weights of convolutions rounded together (rounding.py), exact activation tables; if it helps by a
+fifth or more, a scale for each input (features of very different ranges), or, without images,
+channels as they were.
 """
 from dataclasses import asdict, dataclass, field
 
@@ -43,7 +44,7 @@ class Comparison(dict):
 class Quantized:
     """model: the .aifes buffer; layers: a LayerReport for each input and each layer.
 
-    graph: the float network, its channels equalized (equalize.py): the outputs are the same.
+    graph: the float network, its channels perhaps equalized (equalize.py), its outputs the same.
     per_element: whether elements of inputs and outputs may have scales of their own; scales: {name
     of a tensor: (shift, zero point)}, two ints or two arrays; ops: for each op of the buffer the
     names of the graph's tensors that it computes: its result is the last one, or an inner one;
@@ -110,17 +111,23 @@ def quantize(graph, data, method="mse"):
     warnings = calibration.check(graph, x)
     best = build(graph, x, method)
     if method == "mse" and _worth_a_trial(graph, best):
-        other = build(graph, x, method, True)
-        if 10 * _loss(graph, other) < scales.BETTER * _loss(graph, best):
-            best = other
+        best = _better(graph, best, build(graph, x, method, True))
+    # a few channels of a few samples: their ranges may be too narrow for others
+    if best.graph is not graph and all(len(t.shape) == 1 for t in graph.tensors.values()):
+        best = _better(graph, best, build(graph, x, method, best.per_element, equal=True))
     best.warnings = warnings
     return best
 
 
+def _better(graph, best, other):
+    """Of two Quantized the second one, if it loses clearly less."""
+    return other if 10 * _loss(graph, other) < scales.BETTER * _loss(graph, best) else best
+
+
 def build(graph, x, method="mse", per_element=False, choices=None, equal=False):
     """One Quantized of samples; per_element: a scale for each element of inputs and outputs that
-    can have one; choices: {name of a layer's result: walk.Choice}; equal: the graph is one of a
-    Quantized, whose channels are equalized."""
+    can have one; choices: {name of a layer's result: walk.Choice}; equal: the channels stay as they
+    are, as in the graph of a Quantized."""
     try:
         walk = Walk(graph, x, method, per_element, choices or {}, equal)
         rows = [[r.name, r.elements, r.parameters,

@@ -175,9 +175,9 @@ class Seen:
     """What op i, which has a range of its own, computes with the samples: counted and summed.
 
     pages: [counts, what the bins should give] of PAGE bins each, from low_bin on (scales.py); None
-    if empty. What a clamp or ReLU behind the op cuts is counted where it cuts. If sums are wanted: real, of
-    each result, real_bits behind the point; inputs, of each Q7 input less its zero point. y: of a
-    tensor that is whole after op i. take: called with the Q7 input of each sample.
+    if empty. What a clamp or ReLU behind the op cuts is counted where it cuts. If sums are wanted:
+    real, of each result, real_bits behind the point; inputs, of each Q7 input less its zero point.
+    y: of a tensor that is whole after op i. take: called with the Q7 input of each sample.
     """
 
     def __init__(self, work, i, sums=False, y=None, take=None):
@@ -196,8 +196,7 @@ class Seen:
         model, scale = (work.model(t), work.scales[t]) if sums else (None, (0, 0))
         zeros = by_element(scale, n)[1]
         if sums:
-            self.real_bits = scales.MEAN_BITS + q7.params(
-                min(data.low[y]), max(data.high[y]), min_shift=-32)[0]
+            self.real_bits = scales.MEAN_BITS + q7.params(*work.ends(y), min_shift=-32)[0]
         factors, one = work.factors.get(y), array("f", (0,))
         for q in data.quantized(t, model, scale, n):
             for k in range(n):

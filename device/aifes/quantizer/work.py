@@ -68,17 +68,25 @@ class Work:
         self.data = Data(self._net, self.plan, samples, report, [
             op.outputs[0] for op, r in zip(self.plan.ops, self.rooms)
             if r.RANGE or op.outputs[0] in self.homes])
-        self.factors = {}
-        if self.exact:
-            self.factors = equalize(self)
-        found = self._build(False)
+        factors = equalize(self) if self.exact else {}
+        way = False, factors
+        found = self._build(*way)
         if self._may_differ() and self._is_worth():
-            before = self._loss(found)
-            found = self._build(True)
-            if not 10 * self._loss(found) < scales.BETTER * before:
-                found = self._build(False)
+            way, found = self._better(way, (True, factors), found)
+        # a few channels of a few samples: their ranges may be too narrow for others
+        if factors and not [1 for t in self.plan.tensors if len(t.shape) > 1]:
+            way, found = self._better(way, (way[0], {}), found)
         self.data = self._ops = None
         return found
+
+    def _better(self, way, other, found):
+        """Of two ways to _build() the one that loses clearly less, and what it builds; found: what
+        the first one just built."""
+        before = self._loss(found)
+        found = self._build(*other)
+        if 10 * self._loss(found) < scales.BETTER * before:
+            return other, found
+        return way, self._build(*way)
 
     def range(self, low, high, margin=0.0):
         """(shift, zero point) of a range, by the method's rule."""
@@ -100,11 +108,23 @@ class Work:
                 return reader.stands_for(self, readers[0])
         return None, 0
 
+    def ends(self, t):
+        """(low, high) of tensor t, with the factors of its channels."""
+        low, high, factors = self.data.low[t], self.data.high[t], self.factors.get(t)
+        if not factors:
+            return min(low), max(high)
+        n = len(factors)
+        found = array("f", (low[0] * factors[0], high[0] * factors[0], 0, 0))
+        for k in range(1, len(low)):
+            found[2], found[3] = low[k] * factors[k % n], high[k] * factors[k % n]
+            found[0], found[1] = min(found[0], found[2]), max(found[1], found[3])
+        return found[0], found[1]
+
     def seen_range(self, t):
         """(low, high) of tensor t, without what a clamp or ReLU behind it cuts."""
         inner, (kind, alpha) = self.wholes.get(t, (t,)), self.behind(t)
-        low, high = [f([f(ends[k]) for k in inner])
-                     for f, ends in ((min, self.data.low), (max, self.data.high))]
+        ends = [self.ends(k) for k in inner]
+        low, high = min([e[0] for e in ends]), max([e[1] for e in ends])
         if kind == "clamp" or kind == "relu" and high > 0:
             low = max(low, alpha if kind == "clamp" else 0)
         return low, high
@@ -212,11 +232,11 @@ class Work:
         """The Q7 network so far, whose output is tensor t; None if that is an input."""
         return self._assemble((t,)) if t >= self.plan.n_inputs else None
 
-    def _build(self, per_element):
+    def _build(self, per_element, factors):
         """The Q7 Model; per_element: with a scale for each input, and each output of a last dense
-        layer."""
+        layer; factors: of channels, of equalize.py."""
         data, plan = self.data, self.plan
-        self.per_element = per_element
+        self.per_element, self.factors = per_element, factors
         self._ops, self.scales, self.found_dense, self._common = [], {}, [], {}
         for t in range(plan.n_inputs):
             self.scales[t] = self.shared(t) or (
