@@ -8,6 +8,7 @@ from aifes_host import quantize, simulate
 from aifes_host.float32 import float_model
 from aifes_host.graph import Graph, Node, Tensor, sequential
 from aifes_host.ops import Activation, Concat, Conv, Dense, Pool, Softmax
+from aifes_host.quantizer import build
 
 
 def network(seed):
@@ -107,3 +108,24 @@ def test_images_have_no_headroom():
     for shape, shift in (((6, 6, 2), 0), ((36, 1, 2), -1)):
         graph = sequential(shape, [Conv(rng.normal(size=(1, 1, 2, 3)) / 99, np.zeros(3))])
         assert quantize(graph, x).scales["input"][0] == shift
+
+
+def test_dense_layers_keep_their_channels_where_that_loses_less():
+    kept = set()
+    for seed in range(16):
+        rng = np.random.default_rng(seed)
+        spread = np.exp(rng.normal(size=4))
+        graph = sequential((6,), [
+            Dense(rng.normal(size=(6, 4)) * spread, rng.normal(size=4)), Activation("relu"),
+            Dense(rng.normal(size=(4, 3)) / spread[:, None], rng.normal(size=3))])
+        x = rng.normal(size=(40, 6)).astype(np.float32)
+        found = quantize(graph, x)
+        ways = [build(graph, graph.samples(x), equal=equal) for equal in (False, True)]
+        loss, other = [((simulate(way.model, x) - graph(x)) ** 2 / graph(x).var(0)).sum()
+                       for way in ways]
+        assert found.model == ways[int(other < 0.8 * loss)].model
+        kept.add(found.graph is graph)
+        board = aifes.quantize(aifes.load(bytearray(float_model(graph))),
+                               array("f", x.ravel().tolist()), report=None)
+        assert (simulate(bytes(board._buf), x) == simulate(found.model, x)).all()
+    assert kept == {False, True}
