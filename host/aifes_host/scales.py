@@ -40,6 +40,8 @@ def best_scale(real, activation=None, finer=0):
     """
     if activation:
         real = activation.seen(real)
+        if activation.kind == "relu" and real.max() > 0:
+            real = np.maximum(real, 0)
     first, centred = q7.params(float(real.min()), float(real.max()), min_shift=-32)
     bins = np.floor(np.ldexp(real.astype(float), first + scales.UNIT - scales.BIN)).astype(int)
     low = int(bins.min())

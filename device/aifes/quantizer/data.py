@@ -186,6 +186,8 @@ class Seen:
         y = data.plan.ops[i].outputs[0] if y is None else y
         self.kind, self.alpha = work.behind(y)
         low, high = work.seen_range(y)
+        if self.kind == "relu" and high > 0:
+            low = max(low, 0)
         self.first, self.centred = q7.params(low, high, min_shift=-32)
         bits = self.first + scales.UNIT - scales.BIN
         self.low_bin, self.high_bin = _floor(low, bits), _floor(high, bits)

@@ -121,13 +121,11 @@ class Work:
         return found[0], found[1]
 
     def seen_range(self, t):
-        """(low, high) of tensor t, without what a clamp or ReLU behind it cuts."""
+        """(low, high) of tensor t, without what a clamp behind it cuts."""
         inner, (kind, alpha) = self.wholes.get(t, (t,)), self.behind(t)
         ends = [self.ends(k) for k in inner]
         low, high = min([e[0] for e in ends]), max([e[1] for e in ends])
-        if kind == "clamp" or kind == "relu" and high > 0:
-            low = max(low, alpha if kind == "clamp" else 0)
-        return low, high
+        return max(low, alpha) if kind == "clamp" else low, high
 
     def scale(self, y, seen):
         """(shift, zero point) of tensor y: the one that loses least of what was seen, or that it

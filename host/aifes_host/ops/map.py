@@ -82,8 +82,8 @@ class Activation(Layer):
         return FUNCTIONS[self.kind](np.asarray(x), self.alpha, self.beta)
 
     def seen(self, x):
-        """What of an array makes a difference behind it; all of it, if that would be nothing."""
-        return self(x) if self.kind == "clamp" or self.kind == "relu" and x.max() > 0 else x
+        """What of an array makes a difference behind it."""
+        return self(x) if self.kind == "clamp" else x
 
     @property
     def start(self):
