@@ -12,6 +12,8 @@ from conftest import NATIVE, ROOT
 DEVICE, HOST = ROOT / "device" / "aifes", ROOT / "host" / "aifes_host"
 BUILDINGS = {DEVICE / "ops": ".py", DEVICE / "viper": ".py", DEVICE / "layers": ".py",
              DEVICE / "quantizer": ".py", HOST / "ops": ".py", NATIVE / "ops": ".h"}
+# no layer has it: layout.by_rows() puts it for a pool, and a board does not quantize images
+NO_LAYER = {"mean"}
 
 
 def modules(package):
@@ -65,8 +67,9 @@ def test_the_board_knows_nothing_of_the_pc():
 
 @pytest.mark.parametrize("building", BUILDINGS, ids=lambda p: "/".join(p.parts[-2:]))
 def test_each_op_has_a_room(building):
+    without = NO_LAYER if building.name in ("layers", "quantizer") else set()
     for name in NAMES[1:]:
-        assert (building / (name + BUILDINGS[building])).exists()
+        assert (building / (name + BUILDINGS[building])).exists() == (name not in without)
 
 
 def test_each_op_is_in_the_lists():
