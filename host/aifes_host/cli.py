@@ -76,11 +76,19 @@ def inspect(
                 + ", ".join(f"{n} bytes for {t}" for t, n in orders.items() if t != "any"))
         say("\nops; instructions of the engine in C are estimates:")
         print_table(*table(facts), texts=(0, 1, 2))
+        if memory_map.in_turns(plan):
+            say("Ops with turns make one row of their results after another.")
         say(f"\narena over time ({plan.arena} bytes; lower bound {bound}):")
         steps = memory_map.draw_text(plan)
         longest = max(len(step) for step, _ in steps)
         for step, row in steps:
             say(f"  {step:<{longest}} |{row}|")
+        if memory_map.in_turns(plan):
+            say("of ops that take turns as it is in the middle of each: only a few rows of most "
+                "tensors are there")
+            for j, b in enumerate(memory_map.blocks(plan)):
+                if b.rows:
+                    say(f"  {memory_map.letter(j)}: {b.name}, {b.rows} of {b.all_rows} rows")
         if plot is not None:
             say(f"drawn: {plot}")
 
@@ -88,7 +96,8 @@ def inspect(
         "metadata": net.metadata, "bytes": net.len, "bytes_by_target": orders, "ram": net.ram,
         "arena": plan.arena, "dtype": "float32" if plan.tensors[0].dtype == FLOAT32 else "int8",
         "arena_lower_bound": bound, "input_shape": net.input_shape,
-        "output_shape": net.output_shape, "input_scale": net.input_scale,
+        "output_shape": net.output_shape, "input_by_rows": bool(plan.tensors[0].rows),
+        "input_endless": bool(plan.tensors[0].endless), "input_scale": net.input_scale,
         "input_zero_point": net.input_zero_point, "output_scale": net.output_scale,
         "output_zero_point": net.output_zero_point,
         "arena_blocks": [vars(b) for b in memory_map.blocks(plan)],
