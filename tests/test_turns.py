@@ -29,35 +29,36 @@ def endless(seed):
     return by_rows(row_nets.quantized(graph, seed)[0], "endless")
 
 
+@pytest.mark.parametrize("pushed", [None, "rows"])
 @pytest.mark.parametrize("seed", range(60))
-def test_bytes_that_are_not_drawn_do_not_matter(seed):
+def test_bytes_that_are_not_drawn_do_not_matter(seed, pushed):
     """Before each turn all others are overwritten: the same result."""
     whole, x = row_nets.quantized(row_nets.images(seed), seed)
-    for model in (by_rows(whole), by_rows(whole, "rows")):
-        plan = decode(model)
-        if not memory_map.in_turns(plan):
-            continue
-        q = Simulator(whole).quantized(x[:1])
-        arena = array("b", bytes(plan.arena))
-        net = aifes.load(model, arena, engine="python")
-        engine, left = net._net._turns, turns(plan)
-        run, rng = engine.run, np.random.default_rng(seed)
+    model = by_rows(whole, pushed)
+    plan = decode(model)
+    if not memory_map.in_turns(plan):
+        return
+    q = Simulator(whole).quantized(x[:1])
+    arena = array("b", bytes(plan.arena))
+    net = aifes.load(model, arena, engine="python")
+    engine, left = net._net._turns, turns(plan)
+    run, rng = engine.run, np.random.default_rng(seed)
 
-        def scribble(i):
-            turn = left.pop(0)
-            assert i == turn.op
-            others = set(range(plan.arena))
-            for low, high in turn.bytes.values():
-                others.difference_update(range(low, high))
-            for at in others:
-                arena[at] = int(rng.integers(-128, 128))
-            run(i)
+    def scribble(i):
+        turn = left.pop(0)
+        assert i == turn.op
+        others = set(range(plan.arena))
+        for low, high in turn.bytes.values():
+            others.difference_update(range(low, high))
+        for at in others:
+            arena[at] = int(rng.integers(-128, 128))
+        run(i)
 
-        engine.run = scribble
-        want = Simulator(whole).run(q)[0].tolist()
-        y = array("b", bytes(len(want)))
-        net.run(array("b", q[0].tolist()), y)
-        assert list(y) == want and not left
+    engine.run = scribble
+    want = Simulator(whole).run(q)[0].tolist()
+    y = array("b", bytes(len(want)))
+    net.run(array("b", q[0].tolist()), y)
+    assert list(y) == want and not left
 
 
 @pytest.mark.parametrize("make", [image, lambda seed: image(seed, "rows"), endless])
@@ -86,11 +87,16 @@ def test_what_is_drawn(make, seed):
 def test_the_bound_is_that_of_the_planner(seed, monkeypatch):
     """Computed from the file alone; the planner has it before it knows where tensors lie."""
     placed = []
-    roll = rolling.roll
-    monkeypatch.setattr("aifes_host.layout.roll", lambda *args: placed.append(roll(*args)) or
-                        placed[-1])
-    for plan in (decode(image(seed, "rows")), decode(endless(seed))):
-        assert memory_map.lower_bound(plan) == placed[-1].lower_bound
+
+    def noted(*args):
+        placed.append(rolling.roll(*args))
+        return placed[-1]
+
+    monkeypatch.setattr("aifes_host.layout.roll", noted)
+    for make in (image, lambda seed: image(seed, "rows"), endless):
+        plan = decode(make(seed))
+        if memory_map.in_turns(plan):
+            assert memory_map.lower_bound(plan) == placed[-1].lower_bound
 
 
 def test_columns_hold_all_turns():
@@ -134,13 +140,15 @@ def test_inspect(kws, tmp_path):
     (tmp_path / "kws.aifes").write_bytes(kws)
 
     def run(*args):
-        done = subprocess.run([Path(sys.executable).parent / "aifes", "inspect", "kws.aifes", *args],
-                              cwd=tmp_path, capture_output=True, text=True)
+        aifes = Path(sys.executable).parent / "aifes"
+        done = subprocess.run([aifes, "inspect", "kws.aifes", *args], cwd=tmp_path,
+                              capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     text = run("--plot", "map.svg")
-    assert "input comes row by row" in text and "0–9" in text and "A: input, 10 of 49 rows" in text
+    assert "input comes row by row" in text and "0–9" in text
+    assert "10 of 49 rows of A, input" in text
     assert "clip" in (tmp_path / "map.svg").read_text()
     found = json.loads(run("--json"))
     assert found["input_by_rows"] and not found["input_endless"]

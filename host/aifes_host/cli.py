@@ -76,19 +76,16 @@ def inspect(
                 + ", ".join(f"{n} bytes for {t}" for t, n in orders.items() if t != "any"))
         say("\nops; instructions of the engine in C are estimates:")
         print_table(*table(facts), texts=(0, 1, 2))
-        if memory_map.in_turns(plan):
-            say("Ops with turns make one row of their results after another.")
         say(f"\narena over time ({plan.arena} bytes; lower bound {bound}):")
         steps = memory_map.draw_text(plan)
         longest = max(len(step) for step, _ in steps)
         for step, row in steps:
             say(f"  {step:<{longest}} |{row}|")
         if memory_map.in_turns(plan):
-            say("of ops that take turns as it is in the middle of each: only a few rows of most "
-                "tensors are there")
+            say("Ops with turns make a row at a time; drawn is the middle one of each. There are")
             for j, b in enumerate(memory_map.blocks(plan)):
                 if b.rows:
-                    say(f"  {memory_map.letter(j)}: {b.name}, {b.rows} of {b.all_rows} rows")
+                    say(f"  {b.rows} of {b.all_rows} rows of {memory_map.letter(j)}, {b.name}")
         if plot is not None:
             say(f"drawn: {plot}")
 

@@ -154,14 +154,14 @@ def draw_picture(plan, path, title):
     figure, axes = plt.subplots(figsize=(min(7 + steps / 6, 14) if wide else 7, 4),
                                 layout="constrained")
     colors = plt.get_cmap("tab10").colors
-    for i, (b, strips) in enumerate(found):
-        for strip in strips:
+    for i, (b, drawn) in enumerate(found):
+        for strip in drawn:
             corners = outline(strip)
             axes.fill(*zip(*corners), facecolor=colors[i % 10], alpha=0.85,
                       lw=0.5 if in_turns(plan) else 1, edgecolor="white",
                       hatch="////" if b.rows else None)
         said = letter(i) if wide else f"{b.name}\n{b.length} B"
-        x, y, wide_there, high_there = middle(strips)
+        x, y, wide_there, high_there = middle(drawn)
         if not in_turns(plan) or wide_there * 40 > steps and high_there * 26 > plan.arena:
             axes.text(x, y, said, ha="center", va="center", fontsize=8)
     axes.set(xlim=(0, steps), ylim=(0, plan.arena), ylabel="arena offset in bytes",
@@ -191,9 +191,9 @@ def outline(strip):
     return above + below[::-1]
 
 
-def middle(strips):
+def middle(drawn):
     """(x, y, width, height) of a place for a name: in the longest strip."""
-    strip = max(strips, key=lambda strip: strip[-1][1] - strip[0][0])
+    strip = max(drawn, key=lambda strip: strip[-1][1] - strip[0][0])
     start, end = strip[0][0], strip[-1][1]
     at = (start + end) / 2
     _, _, low, high = next(part for part in strip if part[1] >= at)

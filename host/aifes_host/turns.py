@@ -1,4 +1,4 @@
-"""What lies in the arena in each turn of a model whose ops take turns, as the engines compute it."""
+"""What lies in the arena in each turn of a model whose ops take turns."""
 from dataclasses import dataclass
 
 from aifes.format import nbytes
