@@ -65,7 +65,7 @@ class _Watch(Check):
         found = {j: (a, b) for j, (a, b) in found.items() if a < b}
         over = 0  # what the result may be written over
         if i >= 0 and room(ops[i].opcode).IN_PLACE:
-            over = max(self._over(j, i, *found[j]) for j in ops[i].inputs if j in found)
+            over = max([self._over(j, i, *found[j]) for j in ops[i].inputs if j in found] or [0])
         self.turns.append(Turn(i, found, sum(b - a for a, b in found.values()) - over))
 
     def _needed(self, k, without=None):
