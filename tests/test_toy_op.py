@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 LISTS = {  # file: what becomes a line longer
     "device/aifes/ops/__init__.py": (r'(NAMES = \(.*)\)', r'\1, "reverse")'),
     "host/aifes_host/ops/__init__.py": (
-        r'(from \. import .*)((?:.|\n)*ROOMS = \{.*)\}', r'\1, reverse\2, "reverse": reverse}'),
+        r'(from \. import .*)((?:.|\n)*ROOMS = \{[^}]*)\}', r'\1, reverse\2, "reverse": reverse}'),
     "native_module/ops/ops.h": (
         r'(#include "add.h")((?:.|\n)*OP\(add, ADD\))',
         r'\1\n#include "reverse.h"\2 OP(reverse, REVERSE)'),

@@ -22,7 +22,7 @@ RESULTS = 3  # of a model without end: from then on all repeats
 MAX_ROWS = 1 << 16
 
 
-class _Check(Rows):
+class Check(Rows):
     """_made: {tensor: (its op, -1: it is an input, and the state of that)}; _read: {tensor: [(op,
     number of its input, None: the tensor is a part of that)]}; _live: those that were written;
     _kept: those that stay; _parts: [(tensor, op that reads what it is a part of)]"""
@@ -148,4 +148,4 @@ class _Check(Rows):
 
 def check_rows(plan):
     """Raises ModelError if a Plan with ops in `turns` cannot be computed so."""
-    _Check(plan).all()
+    Check(plan).all()

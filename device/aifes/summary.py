@@ -175,6 +175,9 @@ def summary(model):
         dtype, model.len, plan.arena, model.ram, model.engine)
     if plan.pieces:
         title += ", read in pieces"
+    t = plan.tensors[0]
+    if t.rows:
+        title += ", input comes row by row" + (" without end" if t.endless else "")
     try:
         return title + "\n" + table(rows) if rows else title
     except (TypeError, ValueError):  # metadata are not checked: they are for people

@@ -81,6 +81,11 @@ def inspect(
         longest = max(len(step) for step, _ in steps)
         for step, row in steps:
             say(f"  {step:<{longest}} |{row}|")
+        if memory_map.in_turns(plan):
+            say("Ops with turns make a row at a time; drawn is the middle one of each. There are")
+            for j, b in enumerate(memory_map.blocks(plan)):
+                if b.rows:
+                    say(f"  {b.rows} of {b.all_rows} rows of {memory_map.letter(j)}, {b.name}")
         if plot is not None:
             say(f"drawn: {plot}")
 
@@ -88,7 +93,8 @@ def inspect(
         "metadata": net.metadata, "bytes": net.len, "bytes_by_target": orders, "ram": net.ram,
         "arena": plan.arena, "dtype": "float32" if plan.tensors[0].dtype == FLOAT32 else "int8",
         "arena_lower_bound": bound, "input_shape": net.input_shape,
-        "output_shape": net.output_shape, "input_scale": net.input_scale,
+        "output_shape": net.output_shape, "input_by_rows": bool(plan.tensors[0].rows),
+        "input_endless": bool(plan.tensors[0].endless), "input_scale": net.input_scale,
         "input_zero_point": net.input_zero_point, "output_scale": net.output_scale,
         "output_zero_point": net.output_zero_point,
         "arena_blocks": [vars(b) for b in memory_map.blocks(plan)],

@@ -7,6 +7,7 @@ from aifes.ops import room as device_room
 from .cost import CHIPS, estimate
 from .ops import ROOMS
 from .simulator import Simulator
+from .turns import groups
 
 
 @dataclass
@@ -16,6 +17,7 @@ class OpFacts:
     sees: rows and columns of the input image that one element of the result depends on, its
     receptive field; None: of all of it. products: of weight and input.
     instructions: {name of a cost.Chip: estimate}, empty for float32.
+    turns: (first, last) of the ops that take turns with it, row by row, itself among them; or None.
     """
 
     name: str
@@ -24,6 +26,7 @@ class OpFacts:
     sees: tuple
     products: int
     instructions: dict
+    turns: tuple = None
 
 
 def _through(spans, windows):
@@ -68,7 +71,7 @@ def per_op(model):
     costs = [] if simulator.is_float else [estimate(model, chip) for chip in CHIPS]
     spans = {k: [[(i, i) for i in range(n)] for n in t.shape[:2]]
              for k, t in enumerate(tensors[:plan.n_inputs]) if len(t.shape) == 3}
-    found = []
+    found, together = [], groups(plan)
     for i, op in enumerate(plan.ops):
         name, y = NAMES[op.opcode], op.outputs[0]
         for k in op.inputs:
@@ -78,7 +81,8 @@ def per_op(model):
         found.append(OpFacts(
             name, [tensors[k].shape for k in op.inputs], tensors[y].shape,
             spans[y] and tuple(max(b - a + 1 for a, b in along) for along in spans[y]),
-            ROOMS[name].products(op, tensors), {c.chip.name: c.ops[i] for c in costs}))
+            ROOMS[name].products(op, tensors), {c.chip.name: c.ops[i] for c in costs},
+            next(((a, b - 1) for a, b in together if a <= i < b and b > a + 1), None)))
     return found
 
 
@@ -89,11 +93,12 @@ def table(facts):
         ("op", [f"{i} {f.name}" for i, f in enumerate(facts)]),
         ("reads", [" ".join(map(shape_text, f.reads)) for f in facts]),
         ("result", [shape_text(f.shape) for f in facts]),
+        ("turns", ["{}–{}".format(*f.turns) if f.turns else "" for f in facts]),
         ("sees", ["all" if f.sees is None else shape_text(f.sees) for f in facts]),
         ("products", [f"{f.products:,}" for f in facts]),
         *((chip, [f"{f.instructions[chip]:,}" for f in facts]) for chip in chips)]
-    if all(f.sees is None for f in facts):
-        del columns[3]
+    columns = [(title, cells) for title, cells in columns if not (
+        title == "sees" and set(cells) == {"all"} or title == "turns" and not any(cells))]
     return [title for title, _ in columns], list(zip(*(cells for _, cells in columns)))
 
 

@@ -104,14 +104,16 @@ def write_page(path, name, model, verdict, found, facts, names, tables, compared
     environment.filters["percent"] = "{:.1%}".format
     facts = [("model, bytes", f"{len(model):,}"), ("arena, bytes", f"{plan.arena:,}"), *[
         ("input: rows, columns, channels", " x ".join(map(str, t.shape)))
-        for t in simulator.inputs if len(t.shape) == 3], *facts]
+        for t in simulator.inputs if len(t.shape) == 3], *[
+        ("input comes", "row by row" + t.endless * " without end")
+        for t in simulator.inputs if t.rows], *facts]
     html = environment.get_template("report.html.j2").render(
         name=name, model=model, verdict=verdict, intro=intro, facts=facts, stages=found,
         ends=outputs(found),
         layers=layers, compared=compared, plan=plan, names=names, matrices=tables, costs=costs,
         svg=report_svg, maps=feature_maps(found), ops=per_op.table(per_op.per_op(model)),
         letter=memory_map.letter, version=__version__,
-        blocks=memory_map.blocks(plan),
+        blocks=memory_map.blocks(plan), turns=memory_map.in_turns(plan),
         bound=memory_map.lower_bound(plan), seen=found[0].seen is not None,
         best=max([s.snr for s in found if s.snr is not None], default=1) if compared else 1,
         products=cost.multiplications(plan), tolerance=cost.TOLERANCE, most=SCATTERS)

@@ -141,23 +141,34 @@ def bins(stage, most=48):
 
 
 def memory(plan):
-    """The arena from 0 at the bottom to its end, over the layers."""
-    ops, found = len(plan.ops), memory_map.blocks(plan)
+    """The arena from 0 at the bottom to its end, over the layers; of those that take turns, over
+    the rows that they compute."""
+    ops, found = len(plan.ops), memory_map.areas(plan)
+    turns = " turns" if memory_map.in_turns(plan) else ""
     width, height = 300 / ops, 170 / plan.arena
-    parts = []
-    for i, b in enumerate(found):
-        x, y = 50 + width * b.first, 180 - height * (b.offset + b.length)
-        w, h = width * (b.last - b.first + 1), height * b.length
-        parts.append(tag("rect", x=x, y=y, width=w, height=h, class_=f"block hue{i % HUES}"))
-        if h >= 14 and w >= 14:
-            parts.append(text(x + w / 2, y + h / 2 + 4, memory_map.letter(i), "middle", "strong"))
+    parts = [tag("pattern", tag("path", d="M0 6L6 0", class_="stripe"), id="few", width=6, height=6,
+                 patternUnits="userSpaceOnUse")] if turns else []
+    for i, (b, strips) in enumerate(found):
+        path = "".join("M" + "L".join(f"{50 + width * x:.1f} {180 - height * y:.1f}"
+                                      for x, y in memory_map.outline(strip)) + "Z"
+                       for strip in strips)
+        parts.append(tag("path", d=path, class_=f"block hue{i % HUES}{turns}"))
+        if b.rows:
+            parts.append(tag("path", d=path, fill="url(#few)"))
+        x, y, across, up = memory_map.middle(strips)
+        if height * up >= 14 and width * across >= 14:
+            parts.append(text(50 + width * x, 184 - height * y, memory_map.letter(i), "middle",
+                              "strong"))
     bound = 180 - height * memory_map.lower_bound(plan)
     parts += [tag("path", d=f"M50 {bound:.1f}H350", class_="bound"),
               tag("path", d="M50 6V180H350", class_="axis"),
               text(44, 184, 0, "end", "small"), text(44, 16, f"{plan.arena:,}", "end", "small")]
-    for i in range(0, ops, -(-ops // 12)):
-        name = f"{i} {NAMES[plan.ops[i].opcode]}" if ops <= 4 else i
-        parts.append(text(50 + width * (i + 0.5), 198, name, "middle", "small"))
+    together = memory_map.groups(plan)
+    for first, end in together[::-(-ops // 12)]:
+        name = f"{first} {NAMES[plan.ops[first].opcode]}" if ops <= 4 else first
+        if end > first + 1:
+            name = f"{first}–{end - 1}"
+        parts.append(text(50 + width * (first + end) / 2, 198, name, "middle", "small"))
     return picture(360, 204, "The arena over time", parts)
 
 

@@ -1,4 +1,5 @@
-"""Instructions of one inference of convolutional nets on emulated chips, beside other libraries'.
+"""Arenas of convolutional nets, and instructions of one inference on emulated chips, beside other
+libraries'. Fails if an arena is larger than its limit.
 
 The nets have the shapes of MLPerf Tiny's (kws, ic, vww) and of two small ones (gest: three axes
 over time, mnist), with random weights. The engine is the family _aifes_cnn. On Cortex-M4 its counts
@@ -13,6 +14,7 @@ from aifes.format import INT8, decode, size
 from aifes.layers.conv import Geometry
 from aifes.layers.pool import pool
 from aifes.ops import add, dense, softmax
+from aifes_host.layout import by_rows
 from aifes_host.ops.dense import interleave
 from rich.console import Console
 from rich.table import Table
@@ -72,6 +74,10 @@ OTHERS = {
 AIM = {"M0+": (12500000, 49000000, 35000000, 330000, 1600000),
        "M4": (4800000, 20500000, 14000000, 168000, 810000),
        "RV32": (11000000, 45000000, 31000000, 290000, 1460000)}
+# bytes of arena: the image in it, and read row by row
+LIMITS = {"kws": (5500, 5500), "ic": (14000, 14000), "vww": (31000, 14000), "gest": (640, 640),
+          "mnist": (2300, 2300)}
+TFLM = {"kws": "about 22,000", "ic": "52,000", "vww": "98,000"}
 
 
 def same(n, kernel, stride):
@@ -132,13 +138,36 @@ def numbers(rng, n, outputs, order, groups=1):
     return dense.Fields(-5, 128, -5, 127, 0, group, width, weights, bias, shifts, None, None)
 
 
-def measure(chip, elf, name, library):
+def measure(chip, elf, model, x, library):
     """Instructions of one inference whose result was compared with the portable C's."""
-    model, x = network(name, ORDER[chip])
     want = results(library, model, x)
     board = emulator(chip, elf, model, blocks=True)
     assert board.run([x.tobytes()], [len(want)]) == [want.tobytes()]
     return board.count
+
+
+def arenas(name):
+    """Bytes of arena, the layers one after another, by turns, and with the input row by row."""
+    model, _ = network(name, (1, 1))
+    return [decode(m).arena for m in (model, by_rows(model), by_rows(model, "rows"))]
+
+
+def memory():
+    """The table of arenas. Raises AssertionError if one is beyond its limit."""
+    found = {name: arenas(name) for name in NETS}
+    table = Table(title="bytes of arena")
+    table.add_column("")
+    for name in NETS:
+        table.add_column(name, justify="right")
+    for i, title in enumerate(("one layer after another", "by turns", "input row by row")):
+        table.add_row(title, *[f"{found[name][i]:,}" for name in NETS])
+        if i:
+            table.add_row("at most", *[f"{LIMITS[name][i - 1]:,}" for name in NETS], style="bold")
+    table.add_row("TFLM", *[TFLM.get(name, "") for name in NETS], style="dim")
+    Console().print(table)
+    for name, (_, *by_turns) in found.items():
+        for bytes_, limit in zip(by_turns, LIMITS[name]):
+            assert bytes_ <= limit, f"arena of {name}: {bytes_} bytes, more than {limit}"
 
 
 def results(library, model, x):
@@ -152,6 +181,7 @@ def results(library, model, x):
 
 
 def main():
+    memory()
     with tempfile.TemporaryDirectory() as folder:
         library = shared_library.build(folder)
         for chip in CHIPS:
@@ -160,8 +190,11 @@ def main():
             for name in NETS:
                 table.add_column(name, justify="right")
             elf = build(chip, folder)
-            counts = [measure(chip, elf, name, library) for name in NETS]
-            table.add_row("aifes", *[f"{n:,}" for n in counts])
+            nets = [network(name, ORDER[chip]) for name in NETS]
+            whole = [measure(chip, elf, model, x, library) for model, x in nets]
+            counts = [measure(chip, elf, by_rows(model), x, library) for model, x in nets]
+            table.add_row("aifes, one layer after another", *[f"{n:,}" for n in whole])
+            table.add_row("aifes, by turns", *[f"{n:,}" for n in counts])
             table.add_row("for each product", *[f"{n / PRODUCTS[name]:.2f}"
                                                 for name, n in zip(NETS, counts)])
             if chip in AIM:

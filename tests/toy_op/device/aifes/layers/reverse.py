@@ -2,7 +2,7 @@
 from ..ops.reverse import Fields
 from .assemble import Draft
 
-OPCODE = 7
+OPCODE = 8
 
 
 def reverse(n):
