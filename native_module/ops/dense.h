@@ -187,8 +187,11 @@ AIFES_FAST static void dense_rows(const dense_step *s, const uint8_t *w, const i
 #endif
 #endif
 
+#ifndef DENSE_FINISH
+#define DENSE_FINISH AIFES_FAST
+#endif
 /* Finish n outputs from `first` on, whose bias begins at a multiple of 4. */
-AIFES_NOINLINE static void finish(const dense_step *s, const int32_t *acc, uint32_t first, uint32_t n,
+DENSE_FINISH static void finish(const dense_step *s, const int32_t *acc, uint32_t first, uint32_t n,
     const int32_t *bias)
 {
     const uint8_t *shifts = s->shifts, *table = s->table;

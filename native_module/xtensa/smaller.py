@@ -18,15 +18,16 @@ for pair in ("beq bne", "blt bge", "bltu bgeu", "beqi bnei", "blti bgei", "bltui
     a, b = pair.split()
     OPPOSITE[a], OPPOSITE[b] = b, a
 
+def words(line):
+    return re.findall(r"[^\s,]+", line)
+
+
 lines = [re.sub(r"\s+#.*", "", line) for line in sys.stdin.read().splitlines()]
 lines = [line for line in lines if line]
 functions = {m[1] for line in lines if (m := re.match(r"\t\.type\t(\w+),@function", line))}
+functions -= {words(line)[1] for line in lines if line.startswith("\t.globl")}
 literals = {m[1]: m[2] for line in lines
             if (m := re.match(r"\t\.literal (\.\w+), (\w+)$", line)) and m[2] in functions}
-
-
-def words(line):
-    return re.findall(r"[^\s,]+", line)
 
 
 def size(line):
