@@ -292,7 +292,7 @@ AIFES_NOINLINE static void conv(const conv_step *s)
             d.weights += s->size;
             d.bias += AIFES_FLOAT ? each : 4 * each;
 #if !AIFES_FLOAT
-            d.shifts += d.step.own ? each : 0;
+            d.shifts += d.step.own * each;
 #endif
         }
     }
