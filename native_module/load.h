@@ -123,7 +123,7 @@ static int load_input(any_step *first, any_step *s, uint32_t k, const aifes_tens
         s->rows.stride = 0;
     }
     if (from == s) {
-        return !(t->rows | first->rows.endless);
+        return !(t->rows | first->rows.pushed >> 1);
     }
     s->rows.from[k] = &from->rows;
     if (t->rows) {
@@ -229,19 +229,15 @@ static int load_source(aifes_net *net, const aifes_memory *m, any_step *s, uint3
     s->step.kernel = 0;
     s->step.y = (int8_t *)m->arena.buf + t.offset;
     load_result(s, &t, 0);
-    net->pushed = 0;
-    s->rows.endless = 0;
-    if (t.rows) {
-        s->rows.endless = t.flags & 1;
-        net->pushed = 1 + (t.flags & 1);
-    } else {
+    s->rows.pushed = t.rows ? 1 + (t.flags & 1) : 0;
+    if (!t.rows) {
         load_whole(s, n);
     }
     s->step.n_in = s->rows.row / AIFES_ITEM;
     s->rows.turns = 0;
     for (uint32_t i = 0; i < m->n_tensors; i++) {
         tensor(m, i, &t);
-        s->rows.turns |= t.rows != 0;
+        s->rows.turns |= t.rows;
     }
     return 1;
 }
