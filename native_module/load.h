@@ -201,12 +201,18 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
     s->step.x = x[0].data;
 #define LOAD(name, NAME)                                                                           \
     if (key == NAME##_RECORD) {                                                                    \
-        if (!(NAME##_IN_PLACE || !same) || !name##_load(m, &s->name, &r.name, x)) {                \
+        if (!name##_load(m, &s->name, &r.name, x)) {                                               \
             return 0;                                                                              \
+        }                                                                                          \
+        if (NAME##_IN_PLACE) {                                                                     \
+            same = 0;                                                                              \
         }                                                                                          \
     } else
     AIFES_OPS(LOAD) { return 0; }
 #undef LOAD
+    if (same) {
+        return 0;
+    }
 #if AIFES_CNN
     if (s->rows.span == AIFES_WHOLE || !s->rows.stride) {
         load_whole(s, s->step.n_out);
