@@ -14,7 +14,7 @@ AIFES_NOINLINE static void copy(void *to, const void *from, size_t n)
     }
 }
 
-#if AIFES_CNN
+#if AIFES_CNN && !AIFES_FLOAT
 /* n sums begin */
 AIFES_NOINLINE static void fill(int32_t *sums, uint32_t n, int32_t v)
 {
