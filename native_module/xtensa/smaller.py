@@ -25,7 +25,7 @@ def words(line):
 lines = [re.sub(r"\s+#.*", "", line) for line in sys.stdin.read().splitlines()]
 lines = [line for line in lines if line]
 functions = {m[1] for line in lines if (m := re.match(r"\t\.type\t(\w+),@function", line))}
-functions -= {words(line)[1] for line in lines if line.startswith("\t.globl")}
+functions -= {words(line)[1] for line in lines if re.match(r"\t\.glob[a]?l\t", line)}
 literals = {m[1]: m[2] for line in lines
             if (m := re.match(r"\t\.literal (\.\w+), (\w+)$", line)) and m[2] in functions}
 
