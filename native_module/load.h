@@ -74,7 +74,7 @@ static int load_end(const aifes_memory *m, aifes_end *end, uint32_t i)
     end->shift = t.shift;
     end->zero_point = t.zero_point;
     end->scales = constant(m, t.scales, 3 * end->place.n);
-    return end->place.n && (!t.scales || end->scales);
+    return end->place.n && (!t.scales || end->scales) && !(AIFES_CNN && t.rows && (i | t.scales));
 }
 
 #if AIFES_CNN
@@ -190,7 +190,7 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
             && y.offset < t.offset + AIFES_ITEM * x[k].n) {
             return 0;
         }
-    } while (AIFES_SEVERAL && ++k < (r.head.ends & 3u));
+    } while (AIFES_SEVERAL && ++k < (r.head.ends & 2u)); /* 1 or 2 */
 #if AIFES_CNN
     if (r.head.ends >> 4 == 2) {
         x[2].n = tensor(m, r.halves[3 + k], &t);
