@@ -74,7 +74,7 @@ static int load_end(const aifes_memory *m, aifes_end *end, uint32_t i)
     end->shift = t.shift;
     end->zero_point = t.zero_point;
     end->scales = constant(m, t.scales, 3 * end->place.n);
-    return end->place.n && (!t.scales || end->scales) && !(AIFES_CNN && t.rows && (i | t.scales));
+    return end->place.n && (!t.scales || end->scales);
 }
 
 #if AIFES_CNN
@@ -224,12 +224,20 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
 }
 
 #if AIFES_CNN
-/* The first step, which takes the first input in; whether ops take turns. end: of the tensors */
-static int load_source(aifes_net *net, const aifes_memory *m, any_step *s, uint32_t end)
+/* The first step, which takes the first input in; whether ops take turns. Other ends have no rows. */
+static int load_source(aifes_net *net, const aifes_memory *m, any_step *s)
 {
     aifes_tensor t;
-    const uint32_t n = tensor(m, 0, &t);
-    if (end > m->head.len || !n || (t.rows && N_INPUTS(net) > 1)) {
+    uint32_t n = 0;
+    s->rows.turns = 0;
+    for (uint32_t i = m->n_tensors; i--;) { /* the first one is the last one */
+        n = tensor(m, i, &t);
+        s->rows.turns |= t.rows;
+        if (t.rows && i < N_ENDS(net) && (i | t.scales | (N_INPUTS(net) - 1u))) {
+            return 0;
+        }
+    }
+    if (!n) {
         return 0;
     }
     s->step.kernel = 0;
@@ -240,11 +248,6 @@ static int load_source(aifes_net *net, const aifes_memory *m, any_step *s, uint3
         load_whole(s, n);
     }
     s->step.n_in = s->rows.row / AIFES_ITEM;
-    s->rows.turns = 0;
-    for (uint32_t i = 0; i < m->n_tensors; i++) {
-        tensor(m, i, &t);
-        s->rows.turns |= t.rows;
-    }
     return 1;
 }
 
@@ -294,7 +297,7 @@ AIFES_NOINLINE static int load_net(aifes_net *net, aifes_memory *m)
     net->work = 0;
 #if AIFES_CNN
     net->next = s;
-    if (!load_source(net, m, s++, at)) {
+    if (at > m->head.len || !load_source(net, m, s++)) {
         return 0;
     }
 #endif

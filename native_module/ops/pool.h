@@ -66,7 +66,7 @@ AIFES_FAST static void pool_tap(int32_t *found, const int8_t *x, uint32_t n, uin
     const int8_t *end = x + n;
     if (average) {
         for (; x != end; found++) {
-            *found += *x++;
+            *found = (uint32_t)*found + *x++; /* wraps where others wrote into the sums */
         }
     } else {
         for (; x != end; found++) {
