@@ -241,7 +241,7 @@ AIFES_NOINLINE static void dense_blocks(const dense_step *s)
     }
 #endif
     const uint8_t *w = s->weights;
-    const int rows = AIFES_COMPACT || s->interleave == 1, eight = AIFES_HAS_SUMS_8 && s->interleave == 8;
+    const int rows = (AIFES_COMPACT && !AIFES_HAS_SUMS_8) || s->interleave == 1, eight = AIFES_HAS_SUMS_8 && s->interleave == 8;
     const uint32_t n_in = s->step.n_in;
     const uint32_t n_out = rows ? s->step.n_out & ~3 : s->step.n_out;
     const int32_t start = -s->weight_zero * sum(s->step.x, n_in);
