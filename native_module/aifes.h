@@ -27,7 +27,7 @@
 
 /* Firmware is compiled for size; what runs for each weight or output is not. */
 #if defined(__GNUC__) && !defined(__clang__)
-#define AIFES_FAST __attribute__((noinline, optimize("O2", "tree-loop-optimize", "tree-dominator-opts", "tree-loop-im", "tree-forwprop", "schedule-insns2", "move-loop-invariants", "unswitch-loops", "no-tree-scev-cprop")))
+#define AIFES_FAST __attribute__((noinline, optimize("O2", "tree-ch", "tree-loop-optimize", "tree-dominator-opts", "tree-loop-im", "tree-forwprop", "schedule-insns2", "move-loop-invariants", "unswitch-loops", "no-tree-scev-cprop")))
 #else
 #define AIFES_FAST __attribute__((noinline))
 #endif

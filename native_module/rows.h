@@ -72,7 +72,7 @@ AIFES_NOINLINE static uint32_t go(const aifes_net *net, const aifes_buffer *b, u
             aifes_rows *r = &s->rows;
             s->step.y -= r->there * r->row;
             r->there = r->gone = 0;
-            r->next = r->top[0] = r->top[1] = r->start;
+            r->next = r->start;
             r->left = given == 1 && steps->rows.pushed > 1 ? AIFES_ENDLESS : r->rows;
             if (AIFES_FLOAT && s != steps && (s <= steps + at || s > steps + end_op)) {
                 r->left = 0;
@@ -87,9 +87,12 @@ AIFES_NOINLINE static uint32_t go(const aifes_net *net, const aifes_buffer *b, u
         s = net->next;
     }
     int32_t work = AIFES_WORK;
-    const uint32_t turns = steps->rows.turns;
+    const uint32_t turns = AIFES_TIGHT || steps->rows.turns; /* else it goes simpler */
     for (;;) {
         aifes_rows *r = &s->rows;
+        if (!turns) {
+            r->top[0] = r->top[1] = r->next;
+        }
         if (turns ? ready(r) && (s != steps || given) : r->left) {
             if (s == steps) {
                 aifes_end row;
@@ -112,7 +115,6 @@ AIFES_NOINLINE static uint32_t go(const aifes_net *net, const aifes_buffer *b, u
             r->there++;
             r->next += r->stride;
             s->step.y += r->row;
-            r->top[0] = r->top[1] = r->next; /* if all are whole */
             if (turns) {
                 if (r->far != r) {
                     shorten(r); /* of what nothing needs any more */
