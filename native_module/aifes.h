@@ -18,6 +18,10 @@
 #define AIFES_CNN AIFES_SEVERAL
 #endif
 
+#ifndef AIFES_TIGHT
+#define AIFES_TIGHT 0 /* 1: small, as loadable files with all ops must be; firmware has room */
+#endif
+
 #define AIFES_MAX_ARENA (1u << 24)
 #define AIFES_MAX_OPS 1024
 #define AIFES_MAX_ENDS 15 /* inputs, and outputs */

@@ -265,6 +265,7 @@ static void load_turns(any_step *s, const any_step *end, int endless)
     const any_step *first = s;
     for (; s != end; s++) {
         s->rows.far = &s->rows;
+        s->rows.top[0] = s->rows.top[1] = s->rows.start; /* of an only row it stays */
         s->rows.joined |= endless && s->step.kernel;
         if (!s->rows.joined) {
             first = s;

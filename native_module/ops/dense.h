@@ -36,9 +36,6 @@ typedef struct {
 /* Which function runs it, found when the addresses are made */
 enum { DENSE_ANY = DENSE, DENSE_ROWS = DENSE | 1 << 6, DENSE_BLOCKS = DENSE | 2 << 6 };
 
-#ifndef AIFES_TIGHT
-#define AIFES_TIGHT 0 /* 1: as loadable files with all ops must be small; firmware has room */
-#endif
 #ifndef AIFES_COMPACT
 #define AIFES_COMPACT 0 /* 1: small rather than fast; of blocks of four only those of rows */
 #endif
