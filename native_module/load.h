@@ -317,7 +317,11 @@ AIFES_NOINLINE static int load_net(aifes_net *net, aifes_memory *m)
             return 0;
         }
         at += n;
+#if AIFES_CNN
+        net->work += s->step.n_in * s->rows.row * s->rows.rows;
+#else
         net->work += s->step.n_in * s->step.n_out;
+#endif
     }
 #if AIFES_CNN
     load_turns(steps_of(net), s, steps_of(net)->rows.pushed > 1);

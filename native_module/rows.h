@@ -150,7 +150,7 @@ AIFES_FAST static uint32_t go_on(const aifes_net *net, uint32_t at, uint32_t end
 #define RUN(name, NAME) name##_run(&s->name) ||
         if (r->rows == 1) {
             (void)(AIFES_OPS(RUN) 0);
-            work -= s->step.n_in * s->step.n_out;
+            work -= s->step.n_in * r->row;
         } else {
             if (!(at & AIFES_MIDDLE) || !r->left) {
                 s->step.y -= r->there * r->row;

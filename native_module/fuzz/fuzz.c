@@ -26,7 +26,6 @@ static uint32_t inputs(const aifes_net *net, const any_step *s)
         const int8_t *column = (const int8_t *)c->column;
         check(column >= net->arena);
         check(column + AIFES_ITEM * c->dense.step.n_in <= net->arena + net->arena_size);
-        check(c->y_rows * c->y_columns * c->n_out == c->dense.step.n_out);
         check(c->per * c->groups == c->channels && c->each * c->groups == c->n_out);
         return c->rows * c->columns * c->channels;
     }
@@ -68,9 +67,7 @@ static void check_steps(const aifes_net *net)
             check(from->room <= from->rows);
             n = from->room * from->row;
         }
-        if (turns) {
-            n_y = s->rows.room * s->rows.row;
-        }
+        n_y = s->rows.room * s->rows.row;
         check(x + n <= end && y + n_y <= end);
         if (turns) {
             continue; /* what overlaps makes results right or wrong */

@@ -33,8 +33,8 @@ typedef struct {
     uint32_t weights, bias, shifts, table, multipliers;
 } conv_record;
 
-/* dense: that of all outputs from a window, with x and y of the op and n_out of all of its pixels;
- * from kernel_rows on, 16 bytes as in the record */
+/* dense: that of the outputs of a group from a window, y of the op; from kernel_rows on, 16 bytes as in
+ * the record */
 typedef struct {
     dense_step dense;
     uint8_t kernel_rows, kernel_columns, stride_rows, stride_columns;
@@ -46,6 +46,7 @@ typedef struct {
     uint32_t rows, columns, channels, y_rows, y_columns, n_out;
     uint32_t per, each; /* inputs and outputs of a group */
     uint32_t size;      /* weights of a group, bytes or floats */
+    const aifes_element *image;
     aifes_element *column;
 } conv_step;
 
@@ -61,7 +62,6 @@ static int conv_load(const aifes_memory *m, conv_step *s, const conv_record *r,
     const aifes_place *x)
 {
     uint32_t n;
-    const uint32_t n_y = s->dense.step.n_out;
     if (!geometry(m, &s->dense.step, &s->kernel_rows, &r->kernel_rows, r->tensors) || s->ways) {
         return 0;
     }
@@ -76,6 +76,7 @@ static int conv_load(const aifes_memory *m, conv_step *s, const conv_record *r,
     if (!s->each || n - 1 >= 1 << 13 || x[2].n < n) {
         return 0;
     }
+    s->image = (const aifes_element *)(const void *)x->data;
     s->column = (aifes_element *)(void *)x[2].data;
     AIFES_ROWS(s)->span = (s->kernel_rows - 1) * s->dilation_rows;
     AIFES_ROWS(s)->stride = s->stride_rows;
@@ -109,7 +110,6 @@ static int conv_load(const aifes_memory *m, conv_step *s, const conv_record *r,
         }
 #endif
     }
-    s->dense.step.n_out = n_y;
     return 1;
 }
 
@@ -253,7 +253,7 @@ static void conv_depthwise(const conv_step *s, const dense_step *d, uint32_t top
                 uint32_t k = 0;
                 for (; j && k < 3; j--, at += s->dilation_columns) {
                     x[k++] = row < rows && at < s->columns
-                        ? s->dense.step.x + (row * s->columns + at) * channels + first : pads;
+                        ? s->image + (row * s->columns + at) * channels + first : pads;
                 }
                 conv_taps(acc, x, m, w, n, d->weight_zero, k);
                 w += k;
@@ -284,46 +284,50 @@ AIFES_INLINE void conv_pixel(const dense_step *d, uint32_t kernel)
 #endif
 }
 
-/* A row of pixels */
-AIFES_NOINLINE static void conv(const conv_step *s)
+/* A row of pixels; dense is where it was afterwards */
+AIFES_NOINLINE static void conv(conv_step *s)
 {
     const aifes_rows *r = AIFES_ROWS(s);
     const uint32_t each = s->each, kernel = s->dense.step.kernel;
     const uint32_t top = r->top[0], rows = *r->seen;
+    dense_step *d = &s->dense;
+    int8_t *y = d->step.y;
     uint32_t left = 0u - s->left;
-    dense_step d;
 #if !AIFES_FLOAT
     int8_t pads[AIFES_BLOCK];
-    conv_put(pads, &s->pad, AIFES_BLOCK, 0);
+    if (CONV_HAS_DEPTHWISE && kernel == CONV_DEPTHWISE && !AIFES_SMALL) {
+        conv_put(pads, &s->pad, AIFES_BLOCK, 0);
+    }
 #endif
-    copy(&d, &s->dense, sizeof d);
-    d.step.n_out = each;
     for (uint32_t c = s->y_columns; c; c--, left += s->stride_columns) {
-        const aifes_element *x = (const aifes_element *)(const void *)s->dense.step.x;
+        const aifes_element *x = s->image;
 #if !AIFES_FLOAT
         if (CONV_HAS_DEPTHWISE && kernel == CONV_DEPTHWISE && !AIFES_SMALL) {
-            conv_depthwise(s, &d, top, left, rows, pads);
-            d.step.y += s->n_out;
+            conv_depthwise(s, d, top, left, rows, pads);
+            d->step.y += s->n_out;
             continue;
         }
-        d.shifts = s->dense.shifts;
 #endif
-        d.weights = s->dense.weights;
-        d.bias = s->dense.bias;
         for (uint32_t g = s->groups; g; g--, x += s->per) {
-            d.step.x = (int8_t *)conv_window(s, x, top, left, rows);
-            conv_pixel(&d, kernel);
-            d.step.y += each * AIFES_ITEM;
-            d.weights += s->size;
-            d.bias += AIFES_FLOAT ? each : 4 * each;
+            d->step.x = (int8_t *)conv_window(s, x, top, left, rows);
+            conv_pixel(d, kernel);
+            d->step.y += each * AIFES_ITEM;
+            d->weights += s->size;
+            d->bias += AIFES_FLOAT ? each : 4 * each;
 #if !AIFES_FLOAT
-            d.shifts += d.step.own * each;
+            d->shifts += d->step.own * each;
 #endif
         }
+        d->weights -= s->size * s->groups;
+        d->bias -= AIFES_FLOAT ? s->n_out : 4 * s->n_out;
+#if !AIFES_FLOAT
+        d->shifts -= d->step.own * s->n_out;
+#endif
     }
+    d->step.y = y;
 }
 
-AIFES_INLINE int conv_run(const conv_step *s)
+AIFES_INLINE int conv_run(conv_step *s)
 {
     if ((s->dense.step.kernel & ~CONV_KERNEL) != CONV) {
         return 0;
