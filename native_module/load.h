@@ -152,8 +152,8 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
     n = n < sizeof r ? n : sizeof r;
     copy(&r, (const uint8_t *)m->head.buf + at, n);
     key = r.key & ~0xFF00u;
-    if (n < 4u * r.head.words) {
-        return 0;
+    if (n < 4u * r.head.words || (AIFES_CNN && (r.head.ends & 3) == 3)) {
+        return 0; /* no op has three inputs */
     }
     n = 4 * r.head.words;
     s->step.kernel = r.head.opcode;
@@ -195,6 +195,9 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
     if (r.head.ends >> 4 == 2) {
         x[2].n = tensor(m, r.halves[3 + k], &t);
         x[2].data = (int8_t *)m->arena.buf + t.offset;
+        if (t.rows) {
+            return 0; /* not all of it is there */
+        }
     }
 #endif
     s->step.n_in = x[0].n;
