@@ -1,6 +1,7 @@
 """What several tests share: the engine in C, built once, and boards of all kinds."""
 import collections
 import functools
+import gc
 import os
 import shutil
 import subprocess
@@ -59,6 +60,18 @@ BOARDS = {
 
 def pytest_addoption(parser):
     parser.addoption("--port", help="test a real board at this port instead of all others")
+
+
+@functools.cache
+def _freeze(_):
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_runtest_setup():
+    """The runtime collects garbage often, as boards need it; each time Python would look at all of
+    PyTorch, too, a third of a second. What was imported is left out."""
+    _freeze(len(sys.modules) // 100)
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -56,6 +56,7 @@ TOOLS = [
 BY_NAME = {tool.name: tool for tool in TOOLS}
 PARTIAL = ("boards", "bench", "test")  # these go on with what is there
 FRAMEWORKS = "PyTorch, Keras, onnxscript"
+TENSORFLOW = "tensorflow-cpu>=2.16"  # tests/bench/tflite.py alone
 
 
 def debian():
@@ -188,10 +189,10 @@ def tools(target):
         sys.exit(1)
 
 
-def pip(folder, what):
+def pip(folder, *what):
     """pip install; says the large ones. Whether it succeeded."""
     command = [f"{folder}/bin/python", "-m", "pip", "install", "--no-compile", "--progress-bar=off",
-               "--disable-pip-version-check", "-e", f".[{what}]"]
+               "--disable-pip-version-check", *what]
     lines = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           universal_newlines=True) as process:
@@ -215,7 +216,7 @@ def new_environment(folder):
     """For `make demo` and what needs as little. Begins anew: an interrupted one is of no use."""
     say(f"setting up {folder} with numpy, matplotlib and MicroPython (once, a minute or two)")
     subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-    if not pip(folder, "make"):
+    if not pip(folder, "-e", ".[make]"):
         sys.exit(1)
     say(f"{folder} takes {used(folder)} of disk")
 
@@ -223,11 +224,28 @@ def new_environment(folder):
 def test_environment(folder):
     """The rest, for the tests; of the large frameworks the tests can do without."""
     say(f"adding to {folder} what the tests need: {FRAMEWORKS} and others (once, minutes)")
-    if not pip(folder, "test,frameworks"):
-        if "CI" in os.environ or not pip(folder, "test"):
+    if not pip(folder, "-e", ".[test,frameworks]"):
+        if "CI" in os.environ or not pip(folder, "-e", ".[test]"):
             sys.exit(1)
         say(f"left out: the tests with {FRAMEWORKS}")
     say(f"{folder} takes {used(folder)} of disk")
+
+
+def tensorflow(cache):
+    """The Python of an environment with TensorFlow alone, in the folder `cache`; made if it is not
+    there, None if it cannot be had."""
+    folder = os.path.join(cache, "venv-" + re.sub(r"\W+", "-", TENSORFLOW))
+    ready = os.path.join(folder, ".ready")
+    if not os.path.exists(ready):
+        say(f"setting up {folder} with TensorFlow: 270 MB to download, 1.5 GB of disk (once)")
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        if not pip(folder, TENSORFLOW):
+            if "CI" in os.environ:
+                sys.exit(1)
+            return None
+        say(f"{folder} takes {used(folder)} of disk")
+        open(ready, "w").close()
+    return os.path.join(folder, "bin", "python")
 
 
 if __name__ == "__main__":

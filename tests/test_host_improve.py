@@ -3,12 +3,14 @@ import numpy as np
 import pytest
 from aifes_host import (
     Activation,
+    Conv,
     ConversionError,
     Softmax,
     finetune,
     from_model,
     quantize,
     search,
+    sequential,
     simulate,
 )
 from aifes_host.ops import KINDS
@@ -119,6 +121,27 @@ def test_finetune_learns_what_quantization_lost():
     assert tuned.improved["loss_after"] < tuned.improved["loss_before"]
     assert after < 0.95 * before
     assert (graph.layers[0].weights == teacher.layers[0].weights).all(), "the graph is left as is"
+
+
+def test_finetune_leaves_convolutions_that_copy():
+    rng = np.random.default_rng(0)
+
+    def conv(n_in, n_out):
+        return Conv(rng.normal(size=(3, 3, n_in, n_out)) / 4, np.zeros(n_out),
+                    padding=(1, 1, 1, 1))
+
+    double = Conv(np.ones((2, 2, 1, 4)), np.zeros(4), groups=4, spread=(2, 2),
+                  padding=(1, 1, 1, 1))
+    graph = sequential((4, 4, 1), [conv(1, 4), Activation("relu"), double, conv(4, 1)])
+    x = rng.normal(size=(100, 16))
+    np.testing.assert_array_equal(double(x[:, np.arange(64) // 4]), np.kron(
+        x.reshape(-1, 4, 4, 1), np.ones((1, 2, 2, 4))).reshape(100, -1))
+    tuned = finetune(graph, x, graph(x) + 0.5)
+    assert tuned.improved["loss_after"] < tuned.improved["loss_before"] / 2
+    layer = tuned.graph.nodes[2].layer
+    assert (layer.weights == 1).all() and not layer.bias.any()
+    assert tuned.scales[tuned.graph.nodes[2].output] == tuned.scales[
+        tuned.graph.nodes[1].output]
 
 
 def test_finetune_classes_and_refusals():

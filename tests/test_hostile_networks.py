@@ -197,7 +197,10 @@ def test_pt2_of_much_from_little(pt2, tmp_path):
     def ints(*values):
         return [{"as_int": v} for v in values]
 
+    newer = bytearray(packed(pt2))
+    newer[newer.rindex(b"PK\1\2") + 6] = 126
     cases = {
+        "newer": (bytes(newer), "not whole"),
         "strides": (tensor(sizes=ints(10 ** 5, 10 ** 5), strides=ints(0, 0)), "no more than"),
         "sizes": (tensor(sizes=ints(10 ** 400, 4)), "no more than"),
         "outside": (tensor(strides=ints(10 ** 400, 1)), "truncated"),

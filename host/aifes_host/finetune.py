@@ -39,12 +39,12 @@ def finetune(graph, data, targets, method="mse", seed=0, progress=iter, meant=No
         raise ConversionError(f"{len(x)} samples are too few to train with: give some hundred")
     best = before = aim.value(simulate(start.model, x[held]), held)
     found, epoch_taken = start, 0
-    trained = _copy(graph)
+    trained = _copy(start.graph)
     trainer = _Trainer(trained, x, aim, np.flatnonzero(~held), np.random.default_rng(seed))
-    trial = build(trained, x, method, start.per_element)
+    trial = build(trained, x, method, start.per_element, equal=True)
     for epoch in progress(range(1, EPOCHS + 1)):
         trainer.epoch(trial, epoch)
-        trial = build(trained, x, method, start.per_element)
+        trial = build(trained, x, method, start.per_element, equal=True)
         loss = aim.value(simulate(trial.model, x[held]), held)
         if loss < best:
             best, epoch_taken = loss, epoch

@@ -1,9 +1,11 @@
 """Calibrate a float Graph on data and quantize it to one .aifes buffer.
 
 method "aifes": AIfES's rule and arithmetic: min/max with 10 % margin, one scale a tensor, floor.
-method "mse" (default): the scale of each result that loses least after its activation, a shift for
-each output's weights, means corrected in the bias, rounding to nearest, exact activation tables;
-if it helps by a fifth or more, a scale for each input (features of very different ranges).
+method "mse" (default): channels equalized, the scale of each result that loses least after its
+activation, a shift for each output's weights, means corrected in the bias, rounding to nearest,
+weights of convolutions rounded together (rounding.py), exact activation tables; if it helps by a
+fifth or more, a scale for each input (features of very different ranges), or, without images,
+channels as they were.
 """
 from dataclasses import asdict, dataclass, field
 
@@ -43,6 +45,7 @@ class Comparison(dict):
 class Quantized:
     """model: the .aifes buffer; layers: a LayerReport for each input and each layer.
 
+    graph: the float network, its channels perhaps equalized (equalize.py), its outputs the same.
     per_element: whether elements of inputs and outputs may have scales of their own; scales: {name
     of a tensor: (shift, zero point)}, two ints or two arrays; ops: for each op of the buffer the
     names of the graph's tensors that it computes: its result is the last one, or an inner one;
@@ -108,19 +111,26 @@ def quantize(graph, data, method="mse"):
     x = graph.samples(collect(data)).astype(np.float32).astype(float)  # as the board gets them
     warnings = calibration.check(graph, x)
     best = build(graph, x, method)
-    if method == "mse" and _worth_a_trial(best):
-        other = build(graph, x, method, True)
-        if 10 * _loss(other) < scales.BETTER * _loss(best):
-            best = other
+    if method == "mse" and _worth_a_trial(graph, best):
+        best = _better(graph, best, build(graph, x, method, True))
+    # a few channels of a few samples: their ranges may be too narrow for others
+    if best.graph is not graph and all(len(t.shape) == 1 for t in graph.tensors.values()):
+        best = _better(graph, best, build(graph, x, method, best.per_element, equal=True))
     best.warnings, best.model = warnings, by_rows(best.model)
     return best
 
 
-def build(graph, x, method="mse", per_element=False, choices=None):
+def _better(graph, best, other):
+    """Of two Quantized the second one, if it loses clearly less."""
+    return other if 10 * _loss(graph, other) < scales.BETTER * _loss(graph, best) else best
+
+
+def build(graph, x, method="mse", per_element=False, choices=None, equal=False):
     """One Quantized of samples; per_element: a scale for each element of inputs and outputs that
-    can have one; choices: {name of a layer's result: walk.Choice}."""
+    can have one; choices: {name of a layer's result: walk.Choice}; equal: the channels stay as they
+    are, as in the graph of a Quantized."""
     try:
-        walk = Walk(graph, x, method, per_element, choices or {})
+        walk = Walk(graph, x, method, per_element, choices or {}, equal)
         rows = [[r.name, r.elements, r.parameters,
                  *((r.shift, r.zero_point) if isinstance(r.shift, int) else (None, None))]
                 for r in walk.reports if r.kind != Concat.kind]
@@ -128,7 +138,7 @@ def build(graph, x, method="mse", per_element=False, choices=None):
     except ModelError as error:  # of the device package: a range or bias that does not fit
         raise ConversionError(str(error))
     used = {name: (walk.values[name].shift, walk.values[name].zero_point) for name in graph.tensors}
-    return Quantized(model, walk.reports, graph, method, per_element, used,
+    return Quantized(model, walk.reports, walk.graph, method, per_element, used,
                      [step.layers for step in steps], tensors, x)
 
 
@@ -145,9 +155,8 @@ def error(result, x):
     return ((real - simulate(result.model, x)) ** 2 / (real.var(axis=0) + 1e-12)).mean()
 
 
-def _worth_a_trial(result):
+def _worth_a_trial(graph, result):
     """Whether inputs, or outputs of a dense layer, differ so much that each may want a scale."""
-    graph = result.graph
     inputs = [t.name for t in graph.inputs if takes_scales(graph, t.name)]
     outputs = [name for name in graph.outputs if takes_scales(graph, name)]
     if len(inputs) < len(graph.inputs):
@@ -158,9 +167,9 @@ def _worth_a_trial(result):
     return any(scales.is_worth(shift, own.tolist()) for shift, (own, _) in tried)
 
 
-def _loss(result):
-    """error(), in integers as on the board."""
-    graph, run = result.graph, Simulator(result.model)
+def _loss(graph, result):
+    """error(), in integers as on the board, against the Graph that was given."""
+    run = Simulator(result.model)
     real = graph.joined(results(graph, result.x))
     q = run.run(run.quantized(result.x)).astype(np.int64)
     shift, zero = run.output_scale

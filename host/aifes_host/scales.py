@@ -38,6 +38,10 @@ def best_scale(real, activation=None, finer=0):
     real: float32 results [samples, outputs]; activation: the elementwise layer that follows, of
     ops.map; finer: added to the best shift, for which the best zero point is taken.
     """
+    if activation:
+        real = activation.seen(real)
+        if activation.kind == "relu" and real.max() > 0:
+            real = np.maximum(real, 0)
     first, centred = q7.params(float(real.min()), float(real.max()), min_shift=-32)
     bins = np.floor(np.ldexp(real.astype(float), first + scales.UNIT - scales.BIN)).astype(int)
     low = int(bins.min())

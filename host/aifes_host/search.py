@@ -32,10 +32,10 @@ def search(graph, data, method="mse", progress=iter):
             if choice == choices.get(node.output) or not choice.departs <= set(node.layer.choices):
                 continue
             trial = {**choices, node.output: choice}
-            loss = error(build(graph, x, method, start.per_element, trial), chosen_on)
+            loss = error(build(start.graph, x, method, start.per_element, trial, True), chosen_on)
             if loss < (1 - LEAST) * best:
                 choices, best = trial, loss
-    found = build(graph, x, method, start.per_element, choices)
+    found = build(start.graph, x, method, start.per_element, choices, True)
     before, after = error(start, judged_on), error(found, judged_on)
     if after >= before:
         found, after, choices = start, before, {}

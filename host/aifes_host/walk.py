@@ -7,6 +7,7 @@ from aifes.layers.map import fuse_map
 from aifes.quantizer import scales
 
 from .assembly import Step, alone, assemble
+from .equalize import equalize
 from .float32 import results
 from .graph import ConversionError
 from .ops import concat, tables
@@ -59,15 +60,17 @@ class Value:
 class Walk:
     """What the rooms of ops quantize with.
 
-    exact: rounding to nearest, not AIfES's rule; per_element: a scale for each element of inputs
-    and outputs that can have one. real: {tensor: float32 results}; values: {tensor: Value}, of
-    what was quantized so far. steps, reports: what comes of it. homes: concat.homes().
+    graph: its channels get equalized, unless they are `equal`. exact: rounding to nearest, not
+    AIfES's rule; per_element: a scale for each element of inputs and outputs that can have one.
+    real: {tensor: float32 results}; values: {tensor: Value}, of what was quantized so far. steps,
+    reports: what comes of it. homes: concat.homes().
     """
 
-    def __init__(self, graph, x, method, per_element, choices):
-        self.graph, self.choices = graph, choices
+    def __init__(self, graph, x, method, per_element, choices, equal=False):
+        self.choices = choices
         self.exact, self.per_element = method != "aifes", per_element
         self.real = {**results(graph, x), **graph.split(x)}
+        self.graph = graph = equalize(graph, self.real) if self.exact and not equal else graph
         self.values, self.steps, self.reports = {}, [], []
         self.homes, self._common = concat.homes(graph), {}
         for tensor in graph.inputs:
@@ -85,12 +88,17 @@ class Walk:
         elif self.per_element and self.takes_scales(tensor.name):
             scale = element_scales(x, scales.MARGIN)
         else:
-            following = self.behind(tensor.name)  # what a clamp cuts needs no range
-            seen = following.seen(x) if following else x
-            scale = self.range(seen.min(), seen.max(), scales.MARGIN)
+            scale = self._input_scale(tensor.name)
         value = self.values[tensor.name] = Value(*scale, quantize_values(x, *scale))
         name = "input" if len(self.graph.inputs) == 1 else tensor.name
         self._report(name, "input", 0, value, x, None)
+
+    def _input_scale(self, name):
+        """(shift, zero point) of an input, or of a concatenation with one."""
+        following, seen = self.behind(name), self.real[name]
+        if following:  # what a clamp cuts needs no range
+            seen = following.seen(seen)
+        return self.range(seen.min(), seen.max(), scales.margin(self.graph.tensors[name].shape))
 
     def range(self, low, high, margin=0.0):
         """(shift, zero point) that covers a range, by the method's rule."""
@@ -99,10 +107,10 @@ class Walk:
         return q7.params(float(low), float(high), 0.1)
 
     def behind(self, name):
-        """The elementwise layer that alone reads a tensor, or None."""
+        """The elementwise layer that stands for what alone reads a tensor, or None."""
         readers = self.graph.readers(name)
-        if len(readers) == 1 and name not in self.graph.outputs and readers[0].layer.elementwise:
-            return readers[0].layer
+        if len(readers) == 1 and name not in self.graph.outputs:
+            return readers[0].layer.stands_for(self.real[name])
         return None
 
     def scale(self, node):
@@ -116,11 +124,10 @@ class Walk:
         layers that keep the scale; None if it is of none."""
         whole = self._whole(name)
         if whole and whole not in self._common:
-            real = self.real[whole]
             if any(self._whole(t.name) == whole for t in self.graph.inputs):
-                found = self.range(real.min(), real.max(), scales.MARGIN)
+                found = self._input_scale(whole)
             else:
-                found = best_scale(real, self.behind(whole),
+                found = best_scale(self.real[whole], self.behind(whole),
                                    self.choice(self.graph.maker(whole)).finer)
             self._common[whole] = found
         return self._common.get(whole)

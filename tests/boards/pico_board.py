@@ -68,7 +68,10 @@ class Pico(Emulated):
         patience = 0.5  # as MicroPython on USB: what nobody reads for so long is lost
         with contextlib.suppress(*GONE):
             while True:
-                data = self._socket.recv(1024)
+                try:
+                    data = self._socket.recv(1024)
+                except ConnectionResetError:  # something was on its way to the board
+                    data = b""
                 if not data:
                     time.sleep(0.02)  # after a reset the same board comes back
                     self._socket = socket.create_connection(self._address)

@@ -14,8 +14,8 @@ NOT_MODELLED = {"pico": PICO, "pico-c": PICO + "; the C engine is in the firmwar
 QEMU_COMPILERS = {"rv32": ("riscv64-unknown-elf-gcc",),
                   qemu_board.XTENSA: ("debian", "xtensa-lx106-elf-ld")}
 # what it takes on this machine to build and to run it: names in needs.py
-TOOLS = {name: ("debian", "node", "npm", "cmake", "ninja", "arm-none-eabi-gcc", "arm-none-eabi-g++")
-         if name.startswith("pico") else (
+TOOLS = {name: ("debian", "gcc", "node", "npm", "cmake", "ninja", "arm-none-eabi-gcc",
+                "arm-none-eabi-g++") if name.startswith("pico") else (
              qemu_board.MACHINES[name][0].split()[0],
              *QEMU_COMPILERS.get(name, ("arm-none-eabi-gcc",)))
          for name in NOT_MODELLED}

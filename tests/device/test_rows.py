@@ -69,25 +69,23 @@ def test_nothing_is_allocated():
             assert allocated(model.forward) == 0
 
 
+def refusal(function, *arguments):
+    try:
+        function(*arguments)
+    except ModelError as error:
+        return str(error)
+    return ""
+
+
 def test_what_is_refused():
     for record in cases.records("rows"):
         if not record["pushed"]:
             continue
         model = aifes.load(unhexlify(record["model"]))
         n = record["row"]
-        wrong = ((array("b", bytes(n + 1)), None), (array("h", bytes(2 * n)), None), (bytes(0), None),
-                 ([0] * n, None), ("a" * n, None))
-        for x, y in wrong:
-            try:
-                model.push(x, y)
-                assert False, (x, y)
-            except ModelError as error:
-                assert "push() takes a row of %d numbers" % n in str(error)
-        try:
-            model.forward()
-            assert False
-        except ModelError as error:
-            assert "row by row" in str(error)
+        for x in (array("b", bytes(n + 1)), array("h", bytes(2 * n)), bytes(0), [0] * n, "a" * n):
+            assert "push() takes a row of %d numbers" % n in refusal(model.push, x), x
+        assert "row by row" in refusal(model.forward)
         return
 
 

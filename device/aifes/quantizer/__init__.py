@@ -7,11 +7,15 @@
 
 method "mse" decides as `aifes quantize` on a PC does, to the last bit; "aifes" is AIfES's own rule.
 How an op is quantized is in a file of its name here, imported when a network has it:
-    BY_ELEMENT, RANGE           see dense.py
+    BY_ELEMENT, RANGE           see dense.py; WEIGHTS, if it has any
+    stands_for(work, op)        (kind, alpha) of the activation that needs as much of its input
     most(work, i)               bytes that its constants take at most, if any; i: of the float32
                                 model's op
     buffer(work, i)             bytes of work.buffers[i], which it may use, if any
+    windows(work, i)            items of work.windows that it uses, if any
     keeps(work, op)             whether its result has the scale of its input, if that may be
+    passes(work, op)            whether a factor of a channel of its input is one of its result, if
+                                that may be
     quantize(work, i)           calls work.put() or work.fuse(); work: a work.Work
 """
 import sys
@@ -72,9 +76,9 @@ class Quantizer:
         work, plan = self._work, self._work.plan
         widest = max([size(t.shape) for t in plan.tensors])
         outputs = sum([size(plan.tensors[op.outputs[0]].shape) for op in plan.ops])
-        held = sum(work.asked("buffer"))
+        held = sum(work.asked("buffer")) + 4 * max(work.asked("windows"))
         return (held + (8 * BINS if work.exact else 0) + plan.arena
-                + WORD * (6 * outputs + 24 * widest + 300 * len(plan.ops) + 1500))
+                + WORD * (6 * outputs + 24 * widest + 300 * len(plan.ops) + 2000))
 
     def run(self, samples, memory=None, report=print):
         """The Q7 Model; its buffer is in `memory`, a bytearray of parameter_memory_size() bytes.

@@ -12,6 +12,6 @@ def quantize(work, i):
         raise ModelError(f"layer {i}: AIfES has no sum of two tensors; use method 'mse'")
     op = work.plan.ops[i]
     y = op.outputs[0]
-    out = work.shared(y) or Seen(work.data, i, None, None, False).best_scale(*work.behind(y))
+    out = work.shared(y) or Seen(work, i).best_scale()
     work.put(i, add(size(work.plan.tensors[y].shape), [work.scales[t] for t in op.inputs], out),
              out)

@@ -1,5 +1,4 @@
 """How a convolution is quantized: as a dense layer is, of which each pixel is a sample."""
-import struct
 from array import array
 
 import aifes.layers.q7 as q7
@@ -7,11 +6,12 @@ import aifes.layers.q7 as q7
 from ..format import ModelError
 from ..layers.conv import Geometry, conv
 from ..ops.conv import scratch
-from . import scales
+from . import rounding, scales
 from .data import Seen
 
 BY_ELEMENT = False
 RANGE = True
+WEIGHTS = True
 
 
 def most(work, i):
@@ -25,6 +25,12 @@ def buffer(work, i):
     return n * n_out
 
 
+def windows(work, i):
+    n, _ = _sizes(work, i)
+    n *= work.plan.ops[i].fields.groups
+    return n * rounding.number(rounding.WINDOWS, n)
+
+
 def keeps(work, op):
     """Whether each result is one element of the input, or 0: padding, or upsampling."""
     f = op.fields
@@ -35,6 +41,9 @@ def keeps(work, op):
     n = f.kernel_rows * f.kernel_columns * n_out
     return _floats(work, f.weights, n) == array("f", [1] * n) and _floats(
         work, f.bias, n_out) == array("f", [0] * n_out)
+
+
+passes = keeps
 
 
 def _floats(work, at, n):
@@ -60,12 +69,13 @@ def quantize(work, i):
     x, y = _ends(work, i)
     n, n_out = _sizes(work, i)
     each, pixels = n_out // f.groups, y[0] * y[1]
-    in_shift, in_zero = scale = work.scales[op.inputs[0]]
+    in_shift, in_zero = work.scales[op.inputs[0]]
     correct = data.count >= scales.FEW
-    seen = Seen(data, i, work.model(op.inputs[0]) if correct else None, scale, correct)
-    shift, zero = scale if keeps(work, op) else work.scale(op.outputs[0], seen)
-    w_shifts = [scales.weight_shift(_weights(work, f, j, n)) for j in range(n_out)]
-    biases = struct.unpack_from("<%df" % n_out, work.buf, f.bias)
+    windows = _Windows(work, i)
+    seen = Seen(work, i, correct, take=windows.take if correct else None)
+    shift, zero = work.scales[op.inputs[0]] if keeps(work, op) else work.scale(op.outputs[0], seen)
+    w_shifts = [scales.weight_shift(_weights(work, op, j, n)) for j in range(n_out)]
+    biases = work.biases(op, n_out)
     shift, w_shifts = scales.fit(w_shifts, biases, in_shift, shift)
     inputs = _of_windows(seen.inputs, f, x, y) if correct else None
     weights, at = work.buffers[i], 0
@@ -73,8 +83,13 @@ def quantize(work, i):
     for j in range(n_out):
         data.show("output", j, n_out)
         total, k = 0, j // each * n
-        for v in _weights(work, f, j, n):
-            q = q7.saturate(q7.fixed(v, w_shifts[j]))
+        w = _weights(work, op, j, n)
+        if correct:
+            found = windows.rounded([q7.fixed(v, w_shifts[j] + rounding.BITS) for v in w],
+                                    j // each)
+        else:
+            found = [q7.saturate(q7.fixed(v, w_shifts[j])) for v in w]
+        for q in found:
             weights[at] = q & 255
             if correct:
                 total += q * inputs[k]
@@ -82,7 +97,7 @@ def quantize(work, i):
             at += 1
         bits = in_shift + w_shifts[j]
         bias.append(scales.corrected_bias(
-            sum([seen.real[p * n_out + j] for p in range(pixels)]), seen.first + scales.MEAN_BITS,
+            sum([seen.real[p * n_out + j] for p in range(pixels)]), seen.real_bits,
             total, bits, data.count * pixels) if correct else q7.fixed(biases[j], bits))
         down.append(bits - shift)
     if down == down[:1] * n_out:
@@ -94,9 +109,67 @@ def quantize(work, i):
     work.put(i, conv(geometry, weights, bias, in_zero, down, zero, True), (shift, zero))
 
 
-def _weights(work, f, j, n):
-    """array('f') of the weights of output j."""
-    return _floats(work, f.weights + 4 * j * n, n)
+def _weights(work, op, j, n):
+    """array('f') of the weights of output j, with the factors of its channels."""
+    f, own, given = op.fields, work.factors.get(op.outputs[0]), work.factors.get(op.inputs[0])
+    w = _floats(work, f.weights + 4 * j * n, n)
+    if own:
+        for k in range(n):
+            w[k] = w[k] * own[j]
+    if given:
+        per = len(given) // f.groups
+        first = j // (work.plan.tensors[op.outputs[0]].shape[2] // f.groups) * per
+        for k in range(n):
+            w[k] = w[k] / given[first + k % per]
+    return w
+
+
+class _Windows:
+    """Inputs of windows of the samples, a pixel of each, that rounding.py looks at."""
+
+    def __init__(self, work, i):
+        self.f = work.plan.ops[i].fields
+        self.x, self.y = _ends(work, i)
+        self.n = _sizes(work, i)[0]
+        self.zero = work.scales[work.plan.ops[i].inputs[0]][1]
+        self.samples = work.data.count
+        self.m = rounding.number(self.samples, self.n * self.f.groups)
+        self.found = memoryview(work.windows)
+        self.seen = self.taken = 0
+
+    def take(self, q):
+        """The Q7 input of the next sample."""
+        i, self.seen = self.seen, self.seen + 1
+        if not rounding.is_taken(i, self.samples, self.m):
+            return
+        f, (rows, columns, channels) = self.f, self.x
+        row, column = divmod(i * rounding.STRIDE % (self.y[0] * self.y[1]), self.y[1])
+        row, column = row * f.stride_rows - f.top, column * f.stride_columns - f.left
+        at, per = self.taken, channels // f.groups
+        for g in range(f.groups):
+            for i in range(f.kernel_rows):
+                r = _place(row + i * f.dilation_rows, f.spread_rows, rows)
+                for j in range(f.kernel_columns):
+                    c = _place(column + j * f.dilation_columns, f.spread_columns, columns)
+                    for k in range(g * per, (g + 1) * per):
+                        self.found[at] = 0 if None in (r, c) else q[
+                            (r * columns + c) * channels + k] - self.zero
+                        at += self.m
+        self.taken += 1
+        if self.taken == self.m:
+            self._centre()
+
+    def _centre(self):
+        found, m = self.found, self.m
+        for at in range(0, self.f.groups * self.n * m, m):
+            mean = q7.ratio(sum(found[at:at + m]), m)
+            for k in range(at, at + m):
+                found[k] -= mean
+
+    def rounded(self, values, group):
+        """rounding.rounded() of the weights of an output of this group."""
+        n = self.n * self.m
+        return rounding.rounded(values, self.found[group * n:(group + 1) * n], self.m)
 
 
 def _of_windows(sums, f, x, y):
@@ -122,6 +195,12 @@ def _places(n, stride, first, spread, size):
     """Which rows, or columns, of the input a row of a kernel meets."""
     found = []
     for at in range(first, first + n * stride, stride):
-        if at >= 0 and not at % spread and at // spread < size:
-            found.append(at // spread)
+        place = _place(at, spread, size)
+        if place is not None:
+            found.append(place)
     return found
+
+
+def _place(at, spread, size):
+    """The row, or column, of the input, between whose pixels 0 lies; None if there is none."""
+    return at // spread if at >= 0 and not at % spread and at // spread < size else None

@@ -29,7 +29,8 @@ class Data:
 
     samples: a sequence of samples, each a sequence of numbers, or one array('f') with all of them.
     ranged: the tensors whose ranges are asked for, beside the inputs.
-    x: the sample at hand, array('f'). low, high: of each element of these tensors, by number.
+    x: the sample at hand, array('f'). low, high: of each element of these tensors, by number;
+    peak: of each tensor that is read, the smallest of the samples' largest elements.
     """
 
     def __init__(self, net, plan, samples, report, ranged):
@@ -115,16 +116,22 @@ class Data:
         """The Q7 model with the sample at hand; ys: a tuple of array('b') for its outputs."""
         model.run(self.x if len(self.xs) == 1 else tuple(self.xs), ys if len(ys) > 1 else ys[0])
 
-    def quantized(self, t, model, n):
-        """(float32, int8) of tensor t for each sample: of an input the one, else the other.
+    def quantized(self, t, model, scale, n):
+        """int8 of tensor t, array('b'), for each sample.
 
-        model: the Q7 network up to tensor t, None for an input; n: its elements.
+        model: the Q7 network up to tensor t, None for an input; scale: the tensor's; n: how many
+        elements are asked for, all or 0.
         """
         y = array("b", bytes(n))
+        shifts, zeros = by_element(scale, n)
         for _ in self.each():
             if model:
                 self.run(model, (y,))
-            yield self.xs[t] if t < len(self.xs) else None, y
+            else:
+                x = self.xs[t] if n else ()
+                for k in range(n):
+                    y[k] = q7.saturate(q7.fixed(x[k], shifts[k]) + zeros[k])
+            yield y
 
     def element_scales(self, t, margin=0.0):
         """(shifts, zero points) of the elements of a tensor whose ranges are known."""
@@ -133,11 +140,14 @@ class Data:
         return [s for s, _ in found], [z for _, z in found]
 
     def _find_ranges(self, ranged):
-        self.low, self.high = {}, {}
+        self.low, self.high, self.peak = {}, {}, {}
         for _ in self.each():
             for t in range(len(self.xs)):
                 self._widen(t, self.xs[t], "the input")
             for i, op in enumerate(self.plan.ops):
+                for t in op.inputs:
+                    largest = max(self.value(t))
+                    self.peak[t] = min(self.peak.get(t, largest), largest)
                 result = self.results(i + 1, i)
                 if op.outputs[0] in ranged:
                     self._widen(op.outputs[0], result, i)
@@ -156,21 +166,28 @@ class Data:
                 high[k] = v
 
 
+def by_element(scale, n):
+    """(shifts, zero points) of n elements that have this scale."""
+    return [v if isinstance(v, (list, tuple)) else [v] * n for v in scale]
+
+
 class Seen:
     """What op i, which has a range of its own, computes with the samples: counted and summed.
 
-    model: the Q7 network up to the op's input, None if that is the network's; scale: of this
-    input. pages: [counts, what the bins should give] of PAGE bins each, from low_bin on
-    (scales.py); None if empty. If sums are wanted: real, of each result, scales.MEAN_BITS behind
-    the point of `first`; inputs, of each Q7 input less its zero point. y, parts: of a tensor that
-    is whole after op i, and its parts.
+    pages: [counts, what the bins should give] of PAGE bins each, from low_bin on (scales.py); None
+    if empty. What a clamp or ReLU behind the op cuts is counted where it cuts. If sums are wanted:
+    real, of each result, real_bits behind the point; inputs, of each Q7 input less its zero point.
+    y: of a tensor that is whole after op i. take: called with the Q7 input of each sample.
     """
 
-    def __init__(self, data, i, model, scale, sums, y=None, parts=()):
+    def __init__(self, work, i, sums=False, y=None, take=None):
+        data = work.data
         t = data.plan.ops[i].inputs[0]
         y = data.plan.ops[i].outputs[0] if y is None else y
-        parts = parts or (y,)
-        low, high = min([min(data.low[k]) for k in parts]), max([max(data.high[k]) for k in parts])
+        self.kind, self.alpha = work.behind(y)
+        low, high = work.seen_range(y)
+        if self.kind == "relu" and high > 0:
+            low = max(low, 0)
         self.first, self.centred = q7.params(low, high, min_shift=-32)
         bits = self.first + scales.UNIT - scales.BIN
         self.low_bin, self.high_bin = _floor(low, bits), _floor(high, bits)
@@ -178,28 +195,35 @@ class Seen:
         n = size(data.plan.tensors[t].shape) if sums else 0
         self.real = [0] * size(data.plan.tensors[y].shape)
         self.inputs = [0] * n
+        model, scale = (work.model(t), work.scales[t]) if sums else (None, (0, 0))
+        zeros = by_element(scale, n)[1]
         if sums:
-            shifts, zeros = [v if isinstance(v, (list, tuple)) else [v] * n for v in scale]
-        for x, q in data.quantized(t, model, n):
+            self.real_bits = scales.MEAN_BITS + q7.params(*work.ends(y), min_shift=-32)[0]
+        factors, one = work.factors.get(y), array("f", (0,))
+        for q in data.quantized(t, model, scale, n):
             for k in range(n):
-                v = q[k] if model else q7.saturate(q7.fixed(x[k], shifts[k]) + zeros[k])
-                self.inputs[k] += v - zeros[k]
+                self.inputs[k] += q[k] - zeros[k]
+            if take:
+                take(q)
             j = 0
             data.results(i + 1)
             for v in data.value(y):
-                at = _floor(v, bits) - self.low_bin
+                if factors:
+                    one[0] = v * factors[j % len(factors)]
+                    v = one[0]
+                at = max(_floor(v, bits) - self.low_bin, 0)
                 if not self.pages[at // PAGE]:
                     self.pages[at // PAGE] = data.page(at // PAGE)
                 self.pages[at // PAGE][0][at % PAGE] += 1
                 if sums:
-                    self.real[j] += q7.fixed(v, self.first + scales.MEAN_BITS)
-                    j += 1
+                    self.real[j] += q7.fixed(v, self.real_bits)
+                j += 1
 
-    def best_scale(self, kind, alpha, finer=0):
+    def best_scale(self, finer=0):
         """(shift, zero point) that loses least behind the activation that follows, if any; finer:
         added to the shift."""
-        value = scales.behind(kind, alpha, self.first + scales.UNIT)
-        start = 0 if kind == "relu" else None
+        value = scales.behind(self.kind, self.alpha, self.first + scales.UNIT)
+        start = 0 if self.kind == "relu" else self.alpha if self.kind == "clamp" else None
         centre = (self.low_bin << scales.BIN) + (1 << scales.BIN - 1)
         for i in range(len(self.pages)):  # what each bin should give
             if self.pages[i]:
@@ -228,7 +252,7 @@ class Seen:
                             return total
             return total
 
-        return scales.best_scale(self.first, self.centred, self.low_bin, self.high_bin, kind,
+        return scales.best_scale(self.first, self.centred, self.low_bin, self.high_bin, self.kind,
                                  start, loss, finer)
 
 

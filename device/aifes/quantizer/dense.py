@@ -11,6 +11,7 @@ from .data import Seen
 
 BY_ELEMENT = True  # its input and its result may have a scale for each element
 RANGE = True  # the range of its result on the samples is asked for
+WEIGHTS = True  # factors of the channels of its input and its result can go into them
 
 
 def most(work, i):
@@ -35,7 +36,7 @@ def quantize(work, i):
     op, data = work.plan.ops[i], work.data
     t, y = op.inputs[0], op.outputs[0]
     n_in, n_out = _sizes(work, i)
-    in_shift, in_zero = scale = work.scales[t]
+    in_shift, in_zero = work.scales[t]
     row_shifts = None
     if not isinstance(in_shift, int):  # the inputs' scales go into the rows of the weights
         row_shifts, in_shift = in_shift, 0
@@ -43,7 +44,7 @@ def quantize(work, i):
     if work.exact:
         own = work.per_element and work.is_end(y)
         if correct or not own:
-            seen = Seen(data, i, work.model(t) if correct else None, scale, correct)
+            seen = Seen(work, i, correct)
         shift, zero = data.element_scales(y) if own else work.scale(y, seen)
         w_shifts = [scales.weight_shift(_weights(work, op, j, n_in, n_out, row_shifts))
                     for j in range(n_out)]
@@ -52,7 +53,7 @@ def quantize(work, i):
         largest = max([max([abs(w) for w in _weights(work, op, j, n_in, n_out)])
                        for j in range(n_out)])
         w_shifts = [q7.params(-largest, largest)[0]] * n_out
-    biases = struct.unpack_from("<%df" % n_out, work.buf, op.fields.bias)
+    biases = work.biases(op, n_out)
     shift, w_shifts = scales.fit(w_shifts, biases, in_shift, shift)
     if not work.exact and shift < wanted[0]:
         raise ModelError(f"layer {i}: AIfES's rule gives it a finer result than its "
@@ -70,7 +71,7 @@ def quantize(work, i):
             at += 1
         bits = in_shift + w_shifts[j]
         bias.append(scales.corrected_bias(
-            seen.real[j], seen.first + scales.MEAN_BITS, total, bits, data.count)
+            seen.real[j], seen.real_bits, total, bits, data.count)
             if correct else q7.fixed(biases[j], bits))
         down.append(bits - (shift if isinstance(shift, int) else shift[j]))
     if not work.exact:
@@ -82,13 +83,21 @@ def quantize(work, i):
 
 
 def _weights(work, op, j, n, n_out, row_shifts=None):
-    """array('f') of the weights of output j, less the shifts of the inputs' scales."""
+    """array('f') of the weights of output j, with the factors of its channels, less the shifts of
+    the inputs' scales."""
     buf, at = work.buf, op.fields.weights
     if op.fields.interleave == 1:
         w = array("f", bytes(buf[at + 4 * j * n:at + 4 * (j + 1) * n]))
     else:
         w = array("f", [struct.unpack_from("<f", buf, at + 4 * (k * n_out + j))[0]
                         for k in range(n)])
+    own, given = work.factors.get(op.outputs[0]), work.factors.get(op.inputs[0])
+    if own:
+        for k in range(n):
+            w[k] = w[k] * own[j % len(own)]
+    if given:
+        for k in range(n):
+            w[k] = w[k] / given[k % len(given)]
     if row_shifts:
         for k in range(n):
             w[k] = w[k] * 2.0 ** -row_shifts[k]

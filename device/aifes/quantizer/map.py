@@ -25,7 +25,7 @@ def keeps(work, op):
     return FUNCTIONS[op.flags] == "relu"
 
 
-def function(work, op):
+def stands_for(work, op):
     """(kind, alpha) of an op of the float32 model."""
     at = op.fields.table
     return FUNCTIONS[op.flags], struct.unpack_from("<f", work.buf, at)[0] if at else 0
@@ -36,7 +36,7 @@ def quantize(work, i):
     t = op.inputs[0]
     shift, zero = work.scales[t]
     n = size(work.plan.tensors[t].shape)
-    kind, alpha = function(work, op)
+    kind, alpha = stands_for(work, op)
     if kind == "relu":
         work.fuse(i, lambda drafts: fuse_clamp(drafts, n, zero, 127), (shift, zero))
         return
@@ -54,11 +54,10 @@ def quantize(work, i):
 
 def _scale(work, t, n, kind, alpha):
     """(shift, zero point) for the results of an activation of tensor t, of n elements."""
-    shift, zero = scale = work.scales[t]
-    model = work.model(t)
+    scale = work.scales[t]
     counts = array("I", bytes(1024))
-    for x, q in work.data.quantized(t, model, n):
-        for k in range(n):
-            v = q[k] if model else q7.saturate(q7.fixed(x[k], shift) + zero)
+    for q in work.data.quantized(t, work.model(t), scale, n):
+        for v in q:
             counts[v + 128] += 1
-    return scales.table_scale(counts, scales.behind(kind, alpha, scales.table_bits(shift)), scale)
+    value = scales.behind(kind, alpha, scales.table_bits(scale[0]))
+    return scales.table_scale(counts, value, scale)

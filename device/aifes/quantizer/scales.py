@@ -4,7 +4,7 @@ The results of a layer are counted in bins. Their unit is 2**-(first + UNIT), wh
 shift whose 256 steps cover the whole range.
 """
 from array import array
-from math import frexp
+from math import floor, frexp
 
 from ..format import ModelError
 from ..layers.activations import exp_fixed
@@ -16,6 +16,7 @@ FINER = 4  # how many shifts beyond `first` are tried: results cut off may cost 
 MEAN_BITS = 20  # of a result in a sum, behind a step of `first`
 ERROR_BITS = 8  # of an output in its error, behind its own step
 MARGIN = 0.25  # headroom for inputs outside the samples; measured: costs nothing in range
+FAR = 12  # so much below the largest of its inputs, softmax gives 1/160,000 and less
 FEW = 32  # samples; with fewer, means are not corrected
 BETTER = 8  # tenths of the error that scales for each element must leave to be taken
 # activations behind which much of a layer's range may make no difference
@@ -104,8 +105,12 @@ def _best_zero(first, shift, centred, low_bin, high_bin, start, loss, best):
 
 
 def behind(kind, alpha, bits):
-    """The activation as a function from units of 2**-bits to ints of one scale."""
+    """The activation as a function from units of 2**-bits to ints of one scale.
+
+    alpha: of a clamp the lower end; it has no other.
+    """
     alpha = fixed(array("f", (alpha or 0,))[0], 16)
+    low = alpha >> 16 - bits if bits < 16 else alpha << bits - 16
     steps = []  # exp(-2**(i - bits)) with 24 bits behind the point
     one = 1 << 24
 
@@ -126,6 +131,8 @@ def behind(kind, alpha, bits):
             return n
         if kind == "relu":
             return 0
+        if kind == "clamp":
+            return max(n, low)
         if kind == "leaky_relu":
             return alpha * n >> 16
         size = abs(n)
@@ -142,6 +149,32 @@ def behind(kind, alpha, bits):
         return y if n >= 0 else -y
 
     return value
+
+
+def factors(highs):
+    """What makes each channel of a ReLU's results fill the range that all share, in 64ths.
+
+    highs: the largest result of each; one far below the others is not taken for what will come.
+    """
+    top = max(highs)
+    if top <= 0:
+        return [1.0] * len(highs)
+    bits = 20 - frexp(top)[1]
+    least = 2 * fixed(top, bits) // 3
+    return [max(64, (255 << 18) // max(fixed(max(h, 0.0), bits), least)) / 64 for h in highs]
+
+
+def margin(shape):
+    """Headroom of an input of this shape; an image has none: its pixels have ends."""
+    return 0.0 if len(shape) == 3 and min(shape[:2]) > 1 else MARGIN
+
+
+def softmax_start(peak):
+    """The int above which softmax needs its inputs; None if they are too large for one.
+
+    peak: the smallest of the samples' largest inputs.
+    """
+    return floor(peak) - FAR if abs(peak) < 1 << 20 else None
 
 
 def element_scale(low, high, margin=0.0):

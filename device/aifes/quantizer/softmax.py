@@ -2,6 +2,7 @@
 from ..format import size
 from ..layers import activations
 from ..layers.softmax import softmax
+from . import scales
 
 BY_ELEMENT = False
 RANGE = False
@@ -9,6 +10,12 @@ RANGE = False
 
 def most(work, i):
     return 512 + 4
+
+
+def stands_for(work, op):
+    """(kind, alpha) of the activation that stands for what it needs of its input."""
+    start = scales.softmax_start(work.data.peak[op.inputs[0]])
+    return (None, 0) if start is None else ("clamp", start)
 
 
 def quantize(work, i):

@@ -9,12 +9,11 @@ import aifes.layers.q7 as q7
 from ..format import HEADER, INT8, Op, Tensor, decode, metadata
 from ..layers.assemble import assemble
 from ..model import Model, size
-from ..ops import NAMES, room
+from ..ops import room
 from . import scales
-from .data import Data, Seen
+from .data import Data, Seen, by_element
+from .equalize import equalize
 from .parts import parts
-
-MAP = NAMES.index("map")
 
 
 class Work:
@@ -22,7 +21,8 @@ class Work:
 
     exact: rounding to nearest, not AIfES's rule. plan, buf: of the float32 model. per_element:
     inputs and outputs get a scale for each element. scales: (shift, zero point) of the tensors so
-    far, by number; buffers: what each op asked for; data: the samples; found_dense: for AIfES.
+    far, by number; factors: of their channels (equalize.py); buffers: what each op asked for;
+    windows: what one op after the other uses; data: the samples; found_dense: for AIfES.
     wholes: {tensor: those that lie in it}, parts.py; homes: {part: the largest whole}.
     """
 
@@ -64,17 +64,29 @@ class Work:
         self._memory = memory
         # the largest pieces first, while the heap is in one piece
         self.buffers = [bytearray(n) for n in self.asked("buffer")]
+        self.windows = array("h", bytes(2 * max(self.asked("windows"))))
         self.data = Data(self._net, self.plan, samples, report, [
             op.outputs[0] for op, r in zip(self.plan.ops, self.rooms)
             if r.RANGE or op.outputs[0] in self.homes])
-        found = self._build(False)
+        factors = equalize(self) if self.exact else {}
+        way = False, factors
+        found = self._build(*way)
         if self._may_differ() and self._is_worth():
-            before = self._loss(found)
-            found = self._build(True)
-            if not 10 * self._loss(found) < scales.BETTER * before:
-                found = self._build(False)
+            way, found = self._better(way, (True, factors), found)
+        # a few channels of a few samples: their ranges may be too narrow for others
+        if factors and not [1 for t in self.plan.tensors if len(t.shape) > 1]:
+            way, found = self._better(way, (way[0], {}), found)
         self.data = self._ops = None
         return found
+
+    def _better(self, way, other, found):
+        """Of two ways to _build() the one that loses clearly less, and what it builds; found: what
+        the first one just built."""
+        before = self._loss(found)
+        found = self._build(*other)
+        if 10 * self._loss(found) < scales.BETTER * before:
+            return other, found
+        return way, self._build(*way)
 
     def range(self, low, high, margin=0.0):
         """(shift, zero point) of a range, by the method's rule."""
@@ -82,41 +94,64 @@ class Work:
             return q7.params(low, high, margin, min_shift=-32)
         return q7.params(low, high, 0.1)
 
+    def _input_scale(self, t):
+        """(shift, zero point) of an input, or of a whole with one."""
+        return self.range(*self.seen_range(t), scales.margin(self.plan.tensors[t].shape))
+
     def behind(self, t):
-        """(kind, alpha) of the activation that is all that reads tensor t, else (None, 0)."""
-        readers = self._readers(t)
-        if len(readers) == 1 and readers[0].opcode == MAP and not self._is_output(t) \
-                and t not in self.homes:
-            return room(MAP, "aifes.quantizer.").function(self, readers[0])
+        """(kind, alpha) of the activation that stands for what alone reads tensor t, else
+        (None, 0)."""
+        readers = self.readers(t)
+        if len(readers) == 1 and not self.is_output(t) and t not in self.homes:
+            reader = room(readers[0].opcode, "aifes.quantizer.")
+            if hasattr(reader, "stands_for"):
+                return reader.stands_for(self, readers[0])
         return None, 0
+
+    def ends(self, t):
+        """(low, high) of tensor t, with the factors of its channels."""
+        low, high, factors = self.data.low[t], self.data.high[t], self.factors.get(t)
+        if not factors:
+            return min(low), max(high)
+        n = len(factors)
+        found = array("f", (low[0] * factors[0], high[0] * factors[0], 0, 0))
+        for k in range(1, len(low)):
+            found[2], found[3] = low[k] * factors[k % n], high[k] * factors[k % n]
+            found[0], found[1] = min(found[0], found[2]), max(found[1], found[3])
+        return found[0], found[1]
+
+    def seen_range(self, t):
+        """(low, high) of tensor t, without what a clamp behind it cuts."""
+        inner, (kind, alpha) = self.wholes.get(t, (t,)), self.behind(t)
+        ends = [self.ends(k) for k in inner]
+        low, high = min([e[0] for e in ends]), max([e[1] for e in ends])
+        return max(low, alpha) if kind == "clamp" else low, high
 
     def scale(self, y, seen):
         """(shift, zero point) of tensor y: the one that loses least of what was seen, or that it
         shares with others."""
-        return self.shared(y) or seen.best_scale(*self.behind(y))
+        return self.shared(y) or seen.best_scale()
 
     def shared(self, t):
         """(shift, zero point) of the whole of which t is a part, at once or by ops that keep the
         scale; None if it is of none."""
         whole = self._whole(t)
         if whole is not None and whole not in self._common:
-            data, inner = self.data, self.wholes[whole]
+            inner = self.wholes[whole]
             if [1 for k in range(self.plan.n_inputs) if self._whole(k) == whole]:
-                self._common[whole] = self.range(min([min(data.low[k]) for k in inner]), max(
-                    [max(data.high[k]) for k in inner]), scales.MARGIN)
+                self._common[whole] = self._input_scale(whole)
             else:
                 last = max([i for i, op in enumerate(self.plan.ops) if op.outputs[0] in inner])
-                self._common[whole] = Seen(data, last, None, None, False, whole, inner
-                                           ).best_scale(*self.behind(whole))
+                self._common[whole] = Seen(self, last, y=whole).best_scale()
         return self._common.get(whole)
 
     def _whole(self, t):
         whole = t if t in self.wholes else None
         while True:
-            readers = self._readers(t)
+            readers = self.readers(t)
             if t in self.homes:
                 t = whole = self.homes[t]
-            elif len(readers) == 1 and not self._is_output(t) and self._keeps(readers[0]):
+            elif len(readers) == 1 and not self.is_output(t) and self._keeps(readers[0]):
                 t = readers[0].outputs[0]
             else:
                 return whole
@@ -127,7 +162,16 @@ class Work:
 
     def is_end(self, t):
         """Whether tensor t is an output, and nothing else."""
-        return self._is_output(t) and not self._readers(t) and t not in self.homes
+        return self.is_output(t) and not self.readers(t) and t not in self.homes
+
+    def biases(self, op, n):
+        """array('f') of the n biases of an op with weights, with the factors of its channels."""
+        found = array("f", bytes(self.buf[op.fields.bias:op.fields.bias + 4 * n]))
+        factors = self.factors.get(op.outputs[0])
+        if factors:
+            for j in range(n):
+                found[j] = found[j] * factors[j % len(factors)]
+        return found
 
     def clamps(self, op):
         """Whether a clamp in place of op can be part of the op before it."""
@@ -136,10 +180,10 @@ class Work:
         return self.behind(t)[0] and tensors[t].offset == tensors[y].offset and any(
             [hasattr(o.fields, "low") for o in self.plan.ops if t in o.outputs])
 
-    def _is_output(self, t):
+    def is_output(self, t):
         return 0 <= t - self.plan.n_inputs < self.plan.n_outputs
 
-    def _readers(self, t):
+    def readers(self, t):
         return [op for op in self.plan.ops if t in op.inputs]
 
     def put(self, i, draft, scale):
@@ -172,8 +216,8 @@ class Work:
         op = self.plan.ops[i]
         t, y = op.inputs[0], op.outputs[0]
         tensors = self.plan.tensors
-        before = [o for o in self._ops if o[2][0] == t and len(self._readers(t)) == 1
-                  and not self._is_output(t) and tensors[t].offset == tensors[y].offset]
+        before = [o for o in self._ops if o[2][0] == t and len(self.readers(t)) == 1
+                  and not self.is_output(t) and tensors[t].offset == tensors[y].offset]
         drafts = [o[0] for o in before]
         change(drafts)
         if len(drafts) == 1 and before:
@@ -186,15 +230,15 @@ class Work:
         """The Q7 network so far, whose output is tensor t; None if that is an input."""
         return self._assemble((t,)) if t >= self.plan.n_inputs else None
 
-    def _build(self, per_element):
+    def _build(self, per_element, factors):
         """The Q7 Model; per_element: with a scale for each input, and each output of a last dense
-        layer."""
+        layer; factors: of channels, of equalize.py."""
         data, plan = self.data, self.plan
-        self.per_element = per_element
+        self.per_element, self.factors = per_element, factors
         self._ops, self.scales, self.found_dense, self._common = [], {}, [], {}
         for t in range(plan.n_inputs):
-            self.scales[t] = self.shared(t) or (data.element_scales(t, scales.MARGIN) if per_element
-                              else self.range(min(data.low[t]), max(data.high[t]), scales.MARGIN))
+            self.scales[t] = self.shared(t) or (
+                data.element_scales(t, scales.MARGIN) if per_element else self._input_scale(t))
         for i in range(len(plan.ops)):
             gc.collect()
             data.stage = f"layer {i + 1} of {len(plan.ops)}"
@@ -236,7 +280,7 @@ class Work:
 
     def _may_differ(self):
         """Whether inputs, and outputs, may have a scale for each element."""
-        readers = [op for t in range(self.plan.n_inputs) for op in self._readers(t)]
+        readers = [op for t in range(self.plan.n_inputs) for op in self.readers(t)]
         parts = [t for t in range(self.plan.n_inputs) if t in self.homes]
         return self.exact and not parts and all([
             room(op.opcode, "aifes.quantizer.").BY_ELEMENT for op in readers])
@@ -261,8 +305,7 @@ class Work:
         found, sums = [], []
         for t in outputs:
             n = size(plan.tensors[t].shape)
-            shifts, zeros = [v if isinstance(v, (list, tuple)) else [v] * n
-                             for v in self.scales[t]]
+            shifts, zeros = by_element(self.scales[t], n)
             found.append((t, array("b", bytes(n)), shifts, zeros, len(sums)))
             sums += [[0, 0, 0] for _ in range(n)]
         data.stage = "comparing"

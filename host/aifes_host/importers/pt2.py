@@ -25,7 +25,7 @@ def read(path, output=None):
     path = Path(path)
     try:
         archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError):  # the others: of damaged lists
         raise ConversionError(f"{path} is not a .pt2 file of torch.export.save(), or not whole")
     with archive:
         try:

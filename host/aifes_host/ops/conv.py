@@ -8,6 +8,7 @@ from aifes.ops.conv import MAX_WINDOW, scratch
 from aifes.ops.dense import weights_size
 from aifes.quantizer import scales
 
+from .. import rounding
 from ..graph import ConversionError
 from ..scales import (
     dequantize_values,
@@ -68,6 +69,12 @@ class Conv(Weighted):
         return bool(self.kernel == self.spread and self.weights.shape[2] == 1 and self.groups
                     == len(self.bias) and (self.weights == 1).all() and not self.bias.any())
 
+    passes = keeps
+
+    @property
+    def trained(self):
+        return () if self.keeps else super().trained
+
     @property
     def kernel(self):
         return self.weights.shape[:2]
@@ -118,6 +125,10 @@ class Conv(Weighted):
         """The same layer, of inputs that were divided by a factor, its results times another."""
         return replace(self, weights=self.weights * inputs * results, bias=self.bias * results)
 
+    def of_inputs(self, channels):
+        each = len(self.bias) // self.groups
+        return np.repeat(channels.reshape(self.groups, -1).T, each, 1)
+
     def __repr__(self):
         return "Conv({}x{}, {} -> {}, {!r})".format(
             *self.kernel, self.weights.shape[2] * self.groups, self.weights.shape[3], self.name)
@@ -135,9 +146,11 @@ class Conv(Weighted):
             seen = dequantize_values(x.q, x.shift, x.zero_point)
             w_shift = result_shifts(weights, w_shift, lambda w: self._products(seen, w), pixels)
         shift, w_shift = scales.fit(w_shift.tolist(), biases, x.shift, shift)
-        w = quantize_values(weights, np.array(w_shift), 0)
         acc_shift = [x.shift + s for s in w_shift]
+        w = quantize_values(weights, np.array(w_shift), 0)
         if len(x.q) >= scales.FEW:
+            w = rounding.rounded(weights, w_shift, rounding.windows(
+                self._windows, x.q, x.zero_point, self.groups))
             inputs = x.q.sum(0, dtype=np.int64) - len(x.q) * x.zero_point
             seen = self._products(inputs[None], w.astype(np.int64)).sum(0)
             bias = dense.corrected(pixels, seen, acc_shift)

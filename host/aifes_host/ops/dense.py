@@ -59,6 +59,9 @@ class Dense(Weighted):
         factor = inputs * results
         return replace(self, weights=self.weights * factor, bias=self.bias * results)
 
+    def of_inputs(self, channels):
+        return np.resize(channels, len(self.weights))[:, None]
+
     def __repr__(self):
         return "Dense({} -> {}, {!r})".format(*self.weights.shape, self.name)
 

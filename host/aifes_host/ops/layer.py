@@ -9,12 +9,13 @@ class Layer:
     parameters: how many weights and biases it has; trained: the names of its fields with them; if
         any, it has stored_shifts(), as_stored() and parameter_gradients().
     elementwise: scales of the layer before may be chosen by what is left behind this one; it has
-        behind() and start, for scales.best_scale, and seen().
+        behind(), kind and start, for scales.best_scale, and seen().
     by_element: its inputs and results may have a scale for each element.
     pixels: its input is an image, whose pixels it treats alike.
     placed: it is no op: its inputs lie in its result, one after another.
     keeps: its result has the scale of its input, int8 models compute nothing else.
-    linear: it has scaled(inputs, results), which puts factors into it.
+    linear: it has scaled(inputs, results), which puts factors into it, and equalized().
+    passes: a factor of a channel of its input is one of its result.
     in_aifes, in_float32: whether AIfES has it, and float32 models.
     choices: fields of walk.Choice that its quantize() heeds.
     boundary: what a single result must exceed to mean "yes".
@@ -25,7 +26,7 @@ class Layer:
     """
 
     elementwise = by_element = pixels = placed = keeps = False
-    linear = in_aifes = probable = classes = False
+    passes = linear = in_aifes = probable = classes = False
     in_float32 = True
     parameters = 0
     trained = choices = ()
@@ -47,6 +48,10 @@ class Layer:
     def quantize(self, walk, node):
         """Add the int8 ops of a graph's Node to a walk.Walk."""
         raise NotImplementedError
+
+    def stands_for(self, x):
+        """The elementwise layer that needs as much of its input x, float results, or None."""
+        return self if self.elementwise else None
 
     def factored(self):
         """As float32 models have it: a layer, and the factors by which its input and its result

@@ -28,7 +28,7 @@ class Pool(Layer):
     name: str = ""
     image: tuple = field(default=None, repr=False)
 
-    pixels = True
+    pixels = passes = True
 
     def __post_init__(self):
         self.kernel = numbers(self, "kernel", 2, 1, 65535)

@@ -1,4 +1,5 @@
 """softmax over all elements, and its logarithm."""
+import functools
 import math
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from aifes.layers import activations
 from aifes.layers.map import table_map
 from aifes.layers.softmax import softmax
 from aifes.ops.softmax import NEAREST
+from aifes.quantizer import scales
 
 from ..graph import ConversionError
 from ..scales import best_scale
@@ -16,6 +18,24 @@ from .float32 import F, exp
 from .layer import LEAST, Layer
 
 KINDS = ("softmax", "log_softmax")
+
+
+@dataclass
+class Far:
+    """For softmax, what is below `start` is as good as that: ranges of its input are chosen so."""
+
+    start: int
+
+    kind = "clamp"
+
+    def __call__(self, x):
+        return np.maximum(x, self.start)
+
+    def seen(self, x):
+        return self(x)
+
+    def behind(self, bits):
+        return functools.cache(scales.behind("clamp", self.start, bits))
 
 
 @dataclass
@@ -66,6 +86,12 @@ class Softmax(Layer):
         lowest = float(gone.mean()) if gone.size else math.log(tables.LOWEST)
         scale = best_scale(np.minimum(np.maximum(real, lowest), 0))
         walk.put(node, table_map(n, tables.log_table(*scale, lowest)), *scale, inputs=(inner,))
+
+    def stands_for(self, x):
+        if self.kind != "softmax":
+            return None
+        start = scales.softmax_start(float(x.max(axis=1).min()))
+        return None if start is None else Far(start)
 
     def float_op(self, n):
         return softmax(n, None)

@@ -1,4 +1,6 @@
 """What layers with weights have in common."""
+from dataclasses import replace
+
 import numpy as np
 
 from ..graph import LARGEST, ConversionError
@@ -6,7 +8,10 @@ from .layer import Layer
 
 
 class Weighted(Layer):
-    """weights: with the outputs as the last dimension; bias: [outputs]."""
+    """weights: with the outputs as the last dimension; bias: [outputs].
+
+    of_inputs(channels): what belongs to each channel of the input, as the weights have it.
+    """
 
     linear = True
     choices = ("finer", "weights")
@@ -24,6 +29,17 @@ class Weighted(Layer):
         if not largest <= LARGEST:  # NaN neither
             raise ConversionError(f"{self.kind} layer {self.name!r} has parameters that are not "
                                   "finite as float32: train again with a smaller learning rate")
+
+    def equalized(self, given, own):
+        """The same layer in float32, of inputs and with results whose channels were multiplied by
+        factors: float32 arrays, or None."""
+        weights, bias = self.weights.astype(np.float32), self.bias.astype(np.float32)
+        if own is not None:
+            own = np.resize(own, len(bias))
+            weights, bias = weights * own, bias * own
+        if given is not None:
+            weights = weights / self.of_inputs(given)
+        return replace(self, weights=weights, bias=bias)
 
     @property
     def parameters(self):

