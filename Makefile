@@ -1,4 +1,4 @@
-# make demo | native | boards | bundle | test | test-board | fuzz | bench | lint | clean      needs python3 >= 3.10, make and git; the rest is installed
+# make demo | native | boards | bundle | test | test-board | fuzz | bench | bench-tflite | lint | clean      needs python3 >= 3.10, make and git; the rest is installed
 VENV ?= .venv
 PYTHON ?= python3
 BIN = $(VENV)/bin

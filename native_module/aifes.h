@@ -93,8 +93,9 @@ struct aifes_rows {
     uint32_t span;        /* from the first to the last row of a window, spread */
     uint16_t stride, spread;
     uint16_t number; /* of the result's tensor */
+    uint16_t turns;  /* of the first step: 0: no op takes turns */
     uint8_t joined; /* it takes turns with the op before */
-    uint8_t turns, endless; /* of the first step: whether some ops do; the input does not end */
+    uint8_t pushed; /* of the first step: 1: the input comes in rows; 2: which never end */
 };
 #define AIFES_ROWS(step) ((aifes_rows *)(void *)(step) - 1)
 #define AIFES_ENDLESS 0xFFFFFFFF
@@ -142,8 +143,7 @@ typedef struct {
     void *steps;
 #endif
 #if AIFES_CNN
-    uint32_t pushed; /* 1: the input comes in rows; 2: which never end */
-    void *next;      /* the step with which a run goes on */
+    void *next; /* the step with which a run goes on */
 #endif
     aifes_end ends[]; /* inputs, outputs; behind them the steps: steps_of() */
 } aifes_net;

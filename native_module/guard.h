@@ -14,8 +14,7 @@ AIFES_NOINLINE static void copy(void *to, const void *from, size_t n)
     }
 }
 
-#if AIFES_CNN
-#if !AIFES_FLOAT
+#if AIFES_CNN && !AIFES_FLOAT
 /* n sums begin */
 AIFES_NOINLINE static void fill(int32_t *sums, uint32_t n, int32_t v)
 {
@@ -24,7 +23,6 @@ AIFES_NOINLINE static void fill(int32_t *sums, uint32_t n, int32_t v)
         *p++ = v;
     } while (--n);
 }
-#endif
 #endif
 
 /* n bytes at `at` lie in the first `end` bytes */
@@ -83,8 +81,8 @@ AIFES_NOINLINE static uint32_t tensor(const aifes_memory *m, uint32_t number, ai
         return 0;
     }
 #if AIFES_CNN && !AIFES_FLOAT
-    if (t->rows) {
-        if (t->rows > t->dims[0] || n >> 24) {
+    if (t->rows | t->flags) {
+        if (t->rows - 1u >= t->dims[0] || t->rank != 3 || t->flags > !number || n >> 24) {
             return 0;
         }
         return inside(t->offset, t->rows * t->dims[1] * t->dims[2], m->arena.len) ? n : 0;

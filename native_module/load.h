@@ -123,7 +123,7 @@ static int load_input(any_step *first, any_step *s, uint32_t k, const aifes_tens
         s->rows.stride = 0;
     }
     if (from == s) {
-        return !(t->rows | first->rows.endless);
+        return !(t->rows | first->rows.pushed >> 1);
     }
     s->rows.from[k] = &from->rows;
     if (t->rows) {
@@ -190,7 +190,7 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
             && y.offset < t.offset + AIFES_ITEM * x[k].n) {
             return 0;
         }
-    } while (AIFES_SEVERAL && ++k < (r.head.ends & 3u));
+    } while (AIFES_SEVERAL && ++k < (r.head.ends & 2u)); /* 1 or 2 */
 #if AIFES_CNN
     if (r.head.ends >> 4 == 2) {
         x[2].n = tensor(m, r.halves[3 + k], &t);
@@ -204,12 +204,18 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
     s->step.x = x[0].data;
 #define LOAD(name, NAME)                                                                           \
     if (key == NAME##_RECORD) {                                                                    \
-        if (!(NAME##_IN_PLACE || !same) || !name##_load(m, &s->name, &r.name, x)) {                \
+        if (!name##_load(m, &s->name, &r.name, x)) {                                               \
             return 0;                                                                              \
+        }                                                                                          \
+        if (NAME##_IN_PLACE) {                                                                     \
+            same = 0;                                                                              \
         }                                                                                          \
     } else
     AIFES_OPS(LOAD) { return 0; }
 #undef LOAD
+    if (same) {
+        return 0;
+    }
 #if AIFES_CNN
     if (s->rows.span == AIFES_WHOLE || !s->rows.stride) {
         load_whole(s, s->step.n_out);
@@ -221,31 +227,30 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
 }
 
 #if AIFES_CNN
-/* The first step, which takes the first input in; whether ops take turns. end: of the tensors */
-static int load_source(aifes_net *net, const aifes_memory *m, any_step *s, uint32_t end)
+/* The first step, which takes the first input in; whether ops take turns. Other ends have no rows. */
+static int load_source(aifes_net *net, const aifes_memory *m, any_step *s)
 {
     aifes_tensor t;
-    const uint32_t n = tensor(m, 0, &t);
-    if (end > m->head.len || !n || (t.rows && N_INPUTS(net) > 1)) {
+    uint32_t n = 0;
+    s->rows.turns = 0;
+    for (uint32_t i = m->n_tensors; i--;) { /* the first one is the last one */
+        n = tensor(m, i, &t);
+        s->rows.turns |= t.rows;
+        if (t.rows && i < N_ENDS(net) && (i | t.scales | (N_INPUTS(net) - 1u))) {
+            return 0;
+        }
+    }
+    if (!n) {
         return 0;
     }
     s->step.kernel = 0;
     s->step.y = (int8_t *)m->arena.buf + t.offset;
     load_result(s, &t, 0);
-    net->pushed = 0;
-    s->rows.endless = 0;
-    if (t.rows) {
-        s->rows.endless = t.flags & 1;
-        net->pushed = 1 + (t.flags & 1);
-    } else {
+    s->rows.pushed = t.rows ? 1 + (t.flags & 1) : 0;
+    if (!t.rows) {
         load_whole(s, n);
     }
     s->step.n_in = s->rows.row / AIFES_ITEM;
-    s->rows.turns = 0;
-    for (uint32_t i = 0; i < m->n_tensors; i++) {
-        tensor(m, i, &t);
-        s->rows.turns |= t.rows != 0;
-    }
     return 1;
 }
 
@@ -296,7 +301,7 @@ AIFES_NOINLINE static int load_net(aifes_net *net, aifes_memory *m)
     net->work = 0;
 #if AIFES_CNN
     net->next = s;
-    if (!load_source(net, m, s++, at)) {
+    if (at > m->head.len || !load_source(net, m, s++)) {
         return 0;
     }
 #endif
@@ -309,7 +314,7 @@ AIFES_NOINLINE static int load_net(aifes_net *net, aifes_memory *m)
         net->work += s->step.n_in * s->step.n_out;
     }
 #if AIFES_CNN
-    load_turns(steps_of(net), s, net->pushed > 1);
+    load_turns(steps_of(net), s, steps_of(net)->rows.pushed > 1);
 #endif
     for (uint32_t i = 0; i < N_ENDS(net); i++) {
         if (!load_end(m, &net->ends[i], i)) {

@@ -130,7 +130,11 @@ static mp_obj_t net_call(mp_obj_t self_in, size_t n_args, size_t n_kw, const mp_
             end = last < end ? last : end;
         }
 #endif
-        at = ((mp_uint_t)at & ~(mp_uint_t)AIFES_MIDDLE) < end ? run(net, NULL, at, end) : 0;
+        if (AIFES_CNN && !AIFES_FLOAT) {
+            at = run(net, NULL, at & AIFES_MIDDLE, end);
+        } else {
+            at = ((mp_uint_t)at & ~(mp_uint_t)AIFES_MIDDLE) < end ? run(net, NULL, at, end) : 0;
+        }
 #if AIFES_CNN
     } else if (args[0] == mp_const_none) {
         at = -1;
@@ -140,7 +144,7 @@ static mp_obj_t net_call(mp_obj_t self_in, size_t n_args, size_t n_kw, const mp_
             at = 0;
         }
     } else if (args[1] == mp_const_none) {
-        at = net->pushed && get_buffers(args[0], 1, MP_BUFFER_READ, b) && b->n == steps_of(net)->step.n_in
+        at = steps_of(net)->rows.pushed && get_buffers(args[0], 1, MP_BUFFER_READ, b) && b->n == steps_of(net)->step.n_in
             ? (mp_int_t)push(net, b, at) : -1;
 #endif
     } else if (get_buffers(args[1], N_OUTPUTS(net), MP_BUFFER_WRITE, b + N_INPUTS(net))

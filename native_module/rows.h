@@ -73,7 +73,7 @@ AIFES_NOINLINE static uint32_t go(const aifes_net *net, const aifes_buffer *b, u
             s->step.y -= r->there * r->row;
             r->there = r->gone = 0;
             r->next = r->top[0] = r->top[1] = r->start;
-            r->left = given == 1 && net->pushed > 1 ? AIFES_ENDLESS : r->rows;
+            r->left = given == 1 && steps->rows.pushed > 1 ? AIFES_ENDLESS : r->rows;
             if (AIFES_FLOAT && s != steps && (s <= steps + at || s > steps + end_op)) {
                 r->left = 0;
             }
@@ -148,7 +148,7 @@ AIFES_NOINLINE static uint32_t go(const aifes_net *net, const aifes_buffer *b, u
 AIFES_NOINLINE static uint32_t run(const aifes_net *net, const aifes_buffer *b, uint32_t at,
     uint32_t end)
 {
-    if (!b && net->pushed) {
+    if (!b && steps_of(net)->rows.pushed) {
         return 0; /* there is nothing to run on */
     }
     if (b && !(at & AIFES_MIDDLE)) {
@@ -172,7 +172,7 @@ __attribute__((unused)) static uint32_t push(const aifes_net *net, const aifes_b
         shorten(&last->rows); /* a result that was there, of an input without end */
     }
     at = go(net, b, at ? at | AIFES_RESULT : 0, net->counts.n_ops, !(at & AIFES_MIDDLE));
-    if (!at && (net->pushed > 1 ? last->rows.there : !steps_of(net)->rows.left)) {
+    if (!at && (steps_of(net)->rows.pushed > 1 ? last->rows.there : !steps_of(net)->rows.left)) {
         return AIFES_RESULT;
     }
     return at;

@@ -108,7 +108,7 @@ def test_families_without_conv_refuse_it(dtype, small_library, tmp_path):
                     model, model, np.zeros(format.frame(buf).arena, np.uint8))
 
 
-def run_whole(net, checked, is_float):
+def run_whole(net, buf, is_float):
     """A sample through the net of a damaged model: one whose input comes row by row needs it."""
     n_inputs, n = buf[24], int(buf[24]) + int(buf[25])
     sizes = [np.prod(np.frombuffer(buf[HEADER_SIZE + TENSOR_SIZE * i:][12:24], "<u4"), dtype=int)

@@ -3,6 +3,7 @@
  * Input: 4 bytes of choices, then a buffer. Head, model, arena, x and y are pieces of exactly their
  * size, or x and y lie in the arena; the head may be a piece of its own, as that of a model of
  * format 1; the model lies at any address, may change after its check and move. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,33 +11,38 @@
 
 #define MAX_ENDS (2 * AIFES_MAX_ENDS)
 
-static void check(int ok)
-{
-    if (!ok) {
-        abort();
+#define check(ok)                                                                                  \
+    if (!(ok)) {                                                                                   \
+        fprintf(stderr, "line %d: %s\n", __LINE__, #ok);                                           \
+        abort();                                                                                   \
     }
-}
 
-/* The elements of a checked op's input; of a conv also whether its scratch is its own */
+/* The elements of a checked op's input; of a conv also whether its scratch lies in the arena */
 static uint32_t inputs(const aifes_net *net, const any_step *s)
 {
 #if AIFES_CNN
     if ((s->step.kernel & 63) == CONV) {
         const conv_step *c = &s->conv;
-        const int8_t *x = c->dense.step.x, *column = (const int8_t *)c->column;
-        const uint32_t n = c->rows * c->columns * c->channels;
+        const int8_t *column = (const int8_t *)c->column;
         check(column >= net->arena);
         check(column + AIFES_ITEM * c->dense.step.n_in <= net->arena + net->arena_size);
-        check(column >= x + AIFES_ITEM * n || column + AIFES_ITEM * c->dense.step.n_in <= x);
         check(c->y_rows * c->y_columns * c->n_out == c->dense.step.n_out);
         check(c->per * c->groups == c->channels && c->each * c->groups == c->n_out);
-        return n;
+        return c->rows * c->columns * c->channels;
     }
     if (s->step.kernel == POOL) {
         const pool_step *p = &s->pool;
         check(p->y_rows * p->y_columns * p->n_out == p->step.n_out);
         return p->rows * p->columns * p->channels;
     }
+#if !AIFES_FLOAT
+    if (s->step.kernel == MEAN) {
+        const pool_step *p = &s->mean.pool;
+        check((int8_t *)s->mean.sums >= net->arena);
+        check((int8_t *)(s->mean.sums + p->channels) <= net->arena + net->arena_size);
+        return p->rows * p->columns * p->channels;
+    }
+#endif
 #endif
     (void)net;
     return s->step.n_in;
@@ -47,17 +53,44 @@ static void check_steps(const aifes_net *net)
 {
     const any_step *s = steps_of(net);
     const int8_t *end = net->arena + net->arena_size;
+#if AIFES_CNN
+    const int turns = s->rows.turns != 0;
+    check(s->step.y >= net->arena && s->step.y + s->rows.room * s->rows.row <= end);
+    s++;
+#endif
     for (uint32_t i = 0; i < net->counts.n_ops; i++, s++) {
-        const int8_t *x = s->step.x, *x_end = x + AIFES_ITEM * inputs(net, s);
-        const int8_t *y = s->step.y, *y_end = y + AIFES_ITEM * s->step.n_out;
+        uint32_t n = AIFES_ITEM * inputs(net, s), n_y = AIFES_ITEM * s->step.n_out;
+        const int8_t *x = s->step.x, *y = s->step.y;
         check(s->step.n_in && s->step.n_out && x >= net->arena && y >= net->arena);
+#if AIFES_CNN
+        const aifes_rows *from = s->rows.from[0];
+        if (from && s->rows.seen == &from->there) {
+            check(from->room <= from->rows);
+            n = from->room * from->row;
+        }
+        if (turns) {
+            n_y = s->rows.room * s->rows.row;
+        }
+        check(x + n <= end && y + n_y <= end);
+        if (turns) {
+            continue; /* what overlaps makes results right or wrong */
+        }
+        check(s->rows.rows * s->rows.row == n_y || (s->step.kernel & 63) > 6);
+#endif
+        const int8_t *x_end = x + n, *y_end = y + n_y;
         check(x_end <= end && y_end <= end);
         check(x_end <= y || y_end <= x || (x == y && x_end == y_end
             && (s->step.kernel & 63) > DENSE && (s->step.kernel & 63) < 5));
     }
     for (uint32_t i = 0; i < N_ENDS(net); i++) {
         const aifes_place *p = &net->ends[i].place;
-        check(p->n && p->data >= net->arena && p->data + AIFES_ITEM * p->n <= end);
+        check(p->n && p->data >= net->arena);
+#if AIFES_CNN
+        if (!i && steps_of(net)->rows.pushed) {
+            continue;
+        }
+#endif
+        check(p->data + AIFES_ITEM * p->n <= end);
     }
 }
 
@@ -112,10 +145,36 @@ static int32_t run_copy(const aifes_net *net, const aifes_buffer *b, uint32_t at
     return run_samples(net, copied, at);
 }
 
+#if AIFES_CNN && !AIFES_FLOAT
+/* The input row by row, some of them with any `at` */
+static void push_rows(const aifes_net *net, uint32_t choices)
+{
+    const uint32_t rows = steps_of(net)->rows.rows;
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < 2 * rows + 3 && i < 300; i++) {
+        aifes_buffer b = elements(steps_of(net)->step.n_in, choices >> 4 & 1, net, choices >> 24);
+        for (int k = 0; k < 20; k++) {
+            at = push(net, &b, at);
+            if (!(at & AIFES_MIDDLE)) {
+                break;
+            }
+        }
+        if ((choices >> 28) == 1 && !(i % 7)) {
+            at = choices * (i + 1);
+        }
+        at += !at; /* the next row */
+        const int8_t *p = (const int8_t *)b.data;
+        if (p < net->arena || p >= net->arena + net->arena_size) {
+            free(b.data);
+        }
+    }
+}
+#endif
+
 static void run_net(const aifes_net *net, uint32_t choices)
 {
     const uint32_t samples = 1 + (choices >> 3 & 1), ends = N_ENDS(net);
-    const uint32_t at = (choices >> 8 & 15) | (choices >> 27 & 1) * AIFES_MIDDLE;
+    uint32_t at = (choices >> 8 & 15) | (choices >> 27 & 1) * AIFES_MIDDLE;
     const int8_t *end = net->arena + net->arena_size;
     aifes_buffer b[MAX_ENDS];
     for (uint32_t i = 0; i < ends; i++) {
@@ -128,8 +187,15 @@ static void run_net(const aifes_net *net, uint32_t choices)
         next = run_copy(net, b, next);
     }
     if ((at & ~AIFES_MIDDLE) < net->counts.n_ops) {
-        run(net, NULL, at, net->counts.n_ops);
+        for (int i = 0; i < 20 && (!i || at); i++) {
+            at = run(net, NULL, at, net->counts.n_ops);
+        }
     }
+#if AIFES_CNN && !AIFES_FLOAT
+    if (steps_of(net)->rows.pushed) {
+        push_rows(net, choices);
+    }
+#endif
     b[ends - 1].n++;
     check(run_copy(net, b, 0) == -1);
     for (uint32_t i = 0; i < ends; i++) {

@@ -12,6 +12,9 @@
 #ifndef CONV_HAS_DEPTHWISE
 #define CONV_HAS_DEPTHWISE 1
 #endif
+#ifndef CONV_HAS_WHOLE
+#define CONV_HAS_WHOLE 1
+#endif
 
 typedef struct {
     uint8_t opcode, flags, ends, words;
@@ -95,8 +98,8 @@ static int conv_load(const aifes_memory *m, conv_step *s, const conv_record *r,
     if (s->spread_rows == 1 && s->spread_columns == 1) {
         if (s->groups == 1 && (s->kernel_columns == 1 || s->dilation_columns == 1)) {
             s->ways = CONV_MERGED;
-            if (s->kernel_rows == 1
-                || (s->dilation_rows == 1 && s->kernel_columns == s->columns)) {
+            if (CONV_HAS_WHOLE && (s->kernel_rows == 1
+                || (s->dilation_rows == 1 && s->kernel_columns == s->columns))) {
                 s->ways |= CONV_WHOLE;
             }
         }
@@ -165,7 +168,7 @@ static const aifes_element *conv_window(const conv_step *s, const aifes_element 
     const uint32_t kernel_rows = s->kernel_rows, kernel_columns = s->kernel_columns;
     const aifes_element pad = AIFES_FLOAT ? 0 : s->pad;
     aifes_element *to = s->column;
-    if (s->ways & CONV_WHOLE && top < rows && kernel_rows <= rows - top && left < columns
+    if (CONV_HAS_WHOLE && s->ways & CONV_WHOLE && top < rows && kernel_rows <= rows - top && left < columns
         && kernel_columns <= columns - left) {
         return x + (top * columns + left) * channels;
     }
@@ -292,7 +295,7 @@ AIFES_NOINLINE static void conv(const conv_step *s)
             d.weights += s->size;
             d.bias += AIFES_FLOAT ? each : 4 * each;
 #if !AIFES_FLOAT
-            d.shifts += d.step.own ? each : 0;
+            d.shifts += d.step.own * each;
 #endif
         }
     }

@@ -36,6 +36,9 @@ typedef struct {
 /* Which function runs it, found when the addresses are made */
 enum { DENSE_ANY = DENSE, DENSE_ROWS = DENSE | 1 << 6, DENSE_BLOCKS = DENSE | 2 << 6 };
 
+#ifndef AIFES_COMPACT
+#define AIFES_COMPACT 0 /* 1: small rather than fast; of blocks of four only those of rows */
+#endif
 #include "dense_sums.h"
 
 #ifndef AIFES_SMALL
@@ -51,7 +54,7 @@ static uint32_t dense_kernel(const dense_step *s)
         return DENSE_ANY;
     }
     if (s->group == 4) {
-        return AIFES_HAS_SUMS_4 && AIFES_HAS_GROUPS && interleave == 4 ? DENSE_BLOCKS : DENSE_ANY;
+        return AIFES_HAS_SUMS_4 && !AIFES_COMPACT && interleave == 4 ? DENSE_BLOCKS : DENSE_ANY;
     }
     if (interleave == 1) {
         return AIFES_HAS_SUMS_4 && s->step.n_out >= 4 ? DENSE_BLOCKS : DENSE_ROWS;
@@ -188,7 +191,12 @@ AIFES_FAST static void dense_rows(const dense_step *s, const uint8_t *w, const i
 #endif
 
 /* Finish n outputs from `first` on, whose bias begins at a multiple of 4. */
-AIFES_NOINLINE static void finish(const dense_step *s, const int32_t *acc, uint32_t first, uint32_t n,
+#if AIFES_COMPACT
+AIFES_NOINLINE
+#else
+AIFES_FAST
+#endif
+static void finish(const dense_step *s, const int32_t *acc, uint32_t first, uint32_t n,
     const int32_t *bias)
 {
     const uint8_t *shifts = s->shifts, *table = s->table;
@@ -233,7 +241,7 @@ AIFES_NOINLINE static void dense_blocks(const dense_step *s)
     }
 #endif
     const uint8_t *w = s->weights;
-    const int rows = !AIFES_HAS_GROUPS || s->interleave == 1, eight = AIFES_HAS_SUMS_8 && s->interleave == 8;
+    const int rows = (AIFES_COMPACT && !AIFES_HAS_SUMS_8) || s->interleave == 1, eight = AIFES_HAS_SUMS_8 && s->interleave == 8;
     const uint32_t n_in = s->step.n_in;
     const uint32_t n_out = rows ? s->step.n_out & ~3 : s->step.n_out;
     const int32_t start = -s->weight_zero * sum(s->step.x, n_in);

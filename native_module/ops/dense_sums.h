@@ -27,18 +27,17 @@
 AIFES_FAST static int32_t sum(const int8_t *x, uint32_t n)
 {
     int32_t acc = 0;
+#if !AIFES_COMPACT
     for (const int8_t *end = x + (n & ~3); x != end; x += 4) {
         acc += x[0] + x[1] + x[2] + x[3];
     }
-    for (n &= 3; n; n--) {
+    n &= 3;
+#endif
+    for (; n; n--) {
         acc += *x++;
     }
     return acc;
 }
-
-#ifndef AIFES_HAS_GROUPS
-#define AIFES_HAS_GROUPS 1 /* 0: sums_4 of rows only */
-#endif
 
 #ifndef AIFES_HAS_SUMS_4
 #define AIFES_HAS_SUMS_4 1

@@ -66,7 +66,7 @@ AIFES_FAST static void pool_tap(int32_t *found, const int8_t *x, uint32_t n, uin
     const int8_t *end = x + n;
     if (average) {
         for (; x != end; found++) {
-            *found = plus(*found, *x++); /* sums of mean may have been overwritten: they wrap */
+            *found = (uint32_t)*found + *x++; /* wraps where others wrote into the sums */
         }
     } else {
         for (; x != end; found++) {
@@ -157,23 +157,29 @@ static void pool_window(const pool_step *s, f32 *y, const f32 *x, uint32_t rows,
 
 #endif
 
+/* Of a window of `size` that begins at `at`, which may be before 0: where its part in 0 .. n - 1
+ * begins; n becomes its length */
+AIFES_INLINE uint32_t pool_part(uint32_t at, uint32_t size, uint32_t *n)
+{
+    uint32_t end = at + size;
+    end = end < *n ? end : *n;
+    at = (int32_t)at < 0 ? 0 : at;
+    *n = end - at;
+    return at;
+}
+
 /* A row of pixels */
 AIFES_NOINLINE static void pool(const pool_step *s)
 {
-    const aifes_rows *r = AIFES_ROWS(s);
-    const uint32_t columns = s->columns, channels = s->channels;
-    const uint32_t top = (int32_t)r->top[0] < 0 ? 0 : r->top[0];
-    const uint32_t end = r->top[0] + s->kernel_rows, rows = (end < *r->seen ? end : *r->seen) - top;
+    const uint32_t channels = s->channels;
+    uint32_t rows = *AIFES_ROWS(s)->seen, left = 0u - s->left;
+    const uint32_t top = pool_part(AIFES_ROWS(s)->top[0], s->kernel_rows, &rows);
     aifes_element *y = (aifes_element *)(void *)s->step.y;
-    uint32_t left = 0, column = 0, right = s->kernel_columns - s->left;
-    for (uint32_t c = s->y_columns; c; c--) {
-        const uint32_t n = (right < columns ? right : columns) - left;
+    for (uint32_t c = s->y_columns; c; c--, left += s->stride_columns, y += channels) {
+        uint32_t columns = s->columns;
+        const uint32_t first = pool_part(left, s->kernel_columns, &columns);
         pool_window(s, y, (const aifes_element *)(const void *)s->step.x
-            + (top * columns + left) * channels, rows, n);
-        y += channels;
-        column += s->stride_columns;
-        right += s->stride_columns;
-        left = column > s->left ? column - s->left : 0;
+            + (top * s->columns + first) * channels, rows, columns);
     }
 }
 
