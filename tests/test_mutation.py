@@ -43,8 +43,8 @@ def models():
                            b'{"name": "map"}')),
         "branches": quantize(residual(rng), rng.normal(size=(50, 5))).model,
         "two ends": quantize(two_ends(rng), rng.normal(size=(50, 7))).model,
-        "rows": by_rows(row_nets.quantized(row_nets.images(2), 2)[0]),
-        "input by rows": by_rows(row_nets.quantized(row_nets.images(1), 1)[0], "rows"),
+        "rows": by_rows(row_nets.quantized(row_nets.images(10), 10)[0]),
+        "input by rows": by_rows(row_nets.quantized(row_nets.images(2), 2)[0], "rows"),
         "input without end": by_rows(row_nets.quantized(row_nets.signals(1)[0], 1)[0], "endless"),
     }
 
@@ -71,7 +71,7 @@ def check(buf):
         assert 10 < len(str(error)) < 200 and "\n" not in str(error)
         return False
     simulator = Simulator(buf)
-    n = sum(v.nbytes for v in net.inputs) // (4 if simulator.is_float else 1)
+    n = simulator.n_in
     rng = np.random.default_rng(n)
     if simulator.is_float:
         x = rng.normal(size=(1, n)).astype(np.float32)
