@@ -18,6 +18,10 @@
 #define AIFES_CNN AIFES_SEVERAL
 #endif
 
+#ifndef AIFES_TIGHT
+#define AIFES_TIGHT 0 /* 1: small, as loadable files with all ops must be; firmware has room */
+#endif
+
 #define AIFES_MAX_ARENA (1u << 24)
 #define AIFES_MAX_OPS 1024
 #define AIFES_MAX_ENDS 15 /* inputs, and outputs */
@@ -27,7 +31,7 @@
 
 /* Firmware is compiled for size; what runs for each weight or output is not. */
 #if defined(__GNUC__) && !defined(__clang__)
-#define AIFES_FAST __attribute__((noinline, optimize("O2", "tree-loop-optimize", "tree-dominator-opts", "tree-loop-im", "tree-forwprop", "schedule-insns2", "move-loop-invariants", "unswitch-loops", "no-tree-scev-cprop")))
+#define AIFES_FAST __attribute__((noinline, optimize("O2", "tree-ch", "tree-loop-optimize", "tree-dominator-opts", "tree-loop-im", "tree-forwprop", "schedule-insns2", "move-loop-invariants", "unswitch-loops", "no-tree-scev-cprop")))
 #else
 #define AIFES_FAST __attribute__((noinline))
 #endif

@@ -62,7 +62,7 @@ AIFES_NOINLINE static void dequantize(const aifes_end *end, uint32_t *y)
 }
 
 /* x and y may lie in the arena in any way: as if all were read first */
-#if AIFES_CNN
+#if AIFES_TIGHT
 AIFES_NOINLINE static void move(int8_t *to, const int8_t *from, uint32_t n)
 {
     if ((uintptr_t)to - (uintptr_t)from >= n) {

@@ -3,6 +3,9 @@
 #define AIFES_ENGINE_H
 
 #if defined(__GNUC__) && !defined(__clang__)
+#ifdef __arm__
+#pragma GCC optimize("no-tree-ch")
+#endif
 #pragma GCC optimize("Os", "no-tree-loop-optimize", "no-move-loop-invariants", "no-tree-dominator-opts", "no-tree-loop-im", "no-tree-forwprop", "no-schedule-insns2")
 #endif
 

@@ -138,6 +138,12 @@ static int load_input(any_step *first, any_step *s, uint32_t k, const aifes_tens
 }
 #endif
 
+/* Whether two tensors share bytes */
+static int overlap(const int8_t *a, uint32_t n_a, const int8_t *b, uint32_t n_b)
+{
+    return a < b + AIFES_ITEM * n_b && b < a + AIFES_ITEM * n_a;
+}
+
 /* The record at `at` of the head: its length, 0 if it is refused. first: the first step */
 AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first, any_step *s,
     uint32_t at)
@@ -152,8 +158,8 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
     n = n < sizeof r ? n : sizeof r;
     copy(&r, (const uint8_t *)m->head.buf + at, n);
     key = r.key & ~0xFF00u;
-    if (n < 4u * r.head.words || (AIFES_CNN && (r.head.ends & 3) == 3)) {
-        return 0; /* no op has three inputs */
+    if (n < 4u * r.head.words) {
+        return 0;
     }
     n = 4 * r.head.words;
     s->step.kernel = r.head.opcode;
@@ -184,10 +190,9 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
             continue; /* what overlaps makes results right or wrong, but they are in the arena */
         }
 #endif
-        if (t.offset == y.offset && x[k].n == s->step.n_out) {
+        if (x[k].data == s->step.y && x[k].n == s->step.n_out) {
             same = 1;
-        } else if (t.offset < y.offset + AIFES_ITEM * s->step.n_out
-            && y.offset < t.offset + AIFES_ITEM * x[k].n) {
+        } else if (overlap(x[k].data, x[k].n, s->step.y, s->step.n_out)) {
             return 0;
         }
     } while (AIFES_SEVERAL && ++k < (r.head.ends & 2u)); /* 1 or 2 */
@@ -195,8 +200,9 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
     if (r.head.ends >> 4 == 2) {
         x[2].n = tensor(m, r.halves[3 + k], &t);
         x[2].data = (int8_t *)m->arena.buf + t.offset;
-        if (t.rows) {
-            return 0; /* not all of it is there */
+        if (t.rows /* not all of it is there */
+            || (!first->rows.turns && overlap(x->data, x->n, x[2].data, x[2].n))) {
+            return 0;
         }
     }
 #endif
@@ -260,6 +266,7 @@ static void load_turns(any_step *s, const any_step *end, int endless)
     const any_step *first = s;
     for (; s != end; s++) {
         s->rows.far = &s->rows;
+        s->rows.top[0] = s->rows.top[1] = s->rows.start; /* of an only row it stays */
         s->rows.joined |= endless && s->step.kernel;
         if (!s->rows.joined) {
             first = s;

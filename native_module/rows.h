@@ -72,7 +72,7 @@ AIFES_NOINLINE static uint32_t go(const aifes_net *net, const aifes_buffer *b, u
             aifes_rows *r = &s->rows;
             s->step.y -= r->there * r->row;
             r->there = r->gone = 0;
-            r->next = r->top[0] = r->top[1] = r->start;
+            r->next = r->start;
             r->left = given == 1 && steps->rows.pushed > 1 ? AIFES_ENDLESS : r->rows;
             if (AIFES_FLOAT && s != steps && (s <= steps + at || s > steps + end_op)) {
                 r->left = 0;
@@ -87,10 +87,9 @@ AIFES_NOINLINE static uint32_t go(const aifes_net *net, const aifes_buffer *b, u
         s = net->next;
     }
     int32_t work = AIFES_WORK;
-    const uint32_t turns = steps->rows.turns;
     for (;;) {
         aifes_rows *r = &s->rows;
-        if (turns ? ready(r) && (s != steps || given) : r->left) {
+        if (ready(r) && (s != steps || given)) {
             if (s == steps) {
                 aifes_end row;
                 aifes_buffer x = *b;
@@ -112,18 +111,15 @@ AIFES_NOINLINE static uint32_t go(const aifes_net *net, const aifes_buffer *b, u
             r->there++;
             r->next += r->stride;
             s->step.y += r->row;
-            r->top[0] = r->top[1] = r->next; /* if all are whole */
-            if (turns) {
-                if (r->far != r) {
-                    shorten(r); /* of what nothing needs any more */
-                }
-                for (uint32_t k = 0; k < 2; k++) {
-                    if (r->from[k]) {
-                        shorten(r->from[k]);
-                    }
-                }
-                s = (any_step *)(void *)r->far;
+            if (r->far != r) {
+                shorten(r); /* of what nothing needs any more */
             }
+            for (uint32_t k = 0; k < 2; k++) {
+                if (r->from[k]) {
+                    shorten(r->from[k]);
+                }
+            }
+            s = (any_step *)(void *)r->far;
             if (work < 0) {
                 ((aifes_net *)net)->next = s;
                 return AIFES_MIDDLE;
@@ -142,6 +138,50 @@ AIFES_NOINLINE static uint32_t go(const aifes_net *net, const aifes_buffer *b, u
     }
 }
 
+#if !AIFES_TIGHT
+/* The same where no op takes turns: one after another */
+AIFES_FAST static uint32_t go_on(const aifes_net *net, uint32_t at, uint32_t end)
+{
+    any_step *s = at & AIFES_MIDDLE ? net->next : steps_of(net) + at + 1;
+    any_step *const stop = steps_of(net) + end + 1;
+    int32_t work = AIFES_WORK;
+    for (; s < stop; s++, at = 0) {
+        aifes_rows *r = &s->rows;
+#define RUN(name, NAME) name##_run(&s->name) ||
+        if (r->rows == 1) {
+            (void)(AIFES_OPS(RUN) 0);
+            work -= s->step.n_in * s->step.n_out;
+        } else {
+            if (!(at & AIFES_MIDDLE) || !r->left) {
+                s->step.y -= r->there * r->row;
+                r->there = 0;
+                r->next = r->start;
+                r->left = r->rows;
+            }
+            do {
+                r->top[0] = r->top[1] = r->next;
+                (void)(AIFES_OPS(RUN) 0);
+                r->there++;
+                r->next += r->stride;
+                s->step.y += r->row;
+                work -= s->step.n_in * r->row;
+                if (--r->left && work < 0) {
+                    ((aifes_net *)net)->next = s;
+                    return AIFES_MIDDLE;
+                }
+            } while (r->left);
+        }
+#undef RUN
+        if (work < 0 && s + 1 < stop) {
+            s[1].rows.left = 0;
+            ((aifes_net *)net)->next = s + 1;
+            return AIFES_MIDDLE;
+        }
+    }
+    return 0;
+}
+#endif
+
 /* Run the ops at .. end - 1 of one sample. b: data of the net's inputs, read before op 0, and of its
  * outputs, written after the last one; NULL: they lie in the arena. Returns 0 when done, else what
  * to call again with. */
@@ -151,10 +191,20 @@ AIFES_NOINLINE static uint32_t run(const aifes_net *net, const aifes_buffer *b, 
     if (!b && steps_of(net)->rows.pushed) {
         return 0; /* there is nothing to run on */
     }
-    if (b && !(at & AIFES_MIDDLE)) {
-        others(net, b, 1, N_INPUTS(net));
+#if !AIFES_TIGHT
+    if (!steps_of(net)->rows.turns) {
+        if (b && !(at & AIFES_MIDDLE)) {
+            others(net, b, 0, N_INPUTS(net));
+        }
+        at = go_on(net, at, end);
+    } else
+#endif
+    {
+        if (b && !(at & AIFES_MIDDLE)) {
+            others(net, b, 1, N_INPUTS(net));
+        }
+        at = go(net, b, at, end, b ? ~0u : 0);
     }
-    at = go(net, b, at, end, b ? ~0u : 0);
     if (b && !at) {
         others(net, b, N_INPUTS(net), N_ENDS(net));
     }

@@ -115,6 +115,9 @@ static int conv_load(const aifes_memory *m, conv_step *s, const conv_record *r,
 
 /* Which of n pixels lies at `at` of a spread row; some number >= n: none does. at: modulo 2^32, where
  * no two places of a padded row are the same. */
+#if defined(__arm__)
+AIFES_NOINLINE
+#endif
 static uint32_t conv_place(uint32_t at, uint32_t spread, uint32_t n)
 {
     if (spread == 1) {
@@ -137,17 +140,25 @@ static uint32_t conv_place(uint32_t at, uint32_t spread, uint32_t n)
 #endif
 }
 
+#if !AIFES_FLOAT && AIFES_COMPACT
+#define CONV_TURN 2
+#else
+#define CONV_TURN 4
+#endif
+
 /* n elements, one after another or (step 0) always the same; returns where they end */
 AIFES_FAST static aifes_element *conv_put(aifes_element *to, const aifes_element *from, uint32_t n,
     uint32_t step)
 {
     volatile aifes_element *y = to; /* volatile: else compilers call memcpy, which is not there */
     if (step) {
-        for (; n >= 4; n -= 4, y += 4, from += 4) {
+        for (; n >= CONV_TURN; n -= CONV_TURN, y += CONV_TURN, from += CONV_TURN) {
             y[0] = from[0];
             y[1] = from[1];
+#if CONV_TURN == 4
             y[2] = from[2];
             y[3] = from[3];
+#endif
         }
     }
     for (; n; n--, from += step) {
@@ -222,6 +233,9 @@ AIFES_FAST static void conv_taps(int32_t *acc, const int8_t *const *pixels, uint
 
 /* A pixel of d, whose channels are groups of their own, weights in rows: no columns, but sums of
  * some channels, one pixel of the window after another. pads: as many that lie outside */
+#ifdef __clang__
+AIFES_NOINLINE /* smaller so */
+#endif
 static void conv_depthwise(const conv_step *s, const dense_step *d, uint32_t top,
     uint32_t left, uint32_t rows, const int8_t *pads)
 {
@@ -245,7 +259,7 @@ static void conv_depthwise(const conv_step *s, const dense_step *d, uint32_t top
                 w += k;
             }
         }
-        finish(d, acc, first, m, (const int32_t *)(const void *)d->bias + first);
+        finish(d, acc, first, m);
     }
 }
 #endif
@@ -258,7 +272,15 @@ AIFES_INLINE void conv_pixel(const dense_step *d, uint32_t kernel)
     dense(d);
 #else
     (void)kernel;
+#if AIFES_TIGHT
     dense_blocks(d);
+#else
+    if (AIFES_SMALL || !(kernel & CONV_KERNEL)) {
+        dense_any(d);
+    } else {
+        dense_blocks(d);
+    }
+#endif
 #endif
 }
 

@@ -149,7 +149,7 @@ AIFES_NOINLINE static int32_t sums_1(const dense_step *s, const uint8_t *w, uint
     return acc;
 }
 
-#if !AIFES_CNN
+#if !AIFES_TIGHT
 /* Any order of weights at any address: the reference of all that follows. */
 AIFES_NOINLINE static void dense_any(const dense_step *s)
 {
@@ -191,14 +191,20 @@ AIFES_FAST static void dense_rows(const dense_step *s, const uint8_t *w, const i
 #endif
 
 /* Finish n outputs from `first` on, whose bias begins at a multiple of 4. */
+#if AIFES_TIGHT
 #if AIFES_COMPACT
 AIFES_NOINLINE
 #else
 AIFES_FAST
 #endif
-static void finish(const dense_step *s, const int32_t *acc, uint32_t first, uint32_t n,
+static void finish_by(const dense_step *s, const int32_t *acc, uint32_t first, uint32_t n,
     const int32_t *bias)
 {
+#else
+AIFES_FAST static void finish(const dense_step *s, const int32_t *acc, uint32_t first, uint32_t n)
+{
+    const int32_t *bias = (const int32_t *)(const void *)s->bias + first;
+#endif
     const uint8_t *shifts = s->shifts, *table = s->table;
     int32_t low = s->low, offset = s->zero_point - low;
     uint32_t span = s->high - low, step = s->step.own;
@@ -213,7 +219,10 @@ static void finish(const dense_step *s, const int32_t *acc, uint32_t first, uint
     } while (y != end);
 }
 
-#if AIFES_CNN
+#if AIFES_TIGHT
+#define finish(s, acc, first, n)                                                                   \
+    finish_by(s, acc, first, n, (const int32_t *)(const void *)(s)->bias + (first))
+
 /* Outputs one by one, in any order of weights at any address: all, or the last ones of rows */
 AIFES_NOINLINE static void dense_rest(const dense_step *s, uint32_t first)
 {
@@ -221,7 +230,7 @@ AIFES_NOINLINE static void dense_rest(const dense_step *s, uint32_t first)
     for (uint32_t column = 0; first < s->step.n_out; first++) {
         int32_t acc = sums_1(s, w, column), bias;
         copy(&bias, s->bias + 4 * first, 4);
-        finish(s, &acc, first, 1, &bias);
+        finish_by(s, &acc, first, 1, &bias);
         if (++column == s->interleave) {
             column = 0;
             w += s->interleave * s->step.n_in;
@@ -231,10 +240,10 @@ AIFES_NOINLINE static void dense_rest(const dense_step *s, uint32_t first)
 #endif
 
 /* Blocks of 8 or 4 outputs by the kernel of their order; rows leave a rest of up to 3.
- * AIFES_CNN: or all by dense_rest(). */
+ * AIFES_TIGHT: or all by dense_rest(). */
 AIFES_NOINLINE static void dense_blocks(const dense_step *s)
 {
-#if AIFES_CNN
+#if AIFES_TIGHT
     if (AIFES_SMALL || !(s->step.kernel & DENSE_BLOCKS & ~DENSE)) {
         dense_rest(s, 0);
         return;
@@ -253,9 +262,9 @@ AIFES_NOINLINE static void dense_blocks(const dense_step *s)
         } else {
             sums_4(w, s->step.x, n_in, acc, start, (n + 3) >> 2, rows);
         }
-        finish(s, acc, first, n, (const int32_t *)(const void *)s->bias + first);
+        finish(s, acc, first, n);
     }
-#if AIFES_CNN
+#if AIFES_TIGHT
     dense_rest(s, n_out);
 #else
     if (n_out < s->step.n_out) {
@@ -267,7 +276,7 @@ AIFES_NOINLINE static void dense_blocks(const dense_step *s)
 
 AIFES_INLINE int dense_run(const dense_step *s)
 {
-#if AIFES_CNN
+#if AIFES_TIGHT
     if ((s->step.kernel & 63) != DENSE) {
         return 0;
     }

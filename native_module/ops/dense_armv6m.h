@@ -21,7 +21,7 @@
     AIFES_WORD("r4", "r5", "r10", "r11", "r12", "lr")
 
 /* Inputs of a turn: files with all ops must be small */
-#if AIFES_CNN
+#if AIFES_TIGHT
 #define AIFES_TURN "4"
 #define AIFES_INPUTS                                                                               \
     AIFES_INPUT(0) AIFES_INPUT(1) AIFES_INPUT(2) AIFES_INPUT(3) "adds r1, #4\n"
@@ -88,7 +88,7 @@ __attribute__((naked, noinline)) static void sums_8(const uint8_t *w, const int8
 #undef AIFES_INPUTS
 #undef AIFES_TURN
 
-#if !AIFES_CNN
+#if !AIFES_TIGHT
 /* dense_rows of dense.h. Small networks spend most of their time here: compilers run out of
  * registers and need 1.4 times as many instructions. The numbers are offsets in dense_step. */
 #define AIFES_HAS_DENSE_ROWS

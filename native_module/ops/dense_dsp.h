@@ -17,7 +17,7 @@
     "add sp, #12\n pop {r4-r11, pc}\n"
 
 /* files with all ops must be small */
-#if AIFES_CNN
+#if AIFES_TIGHT
 #define AIFES_TURNS                                                                                \
     "b 2f\n"                                                                                       \
     "1:\n" AIFES_FOUR_INPUTS AIFES_FOUR_INPUTS                                                     \
@@ -28,7 +28,7 @@
     "1:\n" AIFES_FOUR_INPUTS AIFES_FOUR_INPUTS AIFES_FOUR_INPUTS AIFES_FOUR_INPUTS                 \
     "2: subs r2, #16\n bcs.w 1b\n adds r2, #16\n b 4f\n"
 #endif
-/* Inputs by four, sixteen (AIFES_CNN: eight) in a turn; then the rest of up to 3, with r0, r4, r5, r6 at their rows */
+/* Inputs by four, sixteen (AIFES_TIGHT: eight) in a turn; then the rest of up to 3, with r0, r4, r5, r6 at their rows */
 #define AIFES_ALL_FOURS                                                                            \
     AIFES_TURNS                                                                                    \
     "3:\n" AIFES_FOUR_INPUTS                                                                       \

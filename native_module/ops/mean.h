@@ -50,7 +50,7 @@ AIFES_NOINLINE static void mean(const mean_step *s)
     for (uint32_t c = s->pool.columns; c; c--, x += channels) {
         pool_tap(sums, x, channels, 1);
     }
-    if (r->left == 1) {
+    if (r->there + 1 == r->rows) {
         pool_finish(&s->pool, s->pool.step.y, sums, channels, s->pool.step.n_in);
     }
 }
