@@ -158,8 +158,8 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
     n = n < sizeof r ? n : sizeof r;
     copy(&r, (const uint8_t *)m->head.buf + at, n);
     key = r.key & ~0xFF00u;
-    if (n < 4u * r.head.words || (AIFES_CNN && (r.head.ends & 3) == 3)) {
-        return 0; /* no op has three inputs */
+    if (n < 4u * r.head.words) {
+        return 0;
     }
     n = 4 * r.head.words;
     s->step.kernel = r.head.opcode;
@@ -200,7 +200,8 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
     if (r.head.ends >> 4 == 2) {
         x[2].n = tensor(m, r.halves[3 + k], &t);
         x[2].data = (int8_t *)m->arena.buf + t.offset;
-        if (!first->rows.turns && overlap(x->data, x->n, x[2].data, x[2].n)) {
+        if (t.rows /* not all of it is there */
+            || (!first->rows.turns && overlap(x->data, x->n, x[2].data, x[2].n))) {
             return 0;
         }
     }

@@ -128,8 +128,9 @@ def tensor(buf, plan, i, constants):
     check(offset + nbytes(found) <= plan.arena and not (offset | plan.arena) % step,
           "arena, tensor", i)
     if rows or flags:
-        check(rank == 3 and 0 < rows <= a and step == 1 and not scales and flags <= (i == 0)
-              and (i == 0 and plan.n_inputs == 1 or i >= plan.n_inputs + plan.n_outputs),
+        check(rank == 3 and 0 < rows <= a and n < MAX_ARENA and step == 1 and not scales
+              and flags <= (i == 0) and (i == 0 and plan.n_inputs == plan.n_outputs == 1
+                                         or i >= plan.n_inputs + plan.n_outputs),
               "rows of tensor", i)
     if scales:
         check(constants <= scales and scales + 3 * n <= plan.metadata[0], "scales of tensor", i)
