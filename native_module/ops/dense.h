@@ -196,9 +196,15 @@ AIFES_NOINLINE
 #else
 AIFES_FAST
 #endif
-static void finish(const dense_step *s, const int32_t *acc, uint32_t first, uint32_t n,
-    const int32_t *bias)
+static void finish(const dense_step *s, const int32_t *acc, uint32_t first, uint32_t n
+#if AIFES_CNN
+    , const int32_t *bias)
 {
+#else
+    )
+{
+    const int32_t *bias = (const int32_t *)(const void *)s->bias + first;
+#endif
     const uint8_t *shifts = s->shifts, *table = s->table;
     int32_t low = s->low, offset = s->zero_point - low;
     uint32_t span = s->high - low, step = s->step.own;
@@ -211,6 +217,15 @@ static void finish(const dense_step *s, const int32_t *acc, uint32_t first, uint
         shifts += step;
         *y++ = table ? table[v] : v + low;
     } while (y != end);
+}
+
+AIFES_INLINE void finish_block(const dense_step *s, const int32_t *acc, uint32_t first, uint32_t n)
+{
+#if AIFES_CNN
+    finish(s, acc, first, n, (const int32_t *)(const void *)s->bias + first);
+#else
+    finish(s, acc, first, n);
+#endif
 }
 
 #if AIFES_CNN
@@ -232,7 +247,12 @@ AIFES_NOINLINE static void dense_rest(const dense_step *s, uint32_t first)
 
 /* Blocks of 8 or 4 outputs by the kernel of their order; rows leave a rest of up to 3.
  * AIFES_CNN: or all by dense_rest(). */
-AIFES_NOINLINE static void dense_blocks(const dense_step *s)
+#if AIFES_CNN
+AIFES_NOINLINE
+#else
+AIFES_FAST
+#endif
+static void dense_blocks(const dense_step *s)
 {
 #if AIFES_CNN
     if (AIFES_SMALL || !(s->step.kernel & DENSE_BLOCKS & ~DENSE)) {
@@ -253,7 +273,7 @@ AIFES_NOINLINE static void dense_blocks(const dense_step *s)
         } else {
             sums_4(w, s->step.x, n_in, acc, start, (n + 3) >> 2, rows);
         }
-        finish(s, acc, first, n, (const int32_t *)(const void *)s->bias + first);
+        finish_block(s, acc, first, n);
     }
 #if AIFES_CNN
     dense_rest(s, n_out);
