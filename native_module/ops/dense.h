@@ -191,7 +191,6 @@ AIFES_FAST static void dense_rows(const dense_step *s, const uint8_t *w, const i
 #endif
 
 /* Finish n outputs from `first` on, whose bias begins at a multiple of 4. */
-#if AIFES_TIGHT
 #if AIFES_COMPACT
 AIFES_NOINLINE
 #else
@@ -237,7 +236,7 @@ AIFES_NOINLINE static void dense_rest(const dense_step *s, uint32_t first)
     for (uint32_t column = 0; first < s->step.n_out; first++) {
         int32_t acc = sums_1(s, w, column), bias;
         copy(&bias, s->bias + 4 * first, 4);
-        finish_by(s, &acc, first, 1, &bias);
+        finish(s, &acc, first, 1, &bias);
         if (++column == s->interleave) {
             column = 0;
             w += s->interleave * s->step.n_in;
