@@ -228,7 +228,8 @@ def test_rows(library, anywhere):
     refused = 0
     for _ in range(12):
         model = random_models.rows(rng, 60)
-        refused += compare(load, changed(model))
+        refused += compare(load, [(what, buf) for what, buf in changed(model) if not what.startswith(
+            "dim 0") or not 1 << 9 < int(what.split()[-1]) < 1 << 16])  # that many rows take long
         compare(load, other_constants(model))
     assert refused > 1000
 
