@@ -158,8 +158,8 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
     n = n < sizeof r ? n : sizeof r;
     copy(&r, (const uint8_t *)m->head.buf + at, n);
     key = r.key & ~0xFF00u;
-    if (n < 4u * r.head.words) {
-        return 0;
+    if (n < 4u * r.head.words || (AIFES_CNN && (r.head.ends & 3) == 3)) {
+        return 0; /* no op has three inputs */
     }
     n = 4 * r.head.words;
     s->step.kernel = r.head.opcode;

@@ -221,14 +221,20 @@ def test_images(dtype, library, tmp_path, anywhere):
     assert refused > 1000 and overlaps > 100 and values > 100
 
 
+def too_long(what):
+    """So many rows: decode goes through all of them."""
+    name, _, value = what.rpartition(" ")
+    return name.startswith("dim 0") and 1 << 9 < int(value) < 1 << 16
+
+
 def test_rows(library, anywhere):
     """What the guard refuses decode does, too; what it lets pass, tests of damaged models run."""
     load = shared_library.module(library).load
     rng = np.random.default_rng(11)
     refused = 0
-    for _ in range(12):
-        model = random_models.rows(rng, 60)
-        refused += compare(load, changed(model))
+    for _ in range(6):
+        model = random_models.rows(rng, 200)
+        refused += compare(load, (case for case in changed(model) if not too_long(case[0])))
         compare(load, other_constants(model))
     assert refused > 1000
 
