@@ -76,8 +76,9 @@ AIFES_FAST static uint32_t run(const aifes_net *net, const aifes_buffer *b, uint
  * Returns as run, or -1 if the sizes do not fit the net. */
 static int32_t run_samples(const aifes_net *net, aifes_buffer *b, uint32_t at)
 {
-    uint32_t samples = quotient(b->n, net->ends->place.n), work = 0, first = 0, n; /* first: op of the sample */
+    uint32_t samples = quotient(b->n, net->ends->place.n), work = 0, first = 0, n;
     uint32_t middle = at & AIFES_MIDDLE;
+    const uint32_t step = AIFES_TIGHT ? 1 : net->counts.n_ops; /* of `at`, from sample to sample */
     at &= ~AIFES_MIDDLE;
     if (!samples) {
         return -1;
@@ -87,12 +88,12 @@ static int32_t run_samples(const aifes_net *net, aifes_buffer *b, uint32_t at)
             return -1;
         }
     }
-    for (;; first += net->counts.n_ops) {
-        if (at < first + net->counts.n_ops) {
+    for (;; first += step) {
+        if (at < first + step) {
             if (work > AIFES_WORK) {
                 return first;
             }
-            n = run(net, b, (at > first ? at - first : 0) | middle, net->counts.n_ops);
+            n = run(net, b, (!AIFES_TIGHT && at > first ? at - first : 0) | middle, net->counts.n_ops);
             middle = 0;
             if (n) {
                 return first + n;
