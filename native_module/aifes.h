@@ -121,6 +121,12 @@ typedef struct {
     int8_t *data;
 } aifes_place;
 
+/* AIFES_CNN: of an op in its check: inputs and scratch; the tensors of the last input and the output */
+typedef struct {
+    aifes_place x[3];
+    aifes_tensor tensors[2];
+} aifes_inputs;
+
 /* An input or output of a net; scales: of its elements, or NULL */
 typedef struct {
     aifes_place place;

@@ -62,7 +62,7 @@ static int conv_load(const aifes_memory *m, conv_step *s, const conv_record *r,
     const aifes_place *x)
 {
     uint32_t n;
-    if (!geometry(m, &s->dense.step, &s->kernel_rows, &r->kernel_rows, r->tensors) || s->ways) {
+    if (!geometry(&s->dense.step, &s->kernel_rows, &r->kernel_rows, x) || s->ways) {
         return 0;
     }
     for (int i = 0; i < 8; i++) {
