@@ -176,7 +176,7 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
         return 0;
     }
 #if AIFES_CNN
-    uint32_t part = is_part(y);
+    uint32_t part = 0;
     load_result(s, y, r.halves[2 + (r.head.ends & 3)]);
 #else
     (void)first;
@@ -230,6 +230,7 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
     }
 #if AIFES_CNN
     if (s->rows.span == AIFES_WHOLE || !s->rows.stride) {
+        part |= s->rows.room != s->rows.rows;
         load_whole(s, s->step.n_out);
         s->rows.span = AIFES_WHOLE;
         return part ? 0 : n;
