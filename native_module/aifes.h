@@ -83,23 +83,24 @@ typedef struct {
  * as a whole makes one row. It lies before the step: AIFES_ROWS(step). */
 typedef struct aifes_rows aifes_rows;
 struct aifes_rows {
+    uint16_t stride, spread; /* what is small is first: a Cortex-M0 reaches no more of it */
+    uint16_t number; /* of the result's tensor */
+    uint16_t turns;  /* of the first step: 0: no op takes turns */
+    uint8_t joined; /* it takes turns with the op before */
+    uint8_t pushed; /* of the first step: 1: the input comes in rows; 2: which never end */
     aifes_rows *from[2]; /* of what makes its inputs, NULL: they are there */
     aifes_rows *far;     /* of the last of those that take turns which reads its result */
-    const uint32_t *seen; /* rows of the first input that windows may look at: `there` of `from` */
-    uint32_t all;         /* or these */
     uint32_t left;        /* rows that are to be computed; AIFES_ENDLESS: one after another */
-    uint32_t start, next; /* where the first window begins, and the next one */
+    uint32_t next;        /* where the next window begins */
     uint32_t top[2];      /* where that is in the rows that are there of each input */
     uint32_t there, room; /* rows of the result in the arena, and for how many there is room */
     uint32_t gone;        /* before those that are there */
     uint32_t rows;        /* in all */
     uint32_t row;         /* its bytes */
     uint32_t span;        /* from the first to the last row of a window, spread */
-    uint16_t stride, spread;
-    uint16_t number; /* of the result's tensor */
-    uint16_t turns;  /* of the first step: 0: no op takes turns */
-    uint8_t joined; /* it takes turns with the op before */
-    uint8_t pushed; /* of the first step: 1: the input comes in rows; 2: which never end */
+    uint32_t start;       /* where the first window begins */
+    const uint32_t *seen; /* rows of the first input that windows may look at: `there` of `from` */
+    uint32_t all;         /* or these */
 };
 #define AIFES_ROWS(step) ((aifes_rows *)(void *)(step) - 1)
 #define AIFES_ENDLESS 0xFFFFFFFF
@@ -119,6 +120,12 @@ typedef struct {
     uint32_t n;
     int8_t *data;
 } aifes_place;
+
+/* AIFES_CNN: of an op in its check: inputs and scratch; the tensors of the last input and the output */
+typedef struct {
+    aifes_place x[3];
+    aifes_tensor tensors[2];
+} aifes_inputs;
 
 /* An input or output of a net; scales: of its elements, or NULL */
 typedef struct {

@@ -78,11 +78,14 @@ AIFES_FAST static uint32_t run(const aifes_net *net, const aifes_buffer *b, uint
 
 #endif
 
+/* From sample to sample in `at` */
+#define SAMPLE(net) (AIFES_TIGHT ? 1u : (net)->counts.n_ops)
+
 /* All samples of b, which has a buffer for each input and output and is changed. at: 0 to begin.
  * Returns as run, or -1 if the sizes do not fit the net. */
 static int32_t run_samples(const aifes_net *net, aifes_buffer *b, uint32_t at)
 {
-    uint32_t samples = quotient(b->n, net->ends->place.n), work = 0, first = 0, n; /* first: op of the sample */
+    uint32_t samples = quotient(b->n, net->ends->place.n), work = 0, first = 0, n;
     uint32_t middle = at & AIFES_MIDDLE;
     at &= ~AIFES_MIDDLE;
     if (!samples) {
@@ -93,12 +96,12 @@ static int32_t run_samples(const aifes_net *net, aifes_buffer *b, uint32_t at)
             return -1;
         }
     }
-    for (;; first += net->counts.n_ops) {
-        if (at < first + net->counts.n_ops) {
+    for (;; first += SAMPLE(net)) {
+        if (at < first + SAMPLE(net)) {
             if (work > AIFES_WORK) {
                 return first;
             }
-            n = run(net, b, (at > first ? at - first : 0) | middle, net->counts.n_ops);
+            n = run(net, b, (!AIFES_TIGHT && at > first ? at - first : 0) | middle, net->counts.n_ops);
             middle = 0;
             if (n) {
                 return first + n;

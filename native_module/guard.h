@@ -103,23 +103,18 @@ AIFES_NOINLINE static uint32_t tensor(const aifes_memory *m, uint32_t number, ai
 #endif
 
 #if AIFES_CNN
-/* What ops on images keep of their record, 16 bytes, and the dims of its first two tensors, which
- * must be [rows, columns, channels]. They follow the 16 bytes, of which 8 and 9 are where the first
- * window begins: so many rows before the image. */
-AIFES_NOINLINE static int geometry(const aifes_memory *m, aifes_step *s, void *to, const void *from,
-    const uint16_t *tensors)
+/* What ops on images keep of their record, 16 bytes, and the dims of input and output, which must be
+ * [rows, columns, channels]. They follow the 16 bytes, of which 8 and 9 are where the first window
+ * begins: so many rows before the image. */
+AIFES_NOINLINE static int geometry(aifes_step *s, void *to, const void *from,
+    const aifes_place *x)
 {
-    uint32_t *dims = (uint32_t *)to + 4, n = s->n_in;
+    const aifes_tensor *t = ((const aifes_inputs *)(const void *)x)->tensors;
     copy(to, from, 16);
     AIFES_ROWS(s)->start = 0u - ((uint16_t *)to)[4];
-    for (int i = 0; i < 2; i++, dims += 3, n = s->n_out) {
-        aifes_tensor t;
-        if (tensor(m, tensors[i], &t) != n || t.rank != 3) {
-            return 0;
-        }
-        copy(dims, t.dims, 12);
-    }
-    return 1;
+    copy((uint32_t *)to + 4, t[0].dims, 12);
+    copy((uint32_t *)to + 7, t[1].dims, 12);
+    return t[0].rank == 3 && t[1].rank == 3;
 }
 
 /* An op on elements takes rows of images as they come */

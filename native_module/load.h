@@ -149,8 +149,14 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
     uint32_t at)
 {
     any_record r;
-    aifes_tensor t, y;
+#if AIFES_CNN
+    aifes_inputs of;
+    aifes_place *const x = of.x;
+    aifes_tensor *const t = of.tensors, *const y = t + 1; /* t: the last input */
+#else
+    aifes_tensor input, output, *const t = &input, *const y = &output;
     aifes_place x[3];
+#endif
     uint32_t n = m->head.len - at, k = 0, same = 0, key;
     if (at > m->head.len) {
         return 0;
@@ -164,28 +170,28 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
     n = 4 * r.head.words;
     s->step.kernel = r.head.opcode;
     s->step.flags = r.head.flags;
-    s->step.n_out = tensor(m, r.halves[AIFES_SEVERAL ? 2 + (r.head.ends & 3) : 3], &y);
-    s->step.y = (int8_t *)m->arena.buf + y.offset;
+    s->step.n_out = tensor(m, r.halves[AIFES_SEVERAL ? 2 + (r.head.ends & 3) : 3], y);
+    s->step.y = (int8_t *)m->arena.buf + y->offset;
     if (!s->step.n_out) {
         return 0;
     }
 #if AIFES_CNN
-    uint32_t part = is_part(&y);
-    load_result(s, &y, r.halves[2 + (r.head.ends & 3)]);
+    uint32_t part = 0;
+    load_result(s, y, r.halves[2 + (r.head.ends & 3)]);
 #else
     (void)first;
 #endif
     do {
-        x[k].n = tensor(m, r.halves[2 + k], &t);
-        x[k].data = (int8_t *)m->arena.buf + t.offset;
+        x[k].n = tensor(m, r.halves[2 + k], t);
+        x[k].data = (int8_t *)m->arena.buf + t->offset;
         if (!x[k].n) {
             return 0;
         }
 #if AIFES_CNN
-        if (!load_input(first, s, k, &t, r.halves[2 + k])) {
+        if (!load_input(first, s, k, t, r.halves[2 + k])) {
             return 0;
         }
-        part |= is_part(&t);
+        part |= is_part(t);
         if (first->rows.turns) {
             continue; /* what overlaps makes results right or wrong, but they are in the arena */
         }
@@ -198,9 +204,10 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
     } while (AIFES_SEVERAL && ++k < (r.head.ends & 2u)); /* 1 or 2 */
 #if AIFES_CNN
     if (r.head.ends >> 4 == 2) {
-        x[2].n = tensor(m, r.halves[3 + k], &t);
-        x[2].data = (int8_t *)m->arena.buf + t.offset;
-        if (t.rows /* not all of it is there */
+        aifes_tensor scratch;
+        x[2].n = tensor(m, r.halves[3 + k], &scratch);
+        x[2].data = (int8_t *)m->arena.buf + scratch.offset;
+        if (scratch.rows /* not all of it is there */
             || (!first->rows.turns && overlap(x->data, x->n, x[2].data, x[2].n))) {
             return 0;
         }
@@ -224,6 +231,7 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
     }
 #if AIFES_CNN
     if (s->rows.span == AIFES_WHOLE || !s->rows.stride) {
+        part |= s->rows.room != s->rows.rows;
         load_whole(s, s->step.n_out);
         s->rows.span = AIFES_WHOLE;
         return part ? 0 : n;

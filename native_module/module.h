@@ -122,6 +122,12 @@ static mp_obj_t net_call(mp_obj_t self_in, size_t n_args, size_t n_kw, const mp_
     mp_arg_check_num(n_args, n_kw, 1, 3, false);
     mp_int_t at = mp_obj_get_int(args[n_args == 3 ? 2 : 0]);
     place(self);
+#if AIFES_CNN
+    b->n = 0; /* without x */
+#define IS_BUFFER(x, n, access, b) (x == mp_const_none || get_buffers(x, n, access, b))
+#else
+#define IS_BUFFER get_buffers
+#endif
     if (n_args < 3) {
         mp_uint_t end = net->counts.n_ops;
 #if AIFES_FLOAT
@@ -135,21 +141,18 @@ static mp_obj_t net_call(mp_obj_t self_in, size_t n_args, size_t n_kw, const mp_
         } else {
             at = ((mp_uint_t)at & ~(mp_uint_t)AIFES_MIDDLE) < end ? run(net, NULL, at, end) : 0;
         }
+    } else if (IS_BUFFER(args[1], N_OUTPUTS(net), MP_BUFFER_WRITE, b + N_INPUTS(net))
+        && IS_BUFFER(args[0], N_INPUTS(net), MP_BUFFER_READ, b)) {
 #if AIFES_CNN
-    } else if (args[0] == mp_const_none) {
-        at = -1;
-        if (get_buffers(args[1], N_OUTPUTS(net), MP_BUFFER_WRITE, b + N_INPUTS(net))
-            && b[1].n == net->ends[1].place.n && N_ENDS(net) == 2) {
+        if (args[1] == mp_const_none) { /* a row of a net with one input */
+            at = steps_of(net)->rows.pushed && b->n == steps_of(net)->step.n_in
+                ? (mp_int_t)push(net, b, at) : -1;
+        } else if (!b->n && b[1].n == net->ends[1].place.n && N_ENDS(net) == 2) {
             others(net, b, 1, 2);
             at = 0;
-        }
-    } else if (args[1] == mp_const_none) {
-        at = steps_of(net)->rows.pushed && get_buffers(args[0], 1, MP_BUFFER_READ, b) && b->n == steps_of(net)->step.n_in
-            ? (mp_int_t)push(net, b, at) : -1;
+        } else
 #endif
-    } else if (get_buffers(args[1], N_OUTPUTS(net), MP_BUFFER_WRITE, b + N_INPUTS(net))
-        && get_buffers(args[0], N_INPUTS(net), MP_BUFFER_READ, b)) {
-        at = run_samples(net, b, at);
+        at = run_samples(net, b, at); /* -1 for an x of no elements, too */
     } else {
         at = -1;
     }

@@ -62,7 +62,7 @@ static int conv_load(const aifes_memory *m, conv_step *s, const conv_record *r,
     const aifes_place *x)
 {
     uint32_t n;
-    if (!geometry(m, &s->dense.step, &s->kernel_rows, &r->kernel_rows, r->tensors) || s->ways) {
+    if (!geometry(&s->dense.step, &s->kernel_rows, &r->kernel_rows, x) || s->ways) {
         return 0;
     }
     for (int i = 0; i < 8; i++) {
@@ -290,8 +290,13 @@ AIFES_NOINLINE static void conv(conv_step *s)
     const aifes_rows *r = AIFES_ROWS(s);
     const uint32_t each = s->each, kernel = s->dense.step.kernel;
     const uint32_t top = r->top[0], rows = *r->seen;
+#if AIFES_TIGHT
+    dense_step group, *d = &group;
+    copy(d, &s->dense, sizeof group);
+#else
     dense_step *d = &s->dense;
     int8_t *y = d->step.y;
+#endif
     uint32_t left = 0u - s->left;
 #if !AIFES_FLOAT
     int8_t pads[AIFES_BLOCK];
@@ -308,6 +313,11 @@ AIFES_NOINLINE static void conv(conv_step *s)
             continue;
         }
 #endif
+#if AIFES_TIGHT
+        d->weights = s->dense.weights;
+        d->bias = s->dense.bias;
+        d->shifts = s->dense.shifts;
+#endif
         for (uint32_t g = s->groups; g; g--, x += s->per) {
             d->step.x = (int8_t *)conv_window(s, x, top, left, rows);
             conv_pixel(d, kernel);
@@ -318,13 +328,17 @@ AIFES_NOINLINE static void conv(conv_step *s)
             d->shifts += d->step.own * each;
 #endif
         }
+#if !AIFES_TIGHT
         d->weights -= s->size * s->groups;
         d->bias -= AIFES_FLOAT ? s->n_out : 4 * s->n_out;
 #if !AIFES_FLOAT
         d->shifts -= d->step.own * s->n_out;
 #endif
+#endif
     }
+#if !AIFES_TIGHT
     d->step.y = y;
+#endif
 }
 
 AIFES_INLINE int conv_run(conv_step *s)

@@ -62,6 +62,18 @@ static uint32_t dense_kernel(const dense_step *s)
     return AIFES_HAS_SUMS_8 && interleave == 8 ? DENSE_BLOCKS : DENSE_ANY;
 }
 
+/* The bias of output j, at any address */
+AIFES_INLINE int32_t dense_bias(const dense_step *s, uint32_t j)
+{
+#if AIFES_TIGHT
+    int32_t bias;
+    copy(&bias, s->bias + 4 * j, 4);
+    return bias;
+#else
+    return aifes_get32(s->bias + 4 * j);
+#endif
+}
+
 /* The check of that many dense layers of n_in inputs and n_out outputs each, for conv, too. fields:
  * of a record from zero_point to interleave; offsets: from weights to multipliers. Returns the
  * bytes of the weights of each, 0: it is refused. */
@@ -97,7 +109,7 @@ static uint32_t dense_check(const aifes_memory *m, dense_step *s, const void *fi
         s->table += 128 + s->low;
     }
     for (uint32_t j = 0; j < n_out; j++) {
-        if (aifes_get32(s->bias + 4 * j) + limit - 1 >= 2 * limit - 1
+        if ((uint32_t)dense_bias(s, j) + limit - 1 >= 2 * limit - 1
             || s->shifts[s->step.own ? j : 0] > 31) {
             return 0;
         }
@@ -155,7 +167,7 @@ AIFES_NOINLINE static void dense_any(const dense_step *s)
 {
     const uint8_t *w = s->weights;
     for (uint32_t j = 0, column = 0; j < s->step.n_out; j++) {
-        int32_t acc = plus(aifes_get32(s->bias + 4 * j), sums_1(s, w, column));
+        int32_t acc = plus(dense_bias(s, j), sums_1(s, w, column));
         uint32_t v = clamp(acc, s->shifts[s->step.own ? j : 0], s->zero_point - s->low,
             s->high - s->low);
         s->step.y[j] = s->table ? s->table[v] : v + s->low;
@@ -234,8 +246,7 @@ AIFES_NOINLINE static void dense_rest(const dense_step *s, uint32_t first)
 {
     const uint8_t *w = s->weights + first * s->step.n_in;
     for (uint32_t column = 0; first < s->step.n_out; first++) {
-        int32_t acc = sums_1(s, w, column), bias;
-        copy(&bias, s->bias + 4 * first, 4);
+        int32_t acc = sums_1(s, w, column), bias = dense_bias(s, first);
         finish(s, &acc, first, 1, &bias);
         if (++column == s->interleave) {
             column = 0;

@@ -26,7 +26,8 @@ static int mean_load(const aifes_memory *m, mean_step *s, const mean_record *r,
     const aifes_place *x)
 {
     aifes_rows *rows = AIFES_ROWS(s);
-    if (!geometry(m, &s->pool.step, &s->pool.zero_point, &r->zero_point, r->tensors)
+    (void)m;
+    if (!geometry(&s->pool.step, &s->pool.zero_point, &r->zero_point, x)
         || !pool_fits(&s->pool, s->pool.rows * s->pool.columns)) {
         return 0;
     }

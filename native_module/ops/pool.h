@@ -43,8 +43,8 @@ static int pool_load(const aifes_memory *m, pool_step *s, const pool_record *r,
     const aifes_place *x)
 {
     const uint32_t flags = s->step.flags;
-    (void)x;
-    if (!geometry(m, &s->step, &s->zero_point, &r->zero_point, &r->record.x)
+    (void)m;
+    if (!geometry(&s->step, &s->zero_point, &r->zero_point, x)
         || !pool_fits(s, s->kernel_rows * (uint32_t)s->kernel_columns) || !s->stride_rows
         || !s->stride_columns || s->reserved2 || flags > (POOL_AVERAGE | POOL_WHOLE)
         || flags == POOL_WHOLE
