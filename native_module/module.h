@@ -123,7 +123,7 @@ static mp_obj_t net_call(mp_obj_t self_in, size_t n_args, size_t n_kw, const mp_
     mp_int_t at = mp_obj_get_int(args[n_args == 3 ? 2 : 0]);
     place(self);
 #if AIFES_CNN
-    b->n = 0; /* without x */
+    b->n = 0; /* if there is no x */
 #define IS_BUFFER(x, n, access, b) (x == mp_const_none || get_buffers(x, n, access, b))
 #else
 #define IS_BUFFER get_buffers
@@ -152,7 +152,9 @@ static mp_obj_t net_call(mp_obj_t self_in, size_t n_args, size_t n_kw, const mp_
             at = 0;
         } else
 #endif
-        at = run_samples(net, b, at); /* -1 for an x of no elements, too */
+        {
+            at = run_samples(net, b, at); /* -1 without x, too */
+        }
     } else {
         at = -1;
     }
