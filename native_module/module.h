@@ -147,7 +147,7 @@ static mp_obj_t net_call(mp_obj_t self_in, size_t n_args, size_t n_kw, const mp_
         if (args[1] == mp_const_none) { /* a row of a net with one input */
             at = steps_of(net)->rows.pushed && b->n == steps_of(net)->step.n_in
                 ? (mp_int_t)push(net, b, at) : -1;
-        } else if (!b->n && b[1].n == net->ends[1].place.n && N_ENDS(net) == 2) {
+        } else if (!b->n && N_ENDS(net) == 2 && b[1].n == net->ends[1].place.n) {
             others(net, b, 1, 2);
             at = 0;
         } else
