@@ -2,11 +2,17 @@
 #ifndef AIFES_ENGINE_H
 #define AIFES_ENGINE_H
 
+#include "aifes.h"
+
 #if defined(__GNUC__) && !defined(__clang__)
+/* without what makes code larger; AIFES_FAST has it again */
+#pragma GCC optimize("Os", "no-tree-loop-optimize", "no-move-loop-invariants")
+#if AIFES_CNN
 #ifdef __arm__
 #pragma GCC optimize("no-tree-ch")
 #endif
-#pragma GCC optimize("Os", "no-tree-loop-optimize", "no-move-loop-invariants", "no-tree-dominator-opts", "no-tree-loop-im", "no-tree-forwprop", "no-schedule-insns2")
+#pragma GCC optimize("no-tree-dominator-opts", "no-tree-loop-im", "no-tree-forwprop", "no-schedule-insns2")
+#endif
 #endif
 
 #include "ends.h"

@@ -207,7 +207,8 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
         aifes_tensor scratch;
         x[2].n = tensor(m, r.halves[3 + k], &scratch);
         x[2].data = (int8_t *)m->arena.buf + scratch.offset;
-        if (!first->rows.turns && overlap(x->data, x->n, x[2].data, x[2].n)) {
+        if (scratch.rows /* not all of it is there */
+            || (!first->rows.turns && overlap(x->data, x->n, x[2].data, x[2].n))) {
             return 0;
         }
     }

@@ -3,6 +3,7 @@ from array import array
 
 import aifes
 import numpy as np
+from aifes.format import size
 from aifes_host import Activation, Add, Concat, Dense, Graph, Node, Softmax, Tensor
 
 
@@ -81,7 +82,7 @@ def on_device(model, x, engine="python", kind="b", net=None):
     net: the model, where it is loaded already.
     """
     net = net or aifes.load(model, None, engine)
-    sizes = [len(v) for v in net.inputs]
+    sizes = [size(t.shape) for t in net._plan.tensors[:net._plan.n_inputs]]
     parts = [array(kind, np.ascontiguousarray(v).tobytes())
              for v in np.split(x, np.cumsum(sizes)[:-1], axis=1)]
     found = [array(kind, bytes(array(kind).itemsize * len(x) * len(v))) for v in net.outputs]

@@ -13,6 +13,8 @@ from aifes.ops import pool as pool_op
 from aifes.ops import room
 from aifes.ops import softmax as softmax_op
 from aifes.python.dense import weight_offset
+from aifes_host.graph import ConversionError
+from aifes_host.layout import by_rows
 
 WHOLE, DENSE, MAP, SOFTMAX, ADD, CONV, POOL = range(7)
 
@@ -84,6 +86,18 @@ def images(rng, dtype=INT8, most=600):
     if len(shapes) - 1 not in outputs:
         outputs.append(len(shapes) - 1)
     return put_shapes_together(rng, nodes, shapes, outputs, dtype)
+
+
+def rows(rng, most=600):
+    """images() whose ops take turns, the input in the arena or row by row."""
+    while True:
+        model, pushed = images(rng, most=most), "rows" if rng.integers(2) else None
+        try:
+            found = by_rows(model, pushed)
+        except ConversionError:
+            continue  # the first op takes its input as a whole
+        if found != model:
+            return found
 
 
 def image_shape(rng):

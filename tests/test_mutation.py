@@ -9,11 +9,13 @@ import struct
 import aifes
 import numpy as np
 import pytest
+import row_nets
 from aifes.format import HEADER, HEADER_SIZE, TENSOR, TENSOR_SIZE
 from aifes.layers.assemble import chain
 from aifes.layers.dense import dense
 from aifes.layers.map import table_map
 from aifes_host import Simulator, float_model, from_model, quantize
+from aifes_host.layout import by_rows
 from graphs import on_device, residual, two_ends
 from hostile_models import GUARD, mutate, repaired
 from hypothesis import given, settings
@@ -41,6 +43,9 @@ def models():
                            b'{"name": "map"}')),
         "branches": quantize(residual(rng), rng.normal(size=(50, 5))).model,
         "two ends": quantize(two_ends(rng), rng.normal(size=(50, 7))).model,
+        "rows": by_rows(row_nets.quantized(row_nets.images(10), 10)[0]),
+        "input by rows": by_rows(row_nets.quantized(row_nets.images(2), 2)[0], "rows"),
+        "input without end": by_rows(row_nets.quantized(row_nets.signals(1)[0], 1)[0], "endless"),
     }
 
 
@@ -66,7 +71,7 @@ def check(buf):
         assert 10 < len(str(error)) < 200 and "\n" not in str(error)
         return False
     simulator = Simulator(buf)
-    n = sum(v.nbytes for v in net.inputs) // (4 if simulator.is_float else 1)
+    n = simulator.n_in
     rng = np.random.default_rng(n)
     if simulator.is_float:
         x = rng.normal(size=(1, n)).astype(np.float32)

@@ -6,6 +6,7 @@ from array import array
 from pathlib import Path
 
 import aifes
+import draw_rows
 import numpy as np
 import pytest
 import row_nets
@@ -182,3 +183,10 @@ def test_pictures(name, tmp_path, monkeypatch):
     text = (tmp_path / "r.html").read_text("utf-8")
     for b in memory_map.blocks(plan):
         assert b.name in text and (not b.rows or f"{b.rows} of {b.all_rows} rows" in text)
+
+
+def test_the_picture_of_the_docs():
+    """docs/rows.png is what tests/draw_rows.py draws now."""
+    picture = draw_rows.PICTURE.read_bytes()
+    assert draw_rows.facts().encode() in picture, "draw it anew: PYTHONPATH=tests python " \
+        "tests/draw_rows.py"

@@ -22,6 +22,7 @@ TENSOR = "<BBbbIIIIIHH"  # dtype, rank, shift, zero point, offset, scales, 3 dim
 TENSOR_SIZE = 28
 CRC_FROM = 16
 MAX_ARENA = 1 << 24
+MAX_ROWS = 1 << 16  # of a tensor of which a few are there: all are gone through
 MAX_OPS = 1024
 MAX_TENSORS = 2048
 INT8 = 98  # ord("b"), the array typecode
@@ -128,8 +129,9 @@ def tensor(buf, plan, i, constants):
     check(offset + nbytes(found) <= plan.arena and not (offset | plan.arena) % step,
           "arena, tensor", i)
     if rows or flags:
-        check(rank == 3 and 0 < rows <= a and step == 1 and not scales and flags <= (i == 0)
-              and (i == 0 and plan.n_inputs == 1 or i >= plan.n_inputs + plan.n_outputs),
+        check(rank == 3 and 0 < rows <= a < MAX_ROWS and n < MAX_ARENA and step == 1 and not scales
+              and flags <= (i == 0) and (i == 0 and plan.n_inputs == plan.n_outputs == 1
+                                         or i >= plan.n_inputs + plan.n_outputs),
               "rows of tensor", i)
     if scales:
         check(constants <= scales and scales + 3 * n <= plan.metadata[0], "scales of tensor", i)

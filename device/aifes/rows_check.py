@@ -28,6 +28,13 @@ class Check(Rows):
     _kept: those that stay; _parts: [(tensor, op that reads what it is a part of)]"""
 
     def __init__(self, plan):
+        made = list(range(plan.n_inputs))
+        for i, op in enumerate(plan.ops):
+            for k in op.inputs:
+                check(not plan.tensors[k].rows or k in made, "tensor, nobody wrote it, layer", i)
+            for k in op.outputs[1:]:
+                check(not plan.tensors[k].rows, "rows of scratch, layer", i)
+            made.append(op.outputs[0])
         super().__init__(plan)
         self._plan, tensors, n = plan, plan.tensors, plan.n_inputs
         self._made = {op.outputs[0]: (i, self.states[i]) for i, op in enumerate(plan.ops)}

@@ -42,9 +42,10 @@ def by_rows(model, pushed=None):
     """
     simulator = Simulator(model)
     old = simulator.plan
-    if pushed and (simulator.is_float or old.n_inputs > 1 or len(old.tensors[0].shape) != 3):
-        raise ConversionError("only a quantized model with one input, an image or a signal, can "
-                              "take it row by row")
+    if pushed and (simulator.is_float or old.n_inputs > 1 or old.n_outputs > 1
+                   or len(old.tensors[0].shape) != 3):
+        raise ConversionError("only a quantized model with one input, an image or a signal, and "
+                              "one output can take it row by row")
     if simulator.is_float:
         return model
     ops, tensors, metadata = parts(simulator, model)

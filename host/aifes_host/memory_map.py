@@ -141,8 +141,8 @@ def draw_text(plan, width=48):
     return lines
 
 
-def draw_picture(plan, path, title):
-    """Write the map as PNG or SVG, by the suffix of path."""
+def draw_picture(plan, path, title, description=None):
+    """Write the map as PNG or SVG, by the suffix of path, a description into its metadata."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -180,7 +180,7 @@ def draw_picture(plan, path, title):
                    for i, (b, _) in enumerate(found)]
         figure.legend(handles=handles, loc="outside right upper", fontsize=7,
                       ncols=-(-len(found) // 24), frameon=False)
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=150, metadata={"Description": description} if description else None)
     plt.close(figure)
 
 

@@ -99,7 +99,7 @@ static void put32(uint8_t *p, uint32_t v)
 }
 
 /* Move what the first op writes next to what it reads or into it; all else stays right. */
-static void overlap(uint8_t *buf, size_t length, uint32_t choices)
+static void move_near(uint8_t *buf, size_t length, uint32_t choices)
 {
     const uint32_t n_tensors = buf[20] | buf[21] << 8;
     const size_t at = sizeof(aifes_header) + n_tensors * sizeof(aifes_tensor);
@@ -216,7 +216,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         put32(buf + offsetof(aifes_header, length), length);
     }
     if (choices & 128) {
-        overlap(buf, length, choices >> 12);
+        move_near(buf, length, choices >> 12);
     }
     const uint32_t arena = aifes_get32(buf + offsetof(aifes_header, arena));
     uint32_t head = aifes_get32(buf + offsetof(aifes_header, constants));

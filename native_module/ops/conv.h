@@ -259,7 +259,7 @@ static void conv_depthwise(const conv_step *s, const dense_step *d, uint32_t top
                 w += k;
             }
         }
-        finish(d, acc, first, m);
+        finish_block(d, acc, first, m);
     }
 }
 #endif

@@ -203,17 +203,17 @@ AIFES_FAST static void dense_rows(const dense_step *s, const uint8_t *w, const i
 #endif
 
 /* Finish n outputs from `first` on, whose bias begins at a multiple of 4. */
-#if AIFES_TIGHT
 #if AIFES_COMPACT
 AIFES_NOINLINE
 #else
 AIFES_FAST
 #endif
-static void finish_by(const dense_step *s, const int32_t *acc, uint32_t first, uint32_t n,
-    const int32_t *bias)
+static void finish(const dense_step *s, const int32_t *acc, uint32_t first, uint32_t n
+#if AIFES_TIGHT
+    , const int32_t *bias)
 {
 #else
-AIFES_FAST static void finish(const dense_step *s, const int32_t *acc, uint32_t first, uint32_t n)
+    )
 {
     const int32_t *bias = (const int32_t *)(const void *)s->bias + first;
 #endif
@@ -231,17 +231,23 @@ AIFES_FAST static void finish(const dense_step *s, const int32_t *acc, uint32_t 
     } while (y != end);
 }
 
+AIFES_INLINE void finish_block(const dense_step *s, const int32_t *acc, uint32_t first, uint32_t n)
+{
 #if AIFES_TIGHT
-#define finish(s, acc, first, n)                                                                   \
-    finish_by(s, acc, first, n, (const int32_t *)(const void *)(s)->bias + (first))
+    finish(s, acc, first, n, (const int32_t *)(const void *)s->bias + first);
+#else
+    finish(s, acc, first, n);
+#endif
+}
 
+#if AIFES_TIGHT
 /* Outputs one by one, in any order of weights at any address: all, or the last ones of rows */
 AIFES_NOINLINE static void dense_rest(const dense_step *s, uint32_t first)
 {
     const uint8_t *w = s->weights + first * s->step.n_in;
     for (uint32_t column = 0; first < s->step.n_out; first++) {
         int32_t acc = sums_1(s, w, column), bias = dense_bias(s, first);
-        finish_by(s, &acc, first, 1, &bias);
+        finish(s, &acc, first, 1, &bias);
         if (++column == s->interleave) {
             column = 0;
             w += s->interleave * s->step.n_in;
@@ -252,7 +258,12 @@ AIFES_NOINLINE static void dense_rest(const dense_step *s, uint32_t first)
 
 /* Blocks of 8 or 4 outputs by the kernel of their order; rows leave a rest of up to 3.
  * AIFES_TIGHT: or all by dense_rest(). */
-AIFES_NOINLINE static void dense_blocks(const dense_step *s)
+#if AIFES_TIGHT
+AIFES_NOINLINE
+#else
+AIFES_FAST
+#endif
+static void dense_blocks(const dense_step *s)
 {
 #if AIFES_TIGHT
     if (AIFES_SMALL || !(s->step.kernel & DENSE_BLOCKS & ~DENSE)) {
@@ -273,7 +284,7 @@ AIFES_NOINLINE static void dense_blocks(const dense_step *s)
         } else {
             sums_4(w, s->step.x, n_in, acc, start, (n + 3) >> 2, rows);
         }
-        finish(s, acc, first, n);
+        finish_block(s, acc, first, n);
     }
 #if AIFES_TIGHT
     dense_rest(s, n_out);
