@@ -99,9 +99,6 @@ AIFES_NOINLINE static void pool_finish(const pool_step *s, int8_t *y, const int3
 }
 
 /* A pixel of all channels, some at a time */
-#ifdef __clang__
-AIFES_NOINLINE /* smaller so */
-#endif
 static void pool_window(const pool_step *s, int8_t *y, const int8_t *x,
     uint32_t rows, uint32_t columns)
 {
