@@ -123,7 +123,7 @@ static mp_obj_t net_call(mp_obj_t self_in, size_t n_args, size_t n_kw, const mp_
     mp_int_t at = mp_obj_get_int(args[n_args == 3 ? 2 : 0]);
     place(self);
 #if AIFES_CNN
-    b->n = 0; /* without x */
+    b->n = 0; /* if there is no x */
 #define IS_BUFFER(x, n, access, b) (x == mp_const_none || get_buffers(x, n, access, b))
 #else
 #define IS_BUFFER get_buffers
@@ -147,12 +147,14 @@ static mp_obj_t net_call(mp_obj_t self_in, size_t n_args, size_t n_kw, const mp_
         if (args[1] == mp_const_none) { /* a row of a net with one input */
             at = steps_of(net)->rows.pushed && b->n == steps_of(net)->step.n_in
                 ? (mp_int_t)push(net, b, at) : -1;
-        } else if (!b->n && b[1].n == net->ends[1].place.n && N_ENDS(net) == 2) {
+        } else if (!b->n && N_ENDS(net) == 2 && b[1].n == net->ends[1].place.n) {
             others(net, b, 1, 2);
             at = 0;
         } else
 #endif
-        at = run_samples(net, b, at); /* -1 for an x of no elements, too */
+        {
+            at = run_samples(net, b, at); /* -1 without x, too */
+        }
     } else {
         at = -1;
     }

@@ -107,7 +107,9 @@ AIFES_NOINLINE static uint32_t go(const aifes_net *net, const aifes_buffer *b, u
 #undef RUN
                 work -= s->step.n_in * r->row;
             }
-            r->left -= r->left != AIFES_ENDLESS;
+            if (r->left != AIFES_ENDLESS) {
+                r->left--;
+            }
             r->there++;
             r->next += r->stride;
             s->step.y += r->row;
@@ -185,7 +187,10 @@ AIFES_FAST static uint32_t go_on(const aifes_net *net, uint32_t at, uint32_t end
 /* Run the ops at .. end - 1 of one sample. b: data of the net's inputs, read before op 0, and of its
  * outputs, written after the last one; NULL: they lie in the arena. Returns 0 when done, else what
  * to call again with. */
-AIFES_NOINLINE static uint32_t run(const aifes_net *net, const aifes_buffer *b, uint32_t at,
+#if !AIFES_TIGHT
+AIFES_NOINLINE
+#endif
+static uint32_t run(const aifes_net *net, const aifes_buffer *b, uint32_t at,
     uint32_t end)
 {
     if (!b && steps_of(net)->rows.pushed) {

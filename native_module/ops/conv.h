@@ -290,12 +290,10 @@ AIFES_NOINLINE static void conv(conv_step *s)
     const aifes_rows *r = AIFES_ROWS(s);
     const uint32_t each = s->each, kernel = s->dense.step.kernel;
     const uint32_t top = r->top[0], rows = *r->seen;
-#if AIFES_TIGHT
-    dense_step group, *d = &group;
-    copy(d, &s->dense, sizeof group);
-#else
     dense_step *d = &s->dense;
     int8_t *y = d->step.y;
+#if AIFES_TIGHT && !AIFES_FLOAT
+    const uint8_t *const weights = d->weights, *const bias = d->bias, *const shifts = d->shifts;
 #endif
     uint32_t left = 0u - s->left;
 #if !AIFES_FLOAT
@@ -313,11 +311,6 @@ AIFES_NOINLINE static void conv(conv_step *s)
             continue;
         }
 #endif
-#if AIFES_TIGHT
-        d->weights = s->dense.weights;
-        d->bias = s->dense.bias;
-        d->shifts = s->dense.shifts;
-#endif
         for (uint32_t g = s->groups; g; g--, x += s->per) {
             d->step.x = (int8_t *)conv_window(s, x, top, left, rows);
             conv_pixel(d, kernel);
@@ -328,7 +321,11 @@ AIFES_NOINLINE static void conv(conv_step *s)
             d->shifts += d->step.own * each;
 #endif
         }
-#if !AIFES_TIGHT
+#if AIFES_TIGHT && !AIFES_FLOAT
+        d->weights = weights;
+        d->bias = bias;
+        d->shifts = shifts;
+#else
         d->weights -= s->size * s->groups;
         d->bias -= AIFES_FLOAT ? s->n_out : 4 * s->n_out;
 #if !AIFES_FLOAT
@@ -336,9 +333,7 @@ AIFES_NOINLINE static void conv(conv_step *s)
 #endif
 #endif
     }
-#if !AIFES_TIGHT
     d->step.y = y;
-#endif
 }
 
 AIFES_INLINE int conv_run(conv_step *s)
