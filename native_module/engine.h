@@ -5,8 +5,11 @@
 #include "aifes.h"
 
 #if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("Os")
+#if AIFES_CNN || !AIFES_FLOAT
 /* without what makes code larger; AIFES_FAST has it again */
-#pragma GCC optimize("Os", "no-tree-loop-optimize", "no-move-loop-invariants")
+#pragma GCC optimize("no-tree-loop-optimize", "no-move-loop-invariants")
+#endif
 #if AIFES_CNN
 #ifdef __arm__
 #pragma GCC optimize("no-tree-ch")

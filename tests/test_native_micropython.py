@@ -116,7 +116,9 @@ for i in range(60):
     net = aifes.load("%d.aifes" % i, engine="native")
     kind = "f" if i % 2 else "b"
     data = open("%d.bin" % i, "rb").read()
-    n = len(bytes(net.input))
+    n = 4 if kind == "f" else 1
+    for d in net.input_shape:
+        n *= d
     y = tuple([array(kind, bytes(v)) for v in net.outputs])
     net.run(array(kind, data[:n]), y[0] if len(y) == 1 else y)
     assert b"".join([bytes(v) for v in y]) == data[n:], i
