@@ -115,13 +115,10 @@ from array import array
 for i in range(60):
     net = aifes.load("%d.aifes" % i, engine="native")
     kind = "f" if i % 2 else "b"
-    data = open("%d.bin" % i, "rb").read()
-    n = 4 if kind == "f" else 1
-    for d in net.input_shape:
-        n *= d
+    x = array(kind, open("%d.x" % i, "rb").read())
     y = tuple([array(kind, bytes(v)) for v in net.outputs])
-    net.run(array(kind, data[:n]), y[0] if len(y) == 1 else y)
-    assert b"".join([bytes(v) for v in y]) == data[n:], i
+    net.run(x, y[0] if len(y) == 1 else y)
+    assert b"".join([bytes(v) for v in y]) == open("%d.y" % i, "rb").read(), i
 print("ok")
 """
 
@@ -132,7 +129,8 @@ def test_images_in_micropython(native_x64, tmp_path):
     for i in range(60):
         buf, x, want = image_case(rng, FLOAT32 if i % 2 else INT8)
         (tmp_path / f"{i}.aifes").write_bytes(buf)
-        (tmp_path / f"{i}.bin").write_bytes(b"".join(v.tobytes() for v in x + want))
+        (tmp_path / f"{i}.x").write_bytes(b"".join(v.tobytes() for v in x))
+        (tmp_path / f"{i}.y").write_bytes(b"".join(v.tobytes() for v in want))
     assert run(micropython(), ["-c", IMAGES], f"{ROOT / 'device'}:{native_x64}",
                tmp_path) == "ok\n"
 

@@ -145,9 +145,15 @@ def _engine_ram(model):
 
 def native_ram(plan):
     """Bytes of net_obj_t of module.h and what follows it, on a 32-bit board."""
-    head = plan.head
-    step = 28 if chr(plan.tensors[0].dtype) == "f" else 44
-    return 44 + 16 * (head[24] + head[25]) + step * (head[22] | head[23] << 8)
+    head, is_float = plan.head, chr(plan.tensors[0].dtype) == "f"
+    n, ends = head[22] | head[23] << 8, head[24] + head[25]
+    at, step = 40 + 28 * (head[20] | head[21] << 8), 28 if is_float else 44
+    for _ in range(n):
+        # what only files with all ops have: conv and more, of int8 several ends, add
+        if head[at] > 4 or not is_float and (head[at] == 4 or ends > 2):
+            return 52 + 16 * ends + (step + 136) * (n + 1)
+        at += 4 * head[at + 3]
+    return 44 + 16 * ends + step * n
 
 
 def scales(buf, tensor):
