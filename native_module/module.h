@@ -5,9 +5,9 @@
  *   at = net(0)               runs one sample that lies in the arena
  *   at = net(first, end)      float32: runs its ops first .. end - 1; with conv to the end
  *   at = net(x, y, at), ..    goes on, if at > 0; x and y do not fit the model, if at < 0
- *   at = net(row, None, at)   with conv: takes a row of the input; at: 0 before the first, or
- *                             AIFES_RESULT, or to go on with what came back; rows.h, push()
- *   net(None, y, 0)           with conv: the outputs into y
+ *   at = net(row, None, at)   with conv: takes a row of the input; at: AIFES_PUSH, and with it, but
+ *                             for the first row, AIFES_RESULT, or to go on what came back: rows.h
+ *   net(None, y, AIFES_PUSH)  with conv: the outputs into y
  *
  * head: header, tensors and records; of a model of format 2 the model itself. x and y: buffers; a
  * tuple of them where the net has several. A file defines MODULE_NAME, NET_NAME, LOAD_NAME and
@@ -124,7 +124,8 @@ static mp_obj_t net_call(mp_obj_t self_in, size_t n_args, size_t n_kw, const mp_
     place(self);
 #if AIFES_CNN
     b->n = 0; /* if there is no x */
-#define IS_BUFFER(x, n, access, b) (x == mp_const_none || get_buffers(x, n, access, b))
+#define IS_BUFFER(x, n, access, b)                                                                 \
+    ((x == mp_const_none && at & AIFES_PUSH) || get_buffers(x, n, access, b))
 #else
 #define IS_BUFFER get_buffers
 #endif

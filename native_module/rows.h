@@ -9,6 +9,7 @@
 /* in `at`: it goes on at the op there */
 #define AIFES_MIDDLE (1u << 29)
 #define AIFES_RESULT (1u << 28) /* of push() */
+#define AIFES_PUSH (1 << 27)    /* of a call in Python: that is meant */
 
 /* Whether the next row can be computed: what its windows read is there, and room for it. top: where
  * they begin */
@@ -226,7 +227,7 @@ __attribute__((unused)) static uint32_t push(const aifes_net *net, const aifes_b
     if (!(at & AIFES_MIDDLE)) {
         shorten(&last->rows); /* a result that was there, of an input without end */
     }
-    at = go(net, b, at ? at | AIFES_RESULT : 0, net->counts.n_ops, !(at & AIFES_MIDDLE));
+    at = go(net, b, at, net->counts.n_ops, !(at & AIFES_MIDDLE));
     if (!at && (steps_of(net)->rows.pushed > 1 ? last->rows.there : !steps_of(net)->rows.left)) {
         return AIFES_RESULT;
     }

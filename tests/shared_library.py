@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 SOURCE = Path(__file__).with_name("engine.c")
-MIDDLE = 1 << 29  # native_module/engine.h
+MIDDLE = 1 << 29  # native_module/rows.h
+PUSH = 1 << 27
 SANITIZE = ["-fsanitize=undefined", "-fno-sanitize-recover", "-g"]
 # the families of ops: AIFES_FLOAT, AIFES_SEVERAL and AIFES_CNN of native_module/aifes.h
 FAMILIES = {"": (0, 0, 0), "cnn": (0, 1, 1), "f32": (1, 1, 0), "cnn_f32": (1, 1, 1)}
@@ -78,6 +79,8 @@ class Net:
         self._net = ctypes.create_string_buffer(size)
         if not library.aifes_load(self._net, ctypes.byref(memory)):
             raise ValueError("bad model or arena")
+        self._pushed = head[40 + 24] | head[40 + 25]
+        self._n_out = int(np.prod(struct.unpack_from("<3I", head, 40 + 28 + 12)))
         self._row = struct.unpack_from("<I", head, 40 + 16)[0] * struct.unpack_from(
             "<I", head, 40 + 20)[0]  # elements of a row of the input
         self._n_ops, self._ends = head[22] | head[23] << 8, (head[24], head[25])
@@ -89,13 +92,17 @@ class Net:
                 x = self._library.aifes_run(self._net, None, x, end) if x & ~MIDDLE < end else 0
                 if not x or y is None:
                     return x
+        if (x is None or y is None) and not (at & PUSH and self._pushed):
+            return -1
         if y is None:
             row = elements(x, False, False)
             if row is None or row.n != self._row:
                 return -1
-            return self._library.aifes_push(self._net, ctypes.byref(row), at)
+            return self._library.aifes_push(self._net, ctypes.byref(row), at & ~PUSH)
         if x is None:
             out = elements(y, True, False)
+            if out is None or out.n != self._n_out:
+                return -1
             self._library.aifes_outputs(self._net, (Buffer * 2)(Buffer(), out))
             return 0
         ends = []

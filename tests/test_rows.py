@@ -13,7 +13,7 @@ from aifes_host.graph import ConversionError
 from aifes_host.layout import by_rows, whole
 from aifes_host.simulator import Simulator
 
-RESULT = 1 << 28
+RESULT, PUSH = 1 << 28, shared_library.PUSH
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +36,13 @@ class InC:
         assert not at
 
     def push(self, row, y):
-        at = self._net(row, None, self._at)
+        at = self._net(row, None, self._at | PUSH)
         while at & shared_library.MIDDLE and at > 0:
-            at = self._net(row, None, at)
+            at = self._net(row, None, at | PUSH)
         assert at >= 0
         self._at = RESULT
         if at:
-            assert not self._net(None, y, 0)
+            assert not self._net(None, y, PUSH)
         return bool(at)
 
     def reset(self):

@@ -6,6 +6,7 @@ from .model import ModelError, size
 
 MIDDLE = 1 << 29  # native_module/rows.h
 RESULT = 1 << 28
+PUSH = 1 << 27
 
 
 class Pushed:
@@ -28,9 +29,9 @@ class Pushed:
         Raises ModelError if row or y is wrong.
         """
         net = self._model._net
-        at = net(row, None, self._at)
+        at = net(row, None, self._at | PUSH)
         while at & MIDDLE and at > 0:
-            at = net(row, None, at)
+            at = net(row, None, at | PUSH)
         if at < 0:
             raise ModelError(f"push() takes a row of {self._n} numbers, float32 or int8")
         self._at = RESULT
@@ -40,7 +41,7 @@ class Pushed:
                 self.reset()
         if not at:
             return False
-        if y is not None and net(None, y, 0) < 0:
+        if y is not None and net(None, y, PUSH) < 0:
             plan = self._model._plan
             n = size(plan.tensors[plan.n_inputs].shape)
             raise ModelError(f"push() writes {n} outputs into y: float32 (array 'f') or int8 ('b')")

@@ -55,10 +55,10 @@ class Samples:
             return 0
         n, m = self._n, self._m
         try:
-            if x is None:
-                return self._out(flat(y) if TELLS_TYPE else y, m)
-            if y is None:
-                return self._turns.push(flat(x) if TELLS_TYPE else x, at) if self._pushed else -1
+            if at and self._pushed:  # aifes.push.PUSH
+                if x is None:
+                    return self._out(flat(y) if TELLS_TYPE else y, m)
+                return self._turns.push(flat(x) if TELLS_TYPE else x, at)
             if self._several:
                 return self._several(self, x, y)
             count = len(x) // n

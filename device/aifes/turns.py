@@ -28,10 +28,10 @@ class Turns(Rows):
         self._x = None
 
     def push(self, x, at):
-        """net(x, None, at) of engines: a row."""
+        """net(x, None, at | PUSH) of engines: a row."""
         if not self._net._item_size(x, self._row):
             return -1
-        if not at:
+        if not at & RESULT:
             self.reset(self.endless)
         self._x, self._at = x, None
         done = self.go(1)

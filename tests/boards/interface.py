@@ -137,7 +137,7 @@ def suite_files(info):
     files = {info.path(f"lib/aifes/{name}"): contents for name, contents in package.items()}
     files.update({info.path(f"{p.stem}.mpy"): runtime.compiled(info, p)
                   for p in SUITE.glob("*.py")})
-    for name in ("tutorial", "floats", "quantize", "branches", "format1", "pieces"):
+    for name in ("tutorial", "floats", "quantize", "branches", "format1", "pieces", "rows"):
         lines = [json.dumps(r, separators=(",", ":")) for r in getattr(make_device_data, name)()]
         files[info.path(f"{name}.txt")] = ("\n".join(lines) + "\n").encode()
     return files
