@@ -9,7 +9,8 @@ def int8(buf, op, x, y, mask):
     n, view = len(y), op.view
     if view:  # so many rows of so many elements
         n = view[6]
-        i, j, first = view[2] * n, view[4] * n, view[3]
+        i, j = view[2] * n, view[4] * n
+        first = view[3]
         n *= view[1]
     for k in range(first, first + n):
         v = ((a[i] << left1) + (b[j] << left2) + bias >> shift) + zero

@@ -19,7 +19,8 @@ def _pixels(buf, op, x, y, column, pad, outputs, size, extra):
     f = op.fields
     _, columns, channels = op.inputs[0].shape
     _, y_columns, n_out = op.outputs[0].shape
-    rows, top, y_at = op.view[0], op.view[2], op.view[3]
+    rows, top = op.view[0], op.view[2]
+    y_at = op.view[3]
     groups = f.groups
     per, each = channels // groups, n_out // groups
     kernel_columns, step, spread = f.kernel_columns, f.dilation_columns, f.spread_columns

@@ -5,9 +5,11 @@ from ..ops.map import FUNCTIONS
 def int8(buf, op, x, y, mask):
     x, y = x[0], y[0]
     table = op.fields.table + 128
-    n, i, first, view = len(y), 0, 0, op.view
+    i = first = 0  # a tuple of more than two would be an object
+    n, view = len(y), op.view
     if view:  # so many rows of so many elements
-        i, first, n = view[2] * view[6], view[3], view[1] * view[6]
+        i, first = view[2] * view[6], view[3]
+        n = view[1] * view[6]
     for k in range(first, first + n):
         y[k] = ((buf[table + x[i]] ^ 128) - 128) & mask
         i += 1
