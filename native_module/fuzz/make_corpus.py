@@ -60,7 +60,7 @@ def main():
                 models[f"{kind} {number}"] = model
                 number += 1
     number = 0
-    for tries in range(4000):
+    for _ in range(4000):
         try:
             model = rolled(random_models.images(rng, INT8, 100), number % 3 > 0, number % 3 == 2)
         except Exception:  # a net that has no such order

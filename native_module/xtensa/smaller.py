@@ -13,8 +13,8 @@ import sys
 FAR = 120  # bytes that branches surely reach
 NARROW = 65  # bytes that a narrow test skips
 OPPOSITE = {}
-for pair in ("beq bne", "blt bge", "bltu bgeu", "beqi bnei", "blti bgei", "bltui bgeui", "bbci bbsi",
-             "ball bnall", "bany bnone", "bbc bbs"):
+for pair in ("beq bne", "blt bge", "bltu bgeu", "beqi bnei", "blti bgei", "bltui bgeui",
+             "bbci bbsi", "ball bnall", "bany bnone", "bbc bbs"):
     a, b = pair.split()
     OPPOSITE[a], OPPOSITE[b] = b, a
 
@@ -50,7 +50,7 @@ def call(i):
 
 
 for i, line in enumerate(lines):
-    if re.match(r"\tcallx8\t(a8|a9|a1\d)$", line):  # these are lost in a call: nobody needs it later
+    if re.match(r"\tcallx8\t(a8|a9|a1\d)$", line):  # these are lost in a call anyway
         call(i)
 lines = [line for line in lines if line]
 for i, line in enumerate(lines):
@@ -65,7 +65,8 @@ for i, line in enumerate(lines):
 at, jumps = 0, {}  # {target: (where a jump to it is, its label)}
 for i, line in enumerate(lines):
     branch = words(line) or [""]
-    if branch[0] in OPPOSITE and lines[i + 1].startswith("\tj\t") and lines[i + 2] == branch[-1] + ":":
+    if branch[0] in OPPOSITE and lines[i + 1].startswith("\tj\t") and (
+            lines[i + 2] == branch[-1] + ":"):
         to = words(lines[i + 1])[1]
         if to in jumps and at - jumps[to][0] < FAR:
             operands = ", ".join([*branch[1:-1], jumps[to][1]])
