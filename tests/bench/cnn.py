@@ -28,6 +28,12 @@ from emulator import CHIPS, ESP32, build, emulator  # noqa: E402
 ORDER = {"M0+": (8, 1), "M4": (4, 4), "RV32": (1, 1), ESP32: (8, 1)}
 
 
+# as native_module/Makefile has them for the loadable file
+OPTIONS = {"M0+": ("-DAIFES_TIGHT=1", "-DAIFES_HAS_SUMS_4=0"), "M4": ("-DAIFES_TIGHT=1",),
+           "RV32": ("-DAIFES_TIGHT=1", "-DAIFES_COMPACT=1"),
+           ESP32: ("-DAIFES_TIGHT=1", "-DAIFES_HAS_SUMS_4=0", "-DAIFES_COMPACT=1")}
+
+
 def conv(kernel, outputs, stride=1, groups=1):
     return "conv", kernel, outputs, (stride, stride), groups
 
@@ -189,7 +195,7 @@ def main():
             table.add_column("")
             for name in NETS:
                 table.add_column(name, justify="right")
-            elf = build(chip, folder)
+            elf = build(chip, folder, OPTIONS[chip])
             nets = [network(name, ORDER[chip]) for name in NETS]
             whole = [measure(chip, elf, model, x, library) for model, x in nets]
             counts = [measure(chip, elf, by_rows(model), x, library) for model, x in nets]

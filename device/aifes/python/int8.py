@@ -20,6 +20,14 @@ def is_signed(arena):
     return signed
 
 
+def _sign(x, raw):
+    """Views of bytes into views of int8."""
+    for k in range(len(x)):
+        signed, view = x[k], raw[k]
+        for i in range(len(view)):
+            signed[i] = ((view[i] & 255) ^ 128) - 128
+
+
 class Engine(Samples):
     """Runs a model in `arena` (a memoryview of bytes). Allocates nothing after this."""
 
@@ -58,26 +66,20 @@ class Engine(Samples):
         """Run all ops once on what lies in the arena."""
         if self._turns:
             return self._turns.sample()
-        for i in range(len(self._steps)):
-            self._step(i)
-
-    def _step(self, i):
-        """Op i, as far as its view says."""
-        run, op, x, y, raw = self._steps[i]
-        mask = self._mask
-        if mask > 0:
-            for k in range(len(x)):
-                signed, view = x[k], raw[k]
-                for i in range(len(view)):
-                    signed[i] = ((view[i] & 255) ^ 128) - 128
-        run(self._buf, op, x, y, mask)
+        buf, mask = self._buf, self._mask
+        for run, op, x, y, raw in self._steps:
+            if mask > 0:
+                _sign(x, raw)
+            run(buf, op, x, y, mask)
 
     def row(self, i):
         """The next row of op i."""
-        view = self._steps[i][1].view
-        if view:
-            self._turns.place(i, view)
-        self._step(i)
+        run, op, x, y, raw = self._steps[i]
+        if op.view:
+            self._turns.place(i, op.view)
+        if self._mask > 0:
+            _sign(x, raw)
+        run(self._buf, op, x, y, self._mask)
 
     def moved(self, at, by, n):
         arena = self._arena

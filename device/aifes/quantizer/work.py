@@ -70,23 +70,25 @@ class Work:
             if r.RANGE or op.outputs[0] in self.homes])
         factors = equalize(self) if self.exact else {}
         way = False, factors
-        found = self._build(*way)
+        found = [self._build(*way)]  # so that it can go before another one is built
         if self._may_differ() and self._is_worth():
-            way, found = self._better(way, (True, factors), found)
+            way = self._better(way, (True, factors), found)
         # a few channels of a few samples: their ranges may be too narrow for others
         if factors and not [1 for t in self.plan.tensors if len(t.shape) > 1]:
-            way, found = self._better(way, (way[0], {}), found)
+            way = self._better(way, (way[0], {}), found)
         self.data = self._ops = None
-        return found
+        return found.pop()
 
     def _better(self, way, other, found):
-        """Of two ways to _build() the one that loses clearly less, and what it builds; found: what
-        the first one just built."""
-        before = self._loss(found)
-        found = self._build(*other)
-        if 10 * self._loss(found) < scales.BETTER * before:
-            return other, found
-        return way, self._build(*way)
+        """Of two ways to _build() the one that loses clearly less. found: [what the first one just
+        built], then what that way builds."""
+        before = self._loss(found.pop())
+        found.append(self._build(*other))
+        if 10 * self._loss(found[0]) < scales.BETTER * before:
+            return other
+        found.clear()
+        found.append(self._build(*way))
+        return way
 
     def range(self, low, high, margin=0.0):
         """(shift, zero point) of a range, by the method's rule."""
