@@ -36,7 +36,7 @@ def main(arguments):
     heap = gc.mem_alloc() + gc.mem_free() if hasattr(gc, "mem_free") else 1 << 30
     for name in arguments[2:] or MODULES:
         if heap < NEEDS.get(name, 0):
-            print("skipped", name + ": quantizing needs", NEEDS[name], "bytes of heap, here are", heap)
+            print("skipped", name + ": quantizing needs", NEEDS[name], "bytes of heap, not", heap)
             continue
         module = __import__(name)
         for test in sorted(dir(module)):
