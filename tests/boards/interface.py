@@ -133,7 +133,10 @@ def golden(info):
 
 def suite_files(info):
     """What the suite of a board needs in its flash: {absolute path: contents}."""
-    package = deploy.runtime_files(info, deploy.choose_engine(info))
+    choice = deploy.choose_engine(info)
+    package = deploy.runtime_files(info, choice)
+    if choice.native:  # the file of dense nets, too: which one is loaded is tested so
+        package[choice.native.name] = choice.native.read_bytes()
     files = {info.path(f"lib/aifes/{name}"): contents for name, contents in package.items()}
     files.update({info.path(f"{p.stem}.mpy"): runtime.compiled(info, p)
                   for p in SUITE.glob("*.py")})

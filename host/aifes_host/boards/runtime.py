@@ -197,9 +197,8 @@ def runtime_files(info, choice):
     found = dict(_contents(info, name) for name in all_modules() if info.viper or
                  not name.startswith("viper/"))
     if choice.native:
-        # both of int8: dense nets are faster with the file that has only what they need
         found.update({name: (choice.native.parent / name).read_bytes()
-                      for name in (*INT8, list(FLOAT32)[-1])})
+                      for name in (list(INT8)[-1], list(FLOAT32)[-1])})
     return found
 
 
