@@ -42,7 +42,7 @@ def test_bytes_that_are_not_drawn_do_not_matter(seed, pushed):
     q = Simulator(whole).quantized(x[:1])
     arena = array("b", bytes(plan.arena))
     net = aifes.load(model, arena, engine="python")
-    engine, left = net._net._turns, turns(plan)
+    engine, left = net._net.turns, turns(plan)
     run, rng = engine.run, np.random.default_rng(seed)
 
     def scribble(i):

@@ -22,9 +22,7 @@ class Samples:
         self._sizes = [size(t.shape) for t in self._tensors]
         self._views = [self.part(t) for t in self._tensors]
         self.ram = min(4 * max(self._sizes), 4096)
-        self._turns = None
-        t = plan.tensors[0]
-        self._pushed = t.rows and size(t.shape) // t.shape[0]  # elements of a row that comes in
+        self.turns = None  # a turns.ArenaRows, of a model that needs one
         self._io = io.BytesIO()
         self._io.write(bytes(self.ram))
         self._n, self._m = self._sizes[0], self._sizes[1]
@@ -33,17 +31,6 @@ class Samples:
             from .several import run
 
             self._several = run
-
-    def take_turns(self, plan):
-        """Of a Plan with ops, if they do."""
-        if any([t.rows for t in plan.tensors]):
-            from .turns import Turns
-
-            self._turns = Turns(self, plan, self._arena)
-
-    def slot(self, i, slots):
-        """The next row of the input goes into slot i."""
-        self._views[0] = slots[i]
 
     def part(self, tensor):
         """A tensor's elements in the arena."""
@@ -55,10 +42,8 @@ class Samples:
             return 0
         n, m = self._n, self._m
         try:
-            if at and self._pushed:  # aifes.push.PUSH
-                if x is None:
-                    return self._out(flat(y) if TELLS_TYPE else y, m)
-                return self._turns.push(flat(x) if TELLS_TYPE else x, at)
+            if self._tensors[0].rows:
+                return self.turns.call(x, y, at)
             if self._several:
                 return self._several(self, x, y)
             count = len(x) // n
@@ -79,28 +64,28 @@ class Samples:
     def _one(self, x, y, n, m):
         """One sample of the only input, of n elements, and the only output, of m."""
         stream = self._io
-        y_item = self._item_size(y, m)
+        y_item = self.writable(y)
+        x_item = self._item_size(x, n)  # leaves the bytes of x in the stream
+        if not x_item or not y_item:
+            return -1
         stream.seek(0)
-        stream.readinto(y)  # its own bytes: refuses what is read-only; a pointer would not
-        if self._pushed:
-            if not y_item or not self._item_size(memoryview(x)[:self._pushed], self._pushed):
-                return -1
-            self._turns.sample(x)
+        if x_item == 4:
+            self._quantize(0, x)
         else:
-            x_item = self._item_size(x, n)  # leaves the bytes of x in the stream
-            if not x_item or not y_item:
-                return -1
-            stream.seek(0)
-            if x_item == 4:
-                self._quantize(0, x)
-            else:
-                stream.readinto(self._views[0])
-            self.forward()
-        return self._out(y, m)
+            stream.readinto(self._views[0])
+        self.forward()
+        return self.output(y)
 
-    def _out(self, y, m):
-        """The output of m elements into y."""
-        item = self._item_size(y, m)
+    def writable(self, y):
+        """_item_size() of the only output's buffer. Raises TypeError if it is read-only."""
+        item = self._item_size(y, self._m)
+        self._io.seek(0)
+        self._io.readinto(y)  # its own bytes; a pointer would not refuse
+        return item
+
+    def output(self, y):
+        """The only output into y, which is writable(); -1 if it does not fit."""
+        item = self._item_size(y, self._m)
         self._io.seek(0)
         if item == 4:
             self._dequantize(1, y)

@@ -1,22 +1,27 @@
-"""Rows that are computed by an engine in Python, and samples that come in row by row."""
-from .model import size
-from .rows import AT, ROW, THERE, Rows
+"""Rows that are computed by an engine in Python, and samples that come in row by row.
+
+An engine has a file turns.py with a Turns(net, plan, arena), imported for a model that needs it.
+"""
+from .model import TELLS_TYPE, flat, size
+from .rows import THERE, Rows
 
 RESULT = 1 << 28  # native_module/rows.h
 
 
-class Turns(Rows):
-    """net: the engine: it has row(i), which computes the next row of op i, and moved(at, by, n),
-    which moves n bytes of the arena from at + by to at."""
+class ArenaRows(Rows):
+    """net: the engine. A subclass has row(i): compute the next row of op i; move(i, by) of Rows;
+    and slot(i): the next row of the input goes to row i of what is there of it."""
 
     def __init__(self, net, plan, arena):
         super().__init__(plan)
-        self._net = net
+        self._net, self._arena = net, arena
         t = plan.tensors[0]
-        self._x, self._at, self._row, self._rows = None, 0, 0, 0
+        self._x, self._at, self._rows = None, 0, 0
+        self._n = size(t.shape)
         if t.rows:
             self._rows = t.shape[0]
-            self._row = n = size(t.shape) // self._rows
+            self._n //= self._rows  # elements of a row
+            n = self._n
             self._slots = [arena[at:at + n]
                            for at in range(t.offset, t.offset + n * t.rows, n)]
 
@@ -27,9 +32,16 @@ class Turns(Rows):
         self.go(self._rows)
         self._x = None
 
-    def push(self, x, at):
-        """net(x, None, at | PUSH) of engines: a row."""
-        if not self._net._item_size(x, self._row):
+    def call(self, x, y, at):
+        """net(x, y, at) of an engine whose input comes in rows; at: push.PUSH and more, or 0."""
+        net = self._net
+        if TELLS_TYPE:
+            x, y = (None if v is None else flat(v) for v in (x, y))
+        if not at:
+            return self._samples(x, y)
+        if x is None:
+            return net.output(y) if net.writable(y) else -1
+        if not net._item_size(x, self._n):
             return -1
         if not at & RESULT:
             self.reset(self.endless)
@@ -38,21 +50,39 @@ class Turns(Rows):
         self._x = None
         return RESULT if done else 0
 
+    def _samples(self, x, y):
+        net = self._net
+        n, m = self._n * self._rows, net._m
+        count = len(x) // n
+        if not count or count * n != len(x) or count * m != len(y):
+            return -1
+        if not net._item_size(memoryview(x)[:self._n], self._n):
+            return -1
+        if count == 1:
+            if not net.writable(y):
+                return -1
+            self.sample(x)
+            return net.output(y)
+        x, y = memoryview(x), memoryview(y)
+        for i in range(count):
+            if self._samples(x[i * n:(i + 1) * n], y[i * m:(i + 1) * m]):
+                return -1
+        return 0
+
     def run(self, i):
         if i >= 0:
-            return self._net.row(i)
-        net, x = self._net, self._x
+            return self.row(i)
+        net, x, n = self._net, self._x, self._n
         if self._at is not None:
-            x = memoryview(x)[self._at:self._at + self._row]
-            self._at += self._row
-        net.slot(self.states[-1][THERE], self._slots)
-        item = net._item_size(x, self._row)  # leaves its bytes in the stream
+            x = memoryview(x)[self._at:self._at + n]
+            self._at += n
+        self.slot(self.states[-1][THERE])
+        item = net._item_size(x, n)  # leaves its bytes in the stream
         net._io.seek(0)
         if item == 4:
             net._quantize(0, x)
         else:
             net._io.readinto(net._views[0])
 
-    def move(self, i, by):
-        s = self.states[i]
-        self._net.moved(s[AT], by, s[THERE] * s[ROW])
+    def slot(self, i):
+        self._net._views[0] = self._slots[i]

@@ -20,7 +20,7 @@ def is_signed(arena):
     return signed
 
 
-def _sign(x, raw):
+def sign(x, raw):
     """Views of bytes into views of int8."""
     for k in range(len(x)):
         signed, view = x[k], raw[k]
@@ -44,7 +44,6 @@ class Engine(Samples):
         scratch = None if signed else memoryview(array("b", bytes(max(
             [sum([there(plan.tensors[k]) for k in op.inputs]) for op in plan.ops]))))
         self.ram += 0 if signed else len(scratch)
-        self.take_turns(plan)
         self._steps = []
         for op in plan.ops:
             raw = tuple([self.part(plan.tensors[k]) for k in op.inputs])
@@ -61,30 +60,20 @@ class Engine(Samples):
                 y[1] = y[1][:n] if signed else memoryview(array("b", bytes(n)))
             kernel = room(op.opcode, "aifes.python.")
             self._steps.append((kernel.int8, step(kernel, op, *ends), x, tuple(y), raw))
+        if any([t.rows for t in plan.tensors]):
+            from .turns import Turns
+
+            self.turns = Turns(self, plan, arena)
 
     def forward(self):
         """Run all ops once on what lies in the arena."""
-        if self._turns:
-            return self._turns.sample()
+        if self.turns:
+            return self.turns.sample()
         buf, mask = self._buf, self._mask
         for run, op, x, y, raw in self._steps:
             if mask > 0:
-                _sign(x, raw)
+                sign(x, raw)
             run(buf, op, x, y, mask)
-
-    def row(self, i):
-        """The next row of op i."""
-        run, op, x, y, raw = self._steps[i]
-        if op.view:
-            self._turns.place(i, op.view)
-        if self._mask > 0:
-            _sign(x, raw)
-        run(self._buf, op, x, y, self._mask)
-
-    def moved(self, at, by, n):
-        arena = self._arena
-        for k in range(at, at + n):
-            arena[k] = arena[k + by]
 
     def _quantize(self, k, x):
         t = self._tensors[k]

@@ -11,7 +11,7 @@ class Engine(Samples):
 
     def __init__(self, buf, plan, arena):
         from ..format import decode  # not kept: model.forget
-        from ..ops import room, windows
+        from ..ops import room
 
         super().__init__(buf, plan, arena)
         plan = decode(buf)
@@ -19,61 +19,27 @@ class Engine(Samples):
         self._steps = [room(op.opcode, "aifes.viper.").int8(
             op, [tensors[k] for k in op.inputs], [tensors[k] for k in op.outputs])
             for op in plan.ops]
-        self.take_turns(plan)
-        if self._turns:
-            self._kinds = []
-            for op in plan.ops:
-                x, y = [tensors[k] for k in op.inputs], [tensors[k] for k in op.outputs]
-                turn = room(op.opcode, "aifes.viper.").turn if windows(op, x, y) else None
-                self._kinds.append((turn, x, y))
-            self._view = array("i", bytes(24))
         self._ends = [array("i", (t.offset, n, t.shift + 32, t.zero_point + 128, t.scales))
                       for t, n in zip(self._tensors, self._sizes)]
         self.ram += 100 * len(plan.ops) + 40 * len(self._ends)
+        if any([t.rows for t in tensors]):
+            from .turns import Turns
+
+            self.turns = Turns(self, plan, arena)
 
     def forward(self):
         """Run all ops once on what lies in the arena."""
-        if self._turns:
-            return self._turns.sample()
+        if self.turns:
+            return self.turns.sample()
         buf, arena = self._buf, self._arena
         for run, p, n in self._steps:
             run(buf, arena, p, n)
-
-    def row(self, i):
-        """The next row of op i."""
-        step, (turn, x, y) = self._steps[i], self._kinds[i]
-        n = step[2]
-        if turn:
-            view = self._view
-            view[0], view[1] = x[0].shape[0], 1
-            self._turns.place(i, view)
-            n = turn(step, view, x, y)
-        step[0](self._buf, self._arena, step[1], n)
-
-    def slot(self, i, slots):
-        self._views[0] = slots[i]
-        end, n = self._ends[0], self._pushed
-        end[0], end[1] = self._tensors[0].offset + i * n, n
-
-    def moved(self, at, by, n):
-        moved(self._arena, at, by, n)
 
     def _quantize(self, k, x):
         quantize(x, self._arena, self._buf, self._ends[k])
 
     def _dequantize(self, k, y):
         dequantize(y, self._arena, self._buf, self._ends[k])
-
-
-@micropython.viper
-def moved(arena: ptr8, at: int, by: int, n: int):  # noqa: F821
-    """n bytes from at + by to at."""
-    to = ptr8(int(arena) + at)  # noqa: F821
-    x = ptr8(int(to) + by)  # noqa: F821
-    i = 0
-    while i < n:
-        to[i] = x[i]
-        i += 1
 
 
 @micropython.viper

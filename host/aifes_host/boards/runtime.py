@@ -171,7 +171,7 @@ def modules(engine, kind):
         needed |= {"ops/__init__", f"{engine}/{number}"}
         needed |= {f"{folder}/{op}" for folder in ("ops", engine) for op in kind.ops}
         if kind.rows:
-            needed |= {"turns", "rows_check"}
+            needed |= {f"{engine}/turns", "rows_check"}
     if kind.pushed:
         needed.add("push")
     if kind.several:
