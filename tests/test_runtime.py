@@ -136,7 +136,7 @@ MODELS = {"int8": tutorial, "float32": float_model, "int8 images": lambda: image
           "float32 graph": lambda: graph(float_model)}
 # what is imported only by a model that has it, or by a file of an earlier release
 LATER = {"format": {"version1", "ops/__init__"}, "samples": {"several"},
-         "python/int8": {"python/turns"}, "viper/int8": {"viper/turns"},
+         "python/int8": {"python/signs"},
          "model": {"float32", "several", "push"}, "ops/__init__": {"rows_check"},
          "summary": {"ops/__init__", "ops/map"},
          "seldom": {"pieces"}}

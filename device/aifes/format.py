@@ -10,7 +10,7 @@ import struct
 from binascii import crc32
 from collections import namedtuple
 
-from .model import ModelError, size, there
+from .model import ModelError, size
 
 MAGIC = b"\xa1fes"
 VERSION = 2
@@ -48,7 +48,9 @@ def Tensor(dtype, shift, zero_point, offset, scales, shape, rows=0, endless=0):
 
 def nbytes(tensor):
     """Bytes of a Tensor in the arena."""
-    n = there(tensor)
+    n = size(tensor.shape)
+    if tensor.rows:
+        n = n // tensor.shape[0] * tensor.rows
     return 4 * n if tensor.dtype == FLOAT32 else n
 
 

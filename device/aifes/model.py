@@ -37,12 +37,6 @@ def size(shape):
     return n
 
 
-def there(tensor):
-    """Elements of a Tensor that lie in the arena at a time."""
-    n = size(tensor.shape)
-    return n // tensor.shape[0] * tensor.rows if tensor.rows else n
-
-
 def load(source, arena=None, engine=None):
     """Load an .aifes model and return a Model.
 
@@ -127,7 +121,7 @@ def _byte_view(arena, need):
 
 def _part(arena, tensor):
     """A tensor's elements in the arena."""
-    return arena[tensor.offset:tensor.offset + there(tensor)]
+    return arena[tensor.offset:tensor.offset + size(tensor.shape)]
 
 
 def _engine(name, is_float):
@@ -225,12 +219,10 @@ def _alike(a, b):
     if a.n_inputs != b.n_inputs or a.n_outputs != b.n_outputs:
         return False
     for k in range(len(a.tensors)):
-        if size(a.tensors[k].shape) != size(b.tensors[k].shape):
+        v, w = a.tensors[k], b.tensors[k]
+        if size(v.shape) != size(w.shape) or v.rows != w.rows:
             return False
-    a, b = a.tensors[0], b.tensors[0]
-    if not a.rows and not b.rows:
-        return True
-    return a.rows and b.rows and a.endless == b.endless and a.shape[0] == b.shape[0]
+    return True
 
 
 class Model:
@@ -291,11 +283,9 @@ class Model:
         self._ends = ends if len(ends) > 2 else None
         self._floats = None
         if plan.tensors[0].rows:
-            from .push import Pushed
+            from .push import attach
 
-            pushed = Pushed(self)
-            self.push, self.reset, self.forward = pushed.push, pushed.reset, pushed.forward
-            self.input = None
+            attach(self)
         forget()
 
     def forward(self):
@@ -338,9 +328,6 @@ class Model:
             mine = getattr(self, name)
             setattr(self, name, getattr(other, name))
             setattr(other, name, mine)
-        if self._plan.tensors[0].rows:
-            self.reset()
-            other.reset()
 
     def predict(self, values):
         """Run one sample: a sequence of real numbers in, a list of floats out. Allocates both.

@@ -2,7 +2,7 @@
 
 Imported for such a model only.
 """
-from .model import ModelError, size
+from .model import Model, ModelError, size
 
 MIDDLE = 1 << 29  # native_module/rows.h
 RESULT = 1 << 28
@@ -51,5 +51,22 @@ class Pushed:
         """The next row pushed is the first one of all."""
         self._at = self._seen = 0
 
+    def swap(self, other):
+        """Model.swap(); both begin anew. Other rows are other inputs."""
+        mine, theirs = self._model._plan.tensors[0], other._plan.tensors[0]
+        if mine.shape != theirs.shape or mine.endless != theirs.endless:
+            raise ModelError("swap() takes a model with the same input by rows")
+        Model.swap(self._model, other)
+        self.reset()
+        other.reset()
+
     def forward(self):
         raise ModelError("the input of this model comes row by row: use run() or push()")
+
+
+def attach(model):
+    """What a Model with such an input has, and that there is no `input`."""
+    pushed = Pushed(model)
+    model.push, model.reset = pushed.push, pushed.reset
+    model.forward, model.swap = pushed.forward, pushed.swap
+    model.input = None

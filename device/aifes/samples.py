@@ -4,7 +4,7 @@ A stream is the one bridge between floats and their bits that allocates nothing 
 """
 import io
 
-from .model import TELLS_TYPE, flat, size, there
+from .model import TELLS_TYPE, flat, size
 
 
 class Samples:
@@ -22,7 +22,6 @@ class Samples:
         self._sizes = [size(t.shape) for t in self._tensors]
         self._views = [self.part(t) for t in self._tensors]
         self.ram = min(4 * max(self._sizes), 4096)
-        self.turns = None  # a turns.ArenaRows, of a model that needs one
         self._io = io.BytesIO()
         self._io.write(bytes(self.ram))
         self._n, self._m = self._sizes[0], self._sizes[1]
@@ -34,7 +33,7 @@ class Samples:
 
     def part(self, tensor):
         """A tensor's elements in the arena."""
-        return self._arena[tensor.offset:tensor.offset + there(tensor)]
+        return self._arena[tensor.offset:tensor.offset + size(tensor.shape)]
 
     def __call__(self, x, y=None, at=None):
         if at is None:
@@ -42,10 +41,8 @@ class Samples:
             return 0
         n, m = self._n, self._m
         try:
-            if self._tensors[0].rows:
-                return self.turns.call(x, y, at)
             if self._several:
-                return self._several(self, x, y)
+                return self._several(self, x, y, at)
             count = len(x) // n
             if not count or count * n != len(x) or count * m != len(y):
                 return -1
@@ -64,7 +61,9 @@ class Samples:
     def _one(self, x, y, n, m):
         """One sample of the only input, of n elements, and the only output, of m."""
         stream = self._io
-        y_item = self.writable(y)
+        y_item = self._item_size(y, m)
+        stream.seek(0)
+        stream.readinto(y)  # its own bytes: refuses what is read-only; a pointer would not
         x_item = self._item_size(x, n)  # leaves the bytes of x in the stream
         if not x_item or not y_item:
             return -1
@@ -74,24 +73,12 @@ class Samples:
         else:
             stream.readinto(self._views[0])
         self.forward()
-        return self.output(y)
-
-    def writable(self, y):
-        """_item_size() of the only output's buffer. Raises TypeError if it is read-only."""
-        item = self._item_size(y, self._m)
-        self._io.seek(0)
-        self._io.readinto(y)  # its own bytes; a pointer would not refuse
-        return item
-
-    def output(self, y):
-        """The only output into y, which is writable(); -1 if it does not fit."""
-        item = self._item_size(y, self._m)
-        self._io.seek(0)
-        if item == 4:
+        stream.seek(0)
+        if y_item == 4:
             self._dequantize(1, y)
-        elif item:
+        else:
             self._move(self._views[1], y)
-        return 0 if item else -1
+        return 0
 
     def _move(self, source, target):
         """Bytes from one buffer to another, which may overlap; the stream is at 0."""

@@ -5,7 +5,7 @@ x, if there are several inputs, and y, if there are several outputs, are tuples.
 from .model import TELLS_TYPE, ModelError, fill, flat
 
 
-def run(net, x, y):
+def run(net, x, y, at):
     """All samples of x into y; 0, or -1 if they do not fit. One sample allocates nothing."""
     sizes, n = net._sizes, net._n_inputs
     m = len(sizes) - n

@@ -25,22 +25,21 @@ class ArenaRows(Rows):
             self._slots = [arena[at:at + n]
                            for at in range(t.offset, t.offset + n * t.rows, n)]
 
-    def sample(self, x=None):
+    def forward(self, x=None):
         """All of a sample: x, if the input comes in rows; else it lies in the arena."""
         self.reset()
         self._x, self._at = x, 0
         self.go(self._rows)
         self._x = None
 
-    def call(self, x, y, at):
+    def __call__(self, net, x, y, at):
         """net(x, y, at) of an engine whose input comes in rows; at: push.PUSH and more, or 0."""
-        net = self._net
         if TELLS_TYPE:
             x, y = (None if v is None else flat(v) for v in (x, y))
         if not at:
             return self._samples(x, y)
         if x is None:
-            return net.output(y) if net.writable(y) else -1
+            return self._output(y)
         if not net._item_size(x, self._n):
             return -1
         if not at & RESULT:
@@ -59,15 +58,32 @@ class ArenaRows(Rows):
         if not net._item_size(memoryview(x)[:self._n], self._n):
             return -1
         if count == 1:
-            if not net.writable(y):
+            if not self._writable(y):
                 return -1
-            self.sample(x)
-            return net.output(y)
+            self.forward(x)
+            return self._output(y)
         x, y = memoryview(x), memoryview(y)
         for i in range(count):
             if self._samples(x[i * n:(i + 1) * n], y[i * m:(i + 1) * m]):
                 return -1
         return 0
+
+    def _writable(self, y):
+        """Bytes of an item of an output's buffer, 0: it is none. TypeError if it is read-only."""
+        net = self._net
+        item = net._item_size(y, net._m)
+        net._io.seek(0)
+        net._io.readinto(y)  # its own bytes; a pointer would not refuse
+        net._io.seek(0)
+        return item
+
+    def _output(self, y):
+        item = self._writable(y)
+        if item == 4:
+            self._net._dequantize(1, y)
+        elif item:
+            self._net._move(self._net._views[1], y)
+        return 0 if item else -1
 
     def run(self, i):
         if i >= 0:

@@ -16,6 +16,7 @@ A file NAME.py has what its record means, and its checks; kernels are in python/
     parameters(op, x, y)                   how many weights and biases there are
 """
 import struct
+from array import array
 
 from ..format import HEADER, HEADER_SIZE, TENSOR_SIZE, ModelError, Op, Plan, check, nbytes, tensor
 
@@ -31,6 +32,41 @@ def windows(op, x, y):
     """window() of an op's file; None where it has none: it takes its inputs as a whole."""
     found = getattr(room(op.opcode), "window", None)
     return found and found(op, x, y)
+
+
+def turns(net, plan, arena, building):
+    """Of an engine whose files are in this package: where ops take turns, net.turns has them."""
+    if any([t.rows for t in plan.tensors]):
+        module = __import__(f"aifes.{building}.turns", None, None, ("Turns",))
+        net.turns = module.Turns(net, plan, arena)
+        net.forward = net.turns.forward
+        if plan.tensors[0].rows:
+            net._several = net.turns
+
+
+def is_signed(arena):
+    """Whether the items of a writable byte buffer read as -128..127 (else as 0..255)."""
+    first = arena[0]
+    try:
+        arena[0] = -1
+        signed = arena[0] < 0
+    except (ValueError, OverflowError):
+        signed = False
+    arena[0] = first
+    return signed
+
+
+def placed(op, x, y, kernel=None):
+    """An Op for the kernels in Python: one that computes images row by row has its Tensors, and
+    behind its outputs a view, an array: what Rows.place() says, elements of a row of the result,
+    and an int for each channel, if the kernel's module has SUMS; any other has none of both."""
+    window = windows(op, x, y)
+    if not window:
+        return Op(op.opcode, op.flags, (), (), op.fields)
+    row = y[0].shape[1] * y[0].shape[2]
+    sums = y[0].shape[2] if hasattr(kernel, "SUMS") else 0
+    view = array("i", (x[0].shape[0], window[0], window[1], 0, window[1], 0, row) + (0,) * sums)
+    return Op(op.opcode, op.flags, x, y + [view], op.fields)
 
 
 class Look:

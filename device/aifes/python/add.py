@@ -6,8 +6,9 @@ def int8(buf, op, x, y, mask):
     a, b = x
     i = j = first = 0
     y = y[0]
-    n, view = len(y), op.view
-    if view:  # so many rows of so many elements
+    n = len(y)
+    if op.outputs:  # so many rows of so many elements
+        view = op.outputs[-1]
         n = view[6]
         i, j = view[2] * n, view[4] * n
         first = view[3]

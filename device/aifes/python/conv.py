@@ -19,13 +19,14 @@ def _pixels(buf, op, x, y, column, pad, outputs, size, extra):
     f = op.fields
     _, columns, channels = op.inputs[0].shape
     _, y_columns, n_out = op.outputs[0].shape
-    rows, top = op.view[0], op.view[2]
-    y_at = op.view[3]
+    view = op.outputs[-1]
+    rows, top = view[0], view[2]
+    y_at = view[3]
     groups = f.groups
     per, each = channels // groups, n_out // groups
     kernel_columns, step, spread = f.kernel_columns, f.dilation_columns, f.spread_columns
     in_a_row = groups == step == spread == 1  # pixels side by side are so in the window, too
-    for _ in range(op.view[1]):
+    for _ in range(view[1]):
         for c in range(y_columns):
             left = c * f.stride_columns - f.left
             for g in range(groups):

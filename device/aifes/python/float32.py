@@ -11,7 +11,6 @@ from math import ldexp
 from ..float32 import part
 from ..model import size
 from ..samples import Samples
-from . import step
 
 # bits, not decimals: interpreters read some of these as the float beside
 LARGEST = array("f", b"\xff\xff\x7f\x7f")[0]
@@ -63,7 +62,7 @@ class Engine(Samples):
 
     def __init__(self, buf, plan, arena):
         from ..format import decode  # not kept: model.forget
-        from ..ops import room
+        from ..ops import placed, room
 
         super().__init__(buf, plan, arena)
         plan = decode(buf)
@@ -80,8 +79,8 @@ class Engine(Samples):
             tensors = [plan.tensors[k] for k in op.inputs], [plan.tensors[k] for k in op.outputs]
             if len(y) > 1:
                 y[1] = y[1][:room(op.opcode).scratch(op, tensors[0])]
-            kernel = room(op.opcode, "aifes.python.")
-            self._steps.append((kernel.float32, step(kernel, op, *tensors), x, y,
+            self._steps.append((room(op.opcode, "aifes.python.").float32,
+                                placed(op, *tensors), x, y,
                                 [self.part(t) for t in tensors[0]],
                                 [self.part(t) for t in tensors[1]]))
 

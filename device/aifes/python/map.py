@@ -6,8 +6,9 @@ def int8(buf, op, x, y, mask):
     x, y = x[0], y[0]
     table = op.fields.table + 128
     i = first = 0  # a tuple of more than two would be an object
-    n, view = len(y), op.view
-    if view:  # so many rows of so many elements
+    n = len(y)
+    if op.outputs:  # so many rows of so many elements
+        view = op.outputs[-1]
         i, first = view[2] * view[6], view[3]
         n = view[1] * view[6]
     for k in range(first, first + n):

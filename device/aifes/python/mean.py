@@ -5,7 +5,7 @@ SUMS = 7  # where they begin in the view
 
 def int8(buf, op, x, y, mask):
     v = k = at = 0
-    f, view = op.fields, op.view
+    f, view = op.fields, op.outputs[-1]
     x, y = x[0], y[0]
     rows, columns, channels = op.inputs[0].shape
     if not view[5]:

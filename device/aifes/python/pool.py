@@ -19,9 +19,10 @@ def _windows(op, x, y, pixel, extra):
     f = op.fields
     _, columns, channels = op.inputs[0].shape
     y_columns = op.outputs[0].shape[1]
-    rows, place = op.view[0], op.view[2]
-    at = op.view[3]
-    for _ in range(op.view[1]):
+    view = op.outputs[-1]
+    rows, place = view[0], view[2]
+    at = view[3]
+    for _ in range(view[1]):
         n_rows = min(place + f.kernel_rows, rows) - max(place, 0)
         top = max(place, 0) * columns
         place += f.stride_rows

@@ -1,17 +1,16 @@
 """Models whose ops take turns, by the Python engine."""
 from ..rows import AT, ROW, THERE
 from ..turns import ArenaRows
-from .int8 import sign
 
 
 class Turns(ArenaRows):
     def row(self, i):
         net = self._net
         run, op, x, y, raw = net._steps[i]
-        if op.view:
-            self.place(i, op.view)
+        if op.outputs:
+            self.place(i, op.outputs[-1])
         if net._mask > 0:
-            sign(x, raw)
+            net.signed(x, raw)
         run(net._buf, op, x, y, net._mask)
 
     def move(self, i, by):

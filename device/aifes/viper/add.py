@@ -13,14 +13,6 @@ def int8(op, x, y):
         f.shift, f.left1, f.left2, f.bias + (1 << 28))), size(y[0].shape)
 
 
-def turn(step, view, x, y):
-    p, n = step[1], y[0].shape[1] * y[0].shape[2]
-    p[0] = x[0].offset + view[2] * n
-    p[1] = x[1].offset + view[4] * n
-    p[2] = y[0].offset + view[3]
-    return n
-
-
 @micropython.viper
 def add(buf: ptr8, arena: ptr8, p: ptr32, n: int):  # noqa: F821
     a = ptr8(int(arena) + p[0])  # noqa: F821

@@ -11,7 +11,7 @@ class Engine(Samples):
 
     def __init__(self, buf, plan, arena):
         from ..format import decode  # not kept: model.forget
-        from ..ops import room
+        from ..ops import room, turns
 
         super().__init__(buf, plan, arena)
         plan = decode(buf)
@@ -22,15 +22,10 @@ class Engine(Samples):
         self._ends = [array("i", (t.offset, n, t.shift + 32, t.zero_point + 128, t.scales))
                       for t, n in zip(self._tensors, self._sizes)]
         self.ram += 100 * len(plan.ops) + 40 * len(self._ends)
-        if any([t.rows for t in tensors]):
-            from .turns import Turns
-
-            self.turns = Turns(self, plan, arena)
+        turns(self, plan, arena, "viper")
 
     def forward(self):
         """Run all ops once on what lies in the arena."""
-        if self.turns:
-            return self.turns.sample()
         buf, arena = self._buf, self._arena
         for run, p, n in self._steps:
             run(buf, arena, p, n)

@@ -11,13 +11,6 @@ def int8(op, x, y):
     return map_, array("i", (x[0].offset, y[0].offset, op.fields.table)), size(x[0].shape)
 
 
-def turn(step, view, x, y):
-    p, n = step[1], y[0].shape[1] * y[0].shape[2]
-    p[0] = x[0].offset + view[2] * n
-    p[1] = y[0].offset + view[3]
-    return n
-
-
 @micropython.viper
 def map_(buf: ptr8, arena: ptr8, p: ptr32, n: int):  # noqa: F821
     x = ptr8(int(arena) + p[0])  # noqa: F821

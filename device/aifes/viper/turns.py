@@ -1,7 +1,7 @@
 """Models whose ops take turns, by the viper engine.
 
-The file of an op that computes images row by row has turn(step, view, x, y): the n of a step, whose
-p it sets to what Rows.place() says.
+The file of an op with windows has turn(step, view, x, y): the n of a step, whose p it sets to what
+Rows.place() says. The p of others, on elements, begins with the offsets of inputs and result.
 """
 from array import array
 
@@ -20,7 +20,9 @@ class Turns(ArenaRows):
         self._kinds = []
         for op in plan.ops:
             x, y = [[plan.tensors[k] for k in ends] for ends in (op.inputs, op.outputs)]
-            turn = room(op.opcode, "aifes.viper.").turn if windows(op, x, y) else None
+            turn = None
+            if windows(op, x, y):
+                turn = getattr(room(op.opcode, "aifes.viper."), "turn", elements)
             self._kinds.append((turn, x, y))
 
     def row(self, i):
@@ -42,6 +44,14 @@ class Turns(ArenaRows):
         super().slot(i)
         end, n = self._net._ends[0], self._n
         end[0], end[1] = self._net._tensors[0].offset + i * n, n
+
+
+def elements(step, view, x, y):
+    p, n = step[1], y[0].shape[1] * y[0].shape[2]
+    p[0] = x[0].offset + view[2] * n
+    p[len(x) - 1] = x[-1].offset + view[2 * len(x)] * n  # where the last one's window begins
+    p[len(x)] = y[0].offset + view[3]
+    return n
 
 
 @micropython.viper

@@ -170,6 +170,8 @@ def modules(engine, kind):
     if engine != "native":
         needed |= {"ops/__init__", f"{engine}/{number}"}
         needed |= {f"{folder}/{op}" for folder in ("ops", engine) for op in kind.ops}
+        if engine == "python" and not kind.is_float:
+            needed.add("python/signs")  # for the caller's bytearray
         if kind.rows:
             needed |= {f"{engine}/turns", "rows_check"}
     if kind.pushed:
