@@ -135,7 +135,8 @@ def suite_files(info):
     """What the suite of a board needs in its flash: {absolute path: contents}."""
     choice = deploy.choose_engine(info)
     package = deploy.runtime_files(info, choice)
-    if choice.native:  # the file of dense nets, too: which one is loaded is tested so
+    # the file of dense nets, too, where there is heap for both: which one is loaded is tested so
+    if choice.native and info.heap_free > 160000:
         package[choice.native.name] = choice.native.read_bytes()
     files = {info.path(f"lib/aifes/{name}"): contents for name, contents in package.items()}
     files.update({info.path(f"{p.stem}.mpy"): runtime.compiled(info, p)

@@ -15,10 +15,6 @@ MODULES = ("test_tutorial", "test_maps", "test_nets", "test_helpers", "test_ops"
            "test_pieces", "test_rows")
 
 
-# heap that these need, for what quantizing imports and two networks side by side
-NEEDS = {"test_quantize": 160000, "test_quantizer": 160000}
-
-
 def report(error):
     if hasattr(sys, "print_exception"):
         sys.print_exception(error)
@@ -32,12 +28,7 @@ def main(arguments):
     cases.DATA = arguments[0]
     cases.use_engine(arguments[1])
     passed = failed = 0
-    gc.collect()
-    heap = gc.mem_alloc() + gc.mem_free() if hasattr(gc, "mem_free") else 1 << 30
     for name in arguments[2:] or MODULES:
-        if heap < NEEDS.get(name, 0):
-            print("skipped", name + ": quantizing needs", NEEDS[name], "bytes of heap, not", heap)
-            continue
         module = __import__(name)
         for test in sorted(dir(module)):
             if not test.startswith("test_"):

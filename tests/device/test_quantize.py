@@ -72,15 +72,21 @@ def test_the_model_of_the_pc():
 
 def test_networks_with_branches():
     """As on the PC, too."""
+    if cases.ENGINE == "native" and hasattr(gc, "mem_free") and (
+            gc.mem_alloc() + gc.mem_free() < 160000):
+        print("skipped: with the C engine's files this needs more than 140 kB of heap")
+        return
     n = 0
     lines = cases.records("branches")
     for text in lines:
         quantizer = aifes.Quantizer(aifes.load(unhexlify(text)))
         memory = bytearray(quantizer.parameter_memory_size())
-        model = quantizer.run(cases.floats(next(lines)), memory)
+        text, samples = None, cases.floats(next(lines))
+        gc.collect()
+        model = quantizer.run(samples, memory)
         want = unhexlify(next(lines))
         assert model._buf[40:model._plan.metadata[0]] == want, n
-        text = want = quantizer = None
+        want = quantizer = samples = None
         model = memory = None
         gc.collect()
         n += 1

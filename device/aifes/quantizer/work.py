@@ -12,7 +12,6 @@ from ..model import Model, size
 from ..ops import room
 from . import scales
 from .data import Data, Seen, by_element
-from .equalize import equalize
 from .parts import parts
 
 
@@ -68,7 +67,11 @@ class Work:
         self.data = Data(self._net, self.plan, samples, report, [
             op.outputs[0] for op, r in zip(self.plan.ops, self.rooms)
             if r.RANGE or op.outputs[0] in self.homes])
-        factors = equalize(self) if self.exact else {}
+        factors = {}
+        if self.exact:
+            from .equalize import equalize
+
+            factors = equalize(self)
         way = False, factors
         found = [self._build(*way)]  # so that it can go before another one is built
         if self._may_differ() and self._is_worth():
