@@ -2,7 +2,7 @@
 import struct
 from binascii import crc32
 
-import aifes
+import aifes.layers.softmax
 import numpy as np
 import random_models
 from aifes.format import HEADER_SIZE, TENSOR_SIZE

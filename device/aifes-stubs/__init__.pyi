@@ -2,16 +2,6 @@ from array import array
 from collections.abc import Sequence
 from typing import Any, Final, Literal
 
-from .layers import ELU as ELU
-from .layers import Dense as Dense
-from .layers import Input as Input
-from .layers import LeakyReLU as LeakyReLU
-from .layers import ReLU as ReLU
-from .layers import Sequential as Sequential
-from .layers import Sigmoid as Sigmoid
-from .layers import Softmax as Softmax
-from .layers import Softsign as Softsign
-from .layers import Tanh as Tanh
 from .layers import q7 as q7
 from .layers.image import AvgPool2D as AvgPool2D
 from .layers.image import BatchNorm as BatchNorm
@@ -19,6 +9,16 @@ from .layers.image import Conv1D as Conv1D
 from .layers.image import Conv2D as Conv2D
 from .layers.image import Flatten as Flatten
 from .layers.image import MaxPool2D as MaxPool2D
+from .layers.sequential import ELU as ELU
+from .layers.sequential import Dense as Dense
+from .layers.sequential import Input as Input
+from .layers.sequential import LeakyReLU as LeakyReLU
+from .layers.sequential import ReLU as ReLU
+from .layers.sequential import Sequential as Sequential
+from .layers.sequential import Sigmoid as Sigmoid
+from .layers.sequential import Softmax as Softmax
+from .layers.sequential import Softsign as Softsign
+from .layers.sequential import Tanh as Tanh
 from .quantizer import Quantizer as Quantizer
 from .quantizer import quantize as quantize
 

@@ -3,7 +3,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from . import Model
-from .layers import Sequential
+from .layers.sequential import Sequential
 
 _Samples = Sequence[Sequence[float]] | array[float] | memoryview
 _Memory = bytearray | memoryview

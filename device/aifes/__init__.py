@@ -9,7 +9,9 @@ __all__ = ("load", "Model", "ModelError")
 
 # compiled, this file has at most 512 bytes: then littlefs keeps it in its folder, in no block
 # modules and their names; one string takes less of the heap than as many of them
-_PARTS = """layers Sequential Input Dense ReLU LeakyReLU ELU Sigmoid Tanh Softsign Softmax q7
+_PARTS = """layers.sequential Sequential Input ReLU LeakyReLU ELU Sigmoid Tanh Softsign Softmax
+layers.dense Dense
+layers q7
 layers.image Conv2D Conv1D MaxPool2D AvgPool2D Flatten BatchNorm
 quantizer quantize Quantizer
 summary finite"""

@@ -97,9 +97,11 @@ def _allocate(make, n, what):
 
 def _zeros(code, n):
     """An array of n bytes that are 0. array(code, bytes(n)) takes twice the memory for a while."""
-    found, part = array(code, bytes(n % 1024)), array(code, bytes(1024))
-    for _ in range(n // 1024):
-        found.extend(part)
+    found = array(code, bytes(n % 1024))
+    if n >= 1024:
+        part = array(code, bytes(1024))
+        for _ in range(n // 1024):
+            found.extend(part)
     return found
 
 

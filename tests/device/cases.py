@@ -1,4 +1,5 @@
 """What the tests share: the golden records, layers made from them, random numbers."""
+import gc
 import json
 import struct
 from array import array
@@ -90,3 +91,27 @@ class Random:
 
     def int8s(self, n):
         return array("b", [self.between(-128, 127) for _ in range(n)])
+
+
+def allocated(function, *arguments):
+    """Heap bytes that 100 calls leave behind, garbage included."""
+    gc.collect()
+    gc.disable()
+    try:
+        before = gc.mem_alloc()
+        for _ in range(100):
+            function(*arguments)
+        return gc.mem_alloc() - before
+    finally:
+        gc.enable()
+
+
+def odd():
+    """Arguments that are no buffer of bytes or floats."""
+    found = [None, 5, 1.5, "ab", "", [1, 2], (1, 2), {1: 2}, b"", array("b"), array("h", [0, 0]),
+             array("d", [0, 0]), object()]
+    if hasattr(memoryview(b""), "format"):  # CPython
+        view = memoryview(bytearray(16))
+        found += [view[::2], view[::-1], view.cast("B", [4, 4]),
+                  memoryview(array("f", bytes(16)))[::2]]
+    return found

@@ -6,16 +6,9 @@ from array import array
 import aifes
 import cases
 from aifes.format import ModelError
-from test_run import network
+from small_nets import floats, network
 
 NAN, INF = float("nan"), float("inf")
-
-
-def floats(last=aifes.Softmax, n=2):
-    """A float32 network of 2 inputs and n outputs."""
-    return aifes.Sequential([
-        aifes.Input(2), aifes.Dense(3, [1, -2, 3, 4, -5, 6], [0.5, 1, -1]), aifes.Tanh(),
-        aifes.Dense(n, [1, -1, 2, 0.5, 3, -2][:3 * n], [0.25, -1][:n]), last()], dtype="f")
 
 
 def one_after_another(net, typecode, x, y):
@@ -89,17 +82,6 @@ def test_swap_of_float32_in_bytes():
         cases.raises(ModelError, a.swap, wrong)
 
 
-def odd():
-    """Arguments that are no buffer of bytes or floats."""
-    found = [None, 5, 1.5, "ab", "", [1, 2], (1, 2), {1: 2}, b"", array("b"), array("h", [0, 0]),
-             array("d", [0, 0]), object()]
-    if hasattr(memoryview(b""), "format"):  # CPython
-        view = memoryview(bytearray(16))
-        found += [view[::2], view[::-1], view.cast("B", [4, 4]),
-                  memoryview(array("f", bytes(16)))[::2]]
-    return found
-
-
 def of_another_type():
     """Flat buffers whose items only CPython knows to be neither bytes nor floats."""
     if hasattr(memoryview(b""), "format"):
@@ -113,7 +95,7 @@ def test_odd_arguments():
     for make, x in ((network, array("b", [1, 2])), (floats, array("f", [1, 2]))):
         buf = make().to_bytes()
         net = aifes.load(buf)
-        for other in odd():
+        for other in cases.odd():
             for call in ((net.run, other, x), (net.run, x, other), (net.run, other, other)):
                 cases.raises(ModelError, *call)
             if other is not None:
@@ -273,15 +255,13 @@ def test_finite():
 def test_finite_allocates_nothing():
     import gc
 
-    from test_memory import allocated
-
     if hasattr(gc, "mem_alloc"):
         x, finite = array("f", [0, 1, 2]), aifes.finite
-        assert finite(x) and allocated(finite, x) == 0
+        assert finite(x) and cases.allocated(finite, x) == 0
 
 
 def test_odd_layers():
-    for other in odd() + [0, -1, NAN, 10 ** 12, ("a",), [None]]:
+    for other in cases.odd() + [0, -1, NAN, 10 ** 12, ("a",), [None]]:
         if other != 5:
             for make in (aifes.Input, aifes.Dense):
                 if not (make is aifes.Input and other in ([1, 2], (1, 2))):

@@ -5,7 +5,7 @@ from array import array
 import aifes
 import cases
 from aifes.format import decode
-from test_run import network
+from small_nets import network
 
 GOOD = bytes(network().to_bytes())
 TENSORS = 40

@@ -5,7 +5,6 @@ from binascii import unhexlify
 
 import aifes
 import cases
-from test_memory import allocated
 
 
 def network(record, parameters=True):
@@ -106,5 +105,5 @@ def test_no_allocation():
     model = small()
     if hasattr(gc, "mem_alloc") and model.engine != "python":
         x, y = array("f", (1, 2)), array("f", (0, 0))
-        assert allocated(model.run, x, y) == 0
-        assert allocated(model.forward) == 0
+        assert cases.allocated(model.run, x, y) == 0
+        assert cases.allocated(model.forward) == 0

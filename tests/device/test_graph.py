@@ -10,7 +10,7 @@ from aifes.layers.add import add, float_add
 from aifes.layers.assemble import assemble
 from aifes.layers.dense import dense, float_dense
 from aifes.layers.map import float_map, table_map
-from test_memory import allocated
+from small_nets import network
 
 N, M = 3, 2  # elements of the inputs a and b
 WEIGHTS = array("b", [3, -1, 2, 4, 0, -2])  # [M][N]
@@ -118,8 +118,6 @@ def test_attributes():
 
 
 def test_single_ends_are_tuples_too():
-    from test_run import network
-
     model = network().schedule_inference_memory()
     assert len(model.inputs) == len(model.outputs) == 1
     model.input[0] = 7
@@ -148,8 +146,6 @@ def test_swap():
     a.swap(b)
     a.inputs[0][0] = 9
     assert views[1][0] == 9
-    from test_run import network
-
     other = network().schedule_inference_memory()
     assert "as many" in cases.raises(ModelError, a.swap, other)
     assert "as many" in cases.raises(ModelError, other.swap, a)
@@ -164,8 +160,8 @@ def test_no_allocation():
             continue  # its numbers are objects
         x = array(typecode, [0] * N), array(typecode, [0] * M)
         y = array(typecode, [0] * M), array(typecode, [0] * M)
-        assert allocated(model.run, x, y) == 0, (typecode, model.engine)
-        assert allocated(model.forward) == 0
+        assert cases.allocated(model.run, x, y) == 0, (typecode, model.engine)
+        assert cases.allocated(model.forward) == 0
 
 
 def changed(buf, at, form, value):

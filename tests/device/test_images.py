@@ -12,7 +12,6 @@ from aifes.layers.map import with_fields
 from aifes.layers.pool import pool
 from aifes.ops.conv import FIELDS
 from aifes.ops.pool import AVERAGE
-from test_memory import allocated
 
 
 def small(**changed):
@@ -144,7 +143,7 @@ def test_batches_arenas_and_heap():
         one = array("b", bytes(2))
         net.run(x[:32], one)
         sample = x[:32]
-        assert not hasattr(gc, "mem_alloc") or allocated(net.run, sample, one) == 0
+        assert not hasattr(gc, "mem_alloc") or cases.allocated(net.run, sample, one) == 0
         assert one == want[:2]
     assert "arena" in cases.raises(ModelError, aifes.load, buf, bytearray(need - 1))
 
@@ -155,4 +154,4 @@ def test_float_heap():
     x, y = array("f", [k % 7 - 3 for k in range(32)]), array("f", (0, 0))
     net.run(x, y)
     if hasattr(gc, "mem_alloc") and net.engine != "python":
-        assert allocated(net.run, x, y) == 0
+        assert cases.allocated(net.run, x, y) == 0

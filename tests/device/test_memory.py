@@ -3,20 +3,8 @@ import gc
 from array import array
 
 import aifes
-from test_run import network
-
-
-def allocated(function, *arguments):
-    """Heap bytes that 100 calls leave behind, garbage included."""
-    gc.collect()
-    gc.disable()
-    try:
-        before = gc.mem_alloc()
-        for _ in range(100):
-            function(*arguments)
-        return gc.mem_alloc() - before
-    finally:
-        gc.enable()
+import cases
+from small_nets import network
 
 
 def test_no_allocation():
@@ -27,11 +15,11 @@ def test_no_allocation():
         model = aifes.load(network().to_bytes(), arena)
         for x in (array("b", [1, 2]), array("f", [0.5, -3.0]), bytearray(2)):
             for y in (array("b", [0, 0]), array("f", [0, 0]), bytearray(2)):
-                assert allocated(model.run, x, y) == 0, (arena, x, y)
-        assert allocated(model.forward) == 0
+                assert cases.allocated(model.run, x, y) == 0, (arena, x, y)
+        assert cases.allocated(model.forward) == 0
 
 
 def test_the_measure_sees_allocation():
     if hasattr(gc, "mem_alloc"):
         model = aifes.load(network().to_bytes())
-        assert allocated(model.predict, (0.5, -3.0)) > 100
+        assert cases.allocated(model.predict, (0.5, -3.0)) > 100

@@ -5,7 +5,6 @@ from array import array
 
 import aifes
 import cases
-from test_memory import allocated
 
 PATH = "pieces_test.aifes"
 
@@ -47,7 +46,7 @@ def files_allocate():
             f.seek(0)
             f.readinto(buf)
 
-        return allocated(read) > 0
+        return cases.allocated(read) > 0
 
 
 def single(buffers):
@@ -77,8 +76,8 @@ def test_results():
             for k in range(len(y)):
                 assert array("b", bytes(net.outputs[k])) == y[k]
         if hasattr(gc, "mem_alloc") and not files_allocate():
-            assert allocated(net.run, single(x), single(y)) == 0
-            assert allocated(net.forward) == 0
+            assert cases.allocated(net.run, single(x), single(y)) == 0
+            assert cases.allocated(net.forward) == 0
         floats = [array("f", bytes(4 * len(v))) for v in x + y]
         net.run(single(floats[:n]), single(floats[n:]))
         want = [list(v) for v in floats[n:]]

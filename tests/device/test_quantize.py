@@ -72,10 +72,6 @@ def test_the_model_of_the_pc():
 
 def test_networks_with_branches():
     """As on the PC, too."""
-    if cases.ENGINE == "native" and hasattr(gc, "mem_free") and (
-            gc.mem_alloc() + gc.mem_free() < 160000):
-        print("skipped: with the C engine's files this needs more than 140 kB of heap")
-        return
     n = 0
     lines = cases.records("branches")
     for text in lines:

@@ -5,6 +5,7 @@ from array import array
 import aifes
 import cases
 from aifes.format import ModelError
+from small_nets import floats
 from test_quantize import records, tutorial
 
 
@@ -41,15 +42,13 @@ def test_what_is_refused():
 
 
 def test_odd_arguments():
-    from test_edges import floats, odd
-
     net, samples = floats(), array("f", [0.5, -0.25, 1, 1])
     need = aifes.Quantizer(net).parameter_memory_size()
-    for memory in odd()[1:] + [bytes(need), bytearray(need - 1), array("b", bytes(need)),
+    for memory in cases.odd()[1:] + [bytes(need), bytearray(need - 1), array("b", bytes(need)),
                                array("H", bytes(2 * need))]:
         text = cases.raises(ModelError, aifes.quantize, net, samples, memory)
         assert "memory" in text, text
-    for other in odd():
+    for other in cases.odd():
         cases.raises(ModelError, aifes.quantize, other, samples)
         if not isinstance(other, array):
             cases.raises(ModelError, aifes.quantize, net, other)
@@ -58,8 +57,6 @@ def test_odd_arguments():
 
 def test_quantize_shows_life():
     import aifes.quantizer.data as data
-    from test_edges import floats
-
     lines, clock, real = [], [0], data.ticks_ms
 
     def ticks_ms():

@@ -6,7 +6,6 @@ from binascii import unhexlify
 import aifes
 import cases
 from aifes import ModelError
-from test_memory import allocated
 
 
 def rows(record):
@@ -64,9 +63,9 @@ def test_nothing_is_allocated():
         model = aifes.load(unhexlify(record["model"]))
         if record["pushed"]:
             x, y = array("b", bytes(record["row"])), array("b", unhexlify(record["y"][0]))
-            assert allocated(model.push, x) == 0 and allocated(model.push, x, y) == 0
+            assert cases.allocated(model.push, x) == 0 and cases.allocated(model.push, x, y) == 0
         else:
-            assert allocated(model.forward) == 0
+            assert cases.allocated(model.forward) == 0
 
 
 def refusal(function, *arguments):

@@ -4,17 +4,7 @@ from array import array
 
 import aifes
 import cases
-
-
-def network():
-    """2 -> 3 -> 2, exact, softmax at the end."""
-    return aifes.Sequential([
-        aifes.Input(2, (5, 10)),
-        aifes.Dense(3, array("b", [10, -20, 30, 40, -50, 60]), [100, -200, 300], (5, 0), (4, 0)),
-        aifes.Tanh(),
-        aifes.Dense(2, array("b", [1, 2, 3, 4, 5, 6]), [7, 8], (4, 0), (4, 0), transposed=True),
-        aifes.Softmax()], exact=True, name="two")
-
+from small_nets import network
 
 X = array("b", [-100, 100])
 WANT = list(cases.run_int8(network().schedule_inference_memory(), X))

@@ -4,7 +4,6 @@ from array import array
 
 import aifes
 import cases
-from test_memory import allocated
 
 
 def net(weight):
@@ -31,7 +30,7 @@ def test_swap():
 def test_swap_allocates_nothing():
     a, b = aifes.load(net(16)), aifes.load(net(32), bytearray(4))
     if hasattr(__import__("gc"), "mem_alloc"):
-        assert allocated(a.swap, b) == 0
+        assert cases.allocated(a.swap, b) == 0
 
 
 def test_swap_of_another_shape():

@@ -1,6 +1,6 @@
 from collections.abc import Sequence
 
-from . import _Q, _Bias, _Bytes, _Weights
+from .sequential import _Q, _Bias, _Bytes, _Weights
 
 _Pair = int | Sequence[int]  # of rows and columns; one number for both
 _Numbers = _Bytes | Sequence[float]
