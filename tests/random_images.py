@@ -62,7 +62,7 @@ def of_keras(seed):
 
     def joined(x):
         y = of("Conv", x.shape[-1], 1)(x)
-        return layers.Concatenate(axis=1)([y, layers.ReLU()(y)])
+        return layers.Concatenate(axis=pick(rng, 1, 2, -1))([y, layers.ReLU()(y)])
 
     first = x = keras.Input(shape)
     if rng.random() < 0.3:
@@ -122,10 +122,11 @@ def of_torch(seed):
         def __init__(self, n):
             super().__init__()
             self.conv = of("Conv")(n, n, 1)
+            self.dim = int(rng.integers(1, 3))
 
         def forward(self, x):
             x = self.conv(x)
-            return torch.cat([torch.relu(x), x], 2)
+            return torch.cat([torch.relu(x), x], self.dim)
 
     def conv(x):
         n, (k, d) = x.shape[1], (int(rng.integers(1, 4)), pick(rng, 1, 1, 2))
@@ -270,10 +271,13 @@ def of_onnx(seed):
         return add("Resize", x, "", constant([1, 1] + [2] * rank), mode="nearest")
 
     def joined(x):
-        nonlocal size
-        y = conv(x)
-        made = add("Concat", y, add("Relu", y), axis=2)
-        size[0] *= 2
+        nonlocal size, n
+        y, axis = conv(x), int(rng.integers(1, 3))
+        made = add("Concat", y, add("Relu", y), axis=axis)
+        if axis == 1:
+            n *= 2
+        else:
+            size[0] *= 2
         return made
 
     def each(x):

@@ -4,7 +4,7 @@ import os
 import numpy as np
 import pytest
 import random_images
-from aifes_host import ConversionError, from_model, read_network
+from aifes_host import ConversionError, Simulator, from_model, quantize, read_network
 from frameworks import need
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -254,19 +254,30 @@ def test_keras_refuses_by_name(make, words):
         from_model(keras.Sequential([keras.Input((5, 6, 2)), *parts]))
 
 
-def test_keras_joins_channels_for_dense_layers_only():
-    """Weights are put in their order; what reads pixels would need a copy, as an output would."""
+def test_keras_joins_channels():
+    """In front of dense layers where the parts lie: weights are put in their order. What reads
+    pixels has them computed, as an output has."""
     keras = need("keras")
     layers = keras.layers
+    image = np.random.default_rng(0).normal(size=(40, 5, 6, 2)).astype("f")
     x = keras.Input((5, 6, 2))
-    y = layers.Concatenate(name="joined")([layers.Conv2D(2, 1)(x), layers.Conv2D(3, 1)(x)])
-    model = keras.Model(x, layers.Dense(3)(layers.Flatten()(layers.ReLU()(y))))
-    image = np.random.default_rng(0).normal(size=(4, 5, 6, 2)).astype("f")
-    agree(from_model(model), image, model.predict(image, verbose=0))
-    for end in (y, layers.Conv2D(1, 1)(y), layers.MaxPooling2D()(y),
-                layers.Add()([y, layers.Conv2D(5, 1)(x)])):
-        with pytest.raises(ConversionError, match="'joined' joins .* in each pixel.*join rows"):
-            from_model(keras.Model(x, end))
+    few, many = layers.Conv2D(2, 1)(x), layers.Conv2D(3, 1)(x)
+    y = layers.Concatenate(name="joined")([few, many])
+    twice = layers.ReLU()(layers.Concatenate()([layers.MaxPooling2D(3, 1, "same")(x), y, few]))
+    wide = layers.Concatenate(axis=2)([few, x])
+    for end, kinds in (
+            (layers.Dense(3)(layers.Flatten()(layers.ReLU()(y))), "concat"),
+            (layers.Flatten()(y), "add"), (y, "add"), (layers.Conv2D(1, 1)(y), "add"),
+            (layers.MaxPooling2D()(y), "add"), (layers.Conv2D(2, 3)(twice), "add"),
+            (layers.Add()([y, layers.Conv2D(5, 1)(x)]), "add"),
+            (layers.Conv2D(2, (1, 2))(wide), "add"),
+            (layers.GlobalAveragePooling2D()(layers.Concatenate()([x, few])), "add")):
+        model = keras.Model(x, end)
+        graph, wanted = from_model(model), model.predict(image, verbose=0).reshape(40, -1)
+        agree(graph, image, wanted)
+        assert kinds in [layer.kind for layer in graph.layers]
+        found = Simulator(quantize(graph, image).model)(image.reshape(40, -1))
+        assert np.square(found - wanted).sum() < 2e-3 * np.square(wanted).sum()
 
 
 @pytest.mark.parametrize("make, words", [

@@ -21,12 +21,14 @@ from .value import Source, Value
 class Builder:
     """The inputs and steps so far, in the order in which they were made.
 
-    orders: {number of a step: the place of each of its elements}, order.py.
+    orders: {number of a step: the place of each of its elements}, order.py. number: of the next
+    step.
     """
 
     orders: dict = field(default_factory=dict)
     sources: list = field(default_factory=list)
     steps: list = field(default_factory=list)
+    number: int = 0
     weights: int = 0
 
     def input(self, name, shape=None, batch=None, lead=1):
@@ -35,7 +37,7 @@ class Builder:
         batch: the number of samples if the network is made for one number only; lead: how many
         dimensions stand before the shape, one for the batch.
         """
-        source = Source(name, order=self.orders.get(len(self.steps)))
+        source = Source(name, order=self.orders.get(self.number))
         if shape is not None:
             source.tell(shape)
         self.sources.append(self.step(source))
@@ -43,14 +45,15 @@ class Builder:
 
     def step(self, layer, *inputs):
         """A Step that reads others."""
-        self.steps.append(Step(layer, inputs, len(self.steps)))
+        self.steps.append(Step(layer, inputs, self.number))
+        self.number += 1
         return self.steps[-1]
 
     def graph(self, outputs, name, labels=()):
         """The Graph of some values; outputs: {the name that the user knows: Value}."""
         for key, value in outputs.items():
             if value.places is not None:
-                order.refuse_joined(value.step, f"the output {key!r}")
+                order.put_in_order(value, order.of(None, value.shape), value.shape)
                 raise ConversionError(
                     f"the output {key!r} has the shape {value.shape} with its channels first, the "
                     "board has them last: let the network end by moving them there, as "

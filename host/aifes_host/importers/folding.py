@@ -22,13 +22,14 @@ class Step:
     """A layer, an input or an Affine, and the steps that it reads.
 
     number: among all steps; image: [rows, columns, channels] of its result, None: as far as is
-    known, it is none.
+    known, it is none. places: of a concatenation: where each element lies.
     """
 
     layer: object
     inputs: tuple = ()
     number: int = 0
     image: tuple = None
+    places: np.ndarray = None
 
 
 @dataclass

@@ -11,14 +11,15 @@ import numpy as np
 
 from ..graph import ConversionError
 
-TURNS = 32
+TURNS = 256
 PIXELS = ("conv", "max_pool", "average_pool")
 FIXED = (*PIXELS, "concat")
 MOVABLE = ("input", "dense")
 
 
 class Reorder(Exception):
-    """orders: {number of a step: the place of each of its elements}."""
+    """orders: {number of a step: the place of each of its elements}; of a concatenation (the shape
+    of the image that is wanted, the place in it of each of its elements)."""
 
     def __init__(self, orders):
         super().__init__(orders)
@@ -64,10 +65,7 @@ def origins(step):
 
 
 def move(step, places, wanted, orders):
-    """Raise Reorder, so that what lies at `places` will lie at `wanted`; return if it cannot be.
-
-    orders: those that were asked for before.
-    """
+    """As put_in_order(), by moving what makes a value. orders: those that were asked for before."""
     found = origins(step)
     if all(s.layer.kind in MOVABLE and s.number not in orders and _may(s) for s in found):
         target = np.empty(places.size, int)
@@ -75,15 +73,22 @@ def move(step, places, wanted, orders):
         raise Reorder({s.number: target for s in found})
 
 
-def refuse_joined(step, reader):
-    """ConversionError if a step's results have their order from a concatenation; reader: whom that
-    does not suit."""
-    joined = next((s.layer.name for s in origins(step) if s.layer.kind == "concat"), None)
-    if joined is not None:
-        raise ConversionError(
-            f"{reader} takes what layer {joined!r} joins side by side in each pixel, as channels "
-            "or columns, which would be a copy: join rows or flattened values instead, or add "
-            "(Add) what a convolution makes of each")
+def put_in_order(value, wanted, image):
+    """Raise Reorder, so that the elements of a value that lie at its places will lie at `wanted`,
+    as an image of this shape, None: not known; return if they cannot.
+
+    What is joined side by side in each pixel, as channels or columns, is no longer a matter of
+    where its parts lie: it is computed.
+    """
+    step, places = value.step, of(value.places, value.shape)
+    move(step, places, wanted, value.builder.orders)
+    target = np.empty(wanted.size, int)
+    target[places.ravel()] = wanted.ravel()
+    joined = [s for s in origins(step) if s.layer.kind == "concat"]
+    if joined and len(image or ()) != 3:
+        image = joined[0].places.shape
+    if joined and len(image) == 3:
+        raise Reorder({s.number: (image, target[s.places]) for s in joined})
 
 
 def _may(step):

@@ -123,7 +123,7 @@ class Value:
             self.tell((n_in,))
         if self.places is not None:
             weights = _put(weights, self.places)
-        places = self.builder.orders.get(len(self.builder.steps))
+        places = self.builder.orders.get(self.builder.number)
         if places is not None:
             weights, bias = _put(weights.T, places).T, _put(np.asarray(bias), places)
             places = places.reshape(*around, n_out)
@@ -226,8 +226,7 @@ class Value:
             raise ConversionError(f"layer {name!r} gets values of shape {x.shape}: it takes images "
                                   "of rows, columns and channels")
         if x.places is not None:
-            order.move(x.step, x.places, order.of(None, x.shape), self.builder.orders)
-            order.refuse_joined(x.step, f"layer {name!r}")
+            order.put_in_order(x, order.of(None, x.shape), x.shape)
             raise ConversionError(f"layer {name!r} takes the dimensions of an image in another "
                                   "order than the layers before it give them: do not transpose "
                                   "between them")
@@ -288,10 +287,8 @@ class Value:
                                   f"{other.shape}: they must be equal")
         one, two = self.places, other.places
         if (one is None) != (two is None) or one is not None and (one != two).any():
-            one, two = order.of(one, self.shape), order.of(two, self.shape)
-            for value, has, wanted in ((other, two, one), (self, one, two)):
-                order.move(value.step, has, wanted, self.builder.orders)
-                order.refuse_joined(value.step, f"layer {name!r}")
+            for value, like in ((other, self), (self, other)):
+                order.put_in_order(value, order.of(like.places, like.shape), like.step.image)
             raise ConversionError(f"layer {name!r} adds values whose elements are in different "
                                   "orders: do not transpose one of them")
         for a, b in ((self, other), (other, self)):
@@ -321,8 +318,36 @@ class Value:
             found.append(order.of(v.places, v.shape) + at)
             at += v.size
         places = np.concatenate(found, i)
+        asked = self.builder.orders.get(self.builder.number)
+        if asked:
+            image, target = asked
+            y = self._side_by_side(values, np.split(
+                target, np.cumsum([s[i] for s in shapes[:-1]]), i), image, name)
+            return replace(y, own=target.shape, moved=order.plain(target))
         step = self.builder.step(Concat(name), *(v.step for v in values))
+        step.places = places
         return replace(self, step=step, own=places.shape, moved=order.plain(places))
+
+    def _side_by_side(self, values, targets, image, name):
+        """Values as parts of the pixels of one image: the sum of as many images of its shape, each
+        with zeros where the others are. targets: where in it the elements of each come to lie."""
+        number, made = self.builder.number, None
+        for v, target in zip(values, targets):
+            box = [np.unique(i) for i in np.unravel_index(target, image)]
+            first, shape = [b[0] for b in box], tuple(map(len, box))
+            places = order.of(v.places, v.shape).ravel()[np.argsort(target.ravel())]
+            x = replace(v, own=shape, moved=order.plain(places.reshape(shape)))._image(name)
+            if shape[2] < image[2]:
+                weights = np.zeros((1, 1, shape[2], image[2]))
+                weights[0, 0, range(shape[2]), range(first[2], first[2] + shape[2])] = 1
+                self._count(weights, name)
+                x = x._pixels(Conv(weights, np.zeros(image[2]), name=name))
+            else:
+                x = x.pad((first[0], image[0] - first[0] - shape[0],
+                           first[1], image[1] - first[1] - shape[1]), name)
+            made = made.plus(x, name) if made else x
+        self.builder.number = number + 1  # orders are those of a network in which it is one step
+        return made
 
     def pick(self, index):
         """Some of the outputs of a dense layer; None if it is of another layer."""
