@@ -31,9 +31,15 @@
 
 /* Firmware is compiled for size; what runs for each weight or output is not. */
 #if defined(__GNUC__) && !defined(__clang__)
-#define AIFES_FAST __attribute__((noinline, optimize("O2", "tree-ch", "tree-loop-optimize", "tree-dominator-opts", "tree-loop-im", "tree-forwprop", "schedule-insns2", "move-loop-invariants", "unswitch-loops", "no-tree-scev-cprop")))
+#define AIFES_FAST __attribute__((noinline, optimize("O2", "tree-ch", "tree-loop-optimize", "tree-dominator-opts", "tree-loop-im", "tree-forwprop", "schedule-insns2", "move-loop-invariants", "unswitch-loops", "no-tree-scev-cprop", "ivopts", "tree-ter", "guess-branch-probability")))
 #else
 #define AIFES_FAST __attribute__((noinline))
+#endif
+/* The same in the smallest files */
+#if defined(__GNUC__) && !defined(__clang__)
+#define AIFES_LOOP __attribute__((noinline, optimize("Os", "ivopts", "tree-ter", "guess-branch-probability")))
+#else
+#define AIFES_LOOP __attribute__((noinline))
 #endif
 #define AIFES_NOINLINE __attribute__((noinline))
 #define AIFES_INLINE __attribute__((always_inline)) static inline
@@ -83,7 +89,7 @@ typedef struct {
  * as a whole makes one row. It lies before the step: AIFES_ROWS(step). */
 typedef struct aifes_rows aifes_rows;
 struct aifes_rows {
-    uint16_t stride, spread; /* what is small is first: a Cortex-M0 reaches no more of it */
+    uint32_t stride, spread;
     uint16_t number; /* of the result's tensor */
     uint16_t turns;  /* of the first step: 0: no op takes turns */
     uint8_t joined; /* it takes turns with the op before */
@@ -154,6 +160,7 @@ typedef struct {
     void *steps;
 #endif
 #if AIFES_CNN
+    void *last; /* step */
     void *next; /* the step with which a run goes on */
 #endif
     aifes_end ends[]; /* inputs, outputs; behind them the steps: steps_of() */

@@ -20,19 +20,14 @@ static int32_t scale_of(const aifes_end *end, uint32_t i, int32_t *zero_point)
 }
 
 /* float32 to int8 on its bits, as floats.quantize */
-AIFES_NOINLINE static void quantize(const aifes_end *end, const uint32_t *x)
+AIFES_NOINLINE static void quantize(const aifes_end *end, const uint32_t *x, uint32_t n, int8_t *y)
 {
-    const uint32_t n = end->place.n;
-    int8_t *y = end->place.data;
     for (uint32_t i = 0; i < n; i++) {
         uint32_t bits = *x++, mantissa = (bits & 0x7FFFFF) | 0x800000;
-        int32_t q = 0, zero_point, exponent = bits >> 23 & 255;
+        int32_t q, zero_point, exponent = bits >> 23 & 255;
         int32_t down = 150 - exponent - scale_of(end, i, &zero_point);
-        if (down < 1) {
-            q = 1 << 23; /* beyond any zero point: saturates */
-        } else if (down <= 24) {
-            q = (mantissa + (1u << (down - 1))) >> down;
-        }
+        down = down < 1 ? 1 : down > 25 ? 25 : down; /* beyond any zero point: saturates; 0 */
+        q = (mantissa + (1u << (down - 1))) >> down;
         if (bits << 1 > 0xFF000000) {
             q = 0; /* NaN */
         }
@@ -100,12 +95,14 @@ AIFES_NOINLINE static void move(int8_t *to, const int8_t *from, uint32_t n)
 }
 #endif
 
-AIFES_INLINE void put(const aifes_end *end, const aifes_buffer *x)
+/* The n elements behind `row` times n of x, to y */
+AIFES_INLINE void put(const aifes_end *end, const aifes_buffer *x, uint32_t row, uint32_t n, int8_t *y)
 {
+    const uint8_t *from = x->data + (row * n << 2 * x->is_float);
     if (x->is_float) {
-        quantize(end, (const void *)x->data);
+        quantize(end, (const void *)from, n, y);
     } else {
-        move(end->place.data, (const int8_t *)x->data, end->place.n);
+        move(y, (const int8_t *)from, n);
     }
 }
 
@@ -139,9 +136,10 @@ AIFES_NOINLINE static void move(uint32_t *to, const uint32_t *from, uint32_t n, 
     }
 }
 
-AIFES_INLINE void put(const aifes_end *end, const aifes_buffer *x)
+AIFES_INLINE void put(const aifes_end *end, const aifes_buffer *x, uint32_t row, uint32_t n, int8_t *y)
 {
-    move((void *)end->place.data, (const void *)x->data, end->place.n, 1);
+    (void)end;
+    move((void *)y, (const uint32_t *)(const void *)x->data + row * n, n, 1);
 }
 
 AIFES_INLINE void get(const aifes_end *end, const aifes_buffer *y)

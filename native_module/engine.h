@@ -28,7 +28,7 @@ AIFES_NOINLINE static void others(const aifes_net *net, const aifes_buffer *b, u
 {
     for (; at < end; at++) {
         if (at < net->counts.n_inputs) {
-            put(&net->ends[at], &b[at]);
+            put(&net->ends[at], &b[at], 0, net->ends[at].place.n, net->ends[at].place.data);
         } else {
             get(&net->ends[at], &b[at]);
         }
@@ -53,7 +53,7 @@ AIFES_FAST static uint32_t run(const aifes_net *net, const aifes_buffer *b, uint
     any_step *s = steps_of(net) + at;
     int32_t work = AIFES_WORK;
     if (b && at == 0) {
-        put(net->ends, b);
+        put(net->ends, b, 0, net->ends->place.n, net->ends->place.data);
         if (N_INPUTS(net) > 1) {
             others(net, b, 1, N_INPUTS(net));
         }
@@ -94,11 +94,13 @@ static int32_t run_samples(const aifes_net *net, aifes_buffer *b, uint32_t at)
     if (!samples) {
         return -1;
     }
-    for (uint32_t i = 1; i < N_ENDS(net); i++) {
-        if (product(net->ends[i].place.n, samples) != b[i].n) {
+    const aifes_end *end = net->ends;
+    aifes_buffer *p = b, *const stop = b + N_ENDS(net);
+    do {
+        if (product(end++->place.n, samples) != p->n) {
             return -1;
         }
-    }
+    } while (++p != stop);
     for (;; first += SAMPLE(net)) {
         if (at < first + SAMPLE(net)) {
             if (work > AIFES_WORK) {
@@ -114,9 +116,11 @@ static int32_t run_samples(const aifes_net *net, aifes_buffer *b, uint32_t at)
         if (!--samples) {
             return 0;
         }
-        for (uint32_t i = 0; i < N_ENDS(net); i++) {
-            b[i].data += net->ends[i].place.n << 2 * b[i].is_float;
-        }
+        p = b;
+        end = net->ends;
+        do {
+            p->data += end++->place.n << 2 * p->is_float;
+        } while (++p != stop);
     }
 }
 

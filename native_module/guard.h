@@ -71,12 +71,12 @@ AIFES_NOINLINE static const uint8_t *constant(const aifes_memory *m, uint32_t at
  * do not */
 AIFES_NOINLINE static uint32_t tensor(const aifes_memory *m, uint32_t number, aifes_tensor *t)
 {
-    uint32_t n;
+    uint32_t n, held;
     if (number >= m->n_tensors) {
         return 0;
     }
     copy(t, (const uint8_t *)m->head.buf + sizeof(aifes_header) + number * sizeof *t, sizeof *t);
-    n = product(product(t->dims[0], t->dims[1]), t->dims[2]);
+    n = held = product(product(t->dims[0], t->dims[1]), t->dims[2]);
     if (t->dtype != AIFES_DTYPE || (AIFES_FLOAT && (t->offset & 3 || n > AIFES_MAX_ARENA))) {
         return 0;
     }
@@ -85,14 +85,14 @@ AIFES_NOINLINE static uint32_t tensor(const aifes_memory *m, uint32_t number, ai
         if (t->rows - 1u >= t->dims[0] || t->rank != 3 || t->flags > !number || n >> 24) {
             return 0;
         }
-        return inside(t->offset, t->rows * t->dims[1] * t->dims[2], m->arena.len) ? n : 0;
+        held = t->rows * t->dims[1] * t->dims[2];
     }
 #else
     if (t->rows | t->flags) {
         return 0;
     }
 #endif
-    return inside(t->offset, AIFES_ITEM * n, m->arena.len) ? n : 0;
+    return inside(t->offset, AIFES_ITEM * held, m->arena.len) ? n : 0;
 }
 
 #if defined(__ARM_FEATURE_IDIV) || defined(__riscv_div) || defined(__x86_64__)                     \

@@ -58,7 +58,7 @@ static size_t net_size(const uint8_t *head, size_t length, aifes_counts *c)
                     ? c->n_inputs - 1u < AIFES_MAX_ENDS && c->n_outputs - 1u < AIFES_MAX_ENDS
                     : c->n_inputs == 1 && c->n_outputs == 1)) {
             return sizeof(aifes_net) + (c->n_inputs + c->n_outputs) * sizeof(aifes_end)
-                + (c->n_ops + AIFES_CNN) * sizeof(any_step);
+                + c->n_ops * sizeof(any_step) + AIFES_CNN * sizeof(any_step);
         }
         c->n_ops = 0;
     }
@@ -158,9 +158,6 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
     aifes_place x[3];
 #endif
     uint32_t n = m->head.len - at, k = 0, same = 0, key;
-    if (at > m->head.len) {
-        return 0;
-    }
     n = n < sizeof r ? n : sizeof r;
     copy(&r, (const uint8_t *)m->head.buf + at, n);
     key = r.key & ~0xFF00u;
@@ -182,9 +179,11 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
     (void)first;
 #endif
     do {
-        x[k].n = tensor(m, r.halves[2 + k], t);
-        x[k].data = (int8_t *)m->arena.buf + t->offset;
-        if (!x[k].n) {
+        const uint32_t n_x = tensor(m, r.halves[2 + k], t);
+        int8_t *const data = (int8_t *)m->arena.buf + t->offset;
+        x[k].n = n_x;
+        x[k].data = data;
+        if (!n_x) {
             return 0;
         }
 #if AIFES_CNN
@@ -196,9 +195,9 @@ AIFES_NOINLINE static uint32_t load_step(const aifes_memory *m, any_step *first,
             continue; /* what overlaps makes results right or wrong, but they are in the arena */
         }
 #endif
-        if (x[k].data == s->step.y && x[k].n == s->step.n_out) {
+        if (data == s->step.y && n_x == s->step.n_out) {
             same = 1;
-        } else if (overlap(x[k].data, x[k].n, s->step.y, s->step.n_out)) {
+        } else if (overlap(data, n_x, s->step.y, s->step.n_out)) {
             return 0;
         }
     } while (AIFES_SEVERAL && ++k < (r.head.ends & 2u)); /* 1 or 2 */
@@ -274,7 +273,9 @@ static void load_turns(any_step *s, const any_step *end, int endless)
     const any_step *first = s;
     for (; s != end; s++) {
         s->rows.far = &s->rows;
+#if !AIFES_TIGHT
         s->rows.top[0] = s->rows.top[1] = s->rows.start; /* of an only row it stays */
+#endif
         s->rows.joined |= endless && s->step.kernel;
         if (!s->rows.joined) {
             first = s;
@@ -314,9 +315,12 @@ AIFES_NOINLINE static int load_net(aifes_net *net, aifes_memory *m)
     s = steps_of(net);
     at = sizeof h + h.n_tensors * sizeof(aifes_tensor);
     net->work = 0;
+    if (at > m->head.len) {
+        return 0; /* nor is it later: no record goes on behind that */
+    }
 #if AIFES_CNN
     net->next = s;
-    if (at > m->head.len || !load_source(net, m, s++)) {
+    if (!load_source(net, m, s++)) {
         return 0;
     }
 #endif
@@ -333,6 +337,7 @@ AIFES_NOINLINE static int load_net(aifes_net *net, aifes_memory *m)
 #endif
     }
 #if AIFES_CNN
+    net->last = s - 1;
     load_turns(steps_of(net), s, steps_of(net)->rows.pushed > 1);
 #endif
     for (uint32_t i = 0; i < N_ENDS(net); i++) {

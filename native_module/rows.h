@@ -46,13 +46,12 @@ AIFES_NOINLINE static void shorten(aifes_rows *r)
         }
     }
     if (n) {
-        int8_t *y = s->step.y - r->there * r->row;
         r->gone += n;
         r->there -= n;
-        n *= r->row;
-        s->step.y -= n;
+        s->step.y -= n * r->row;
         if (r->there) {
-            move(y, y + n, r->there * r->row);
+            int8_t *y = s->step.y - r->there * r->row;
+            move(y, y + n * r->row, r->there * r->row);
         }
     }
 }
@@ -66,10 +65,10 @@ AIFES_NOINLINE static void shorten(aifes_rows *r)
 AIFES_NOINLINE static uint32_t go(const aifes_net *net, const aifes_buffer *b, uint32_t at,
     uint32_t end_op, uint32_t given)
 {
-    any_step *const steps = steps_of(net), *const end = steps + net->counts.n_ops + 1;
+    any_step *const steps = steps_of(net), *const last = net->last;
     any_step *s = steps;
     if (!(at & (AIFES_MIDDLE | AIFES_RESULT))) {
-        for (; s != end; s++) {
+        for (; s <= last; s++) {
             aifes_rows *r = &s->rows;
             s->step.y -= r->there * r->row;
             r->there = r->gone = 0;
@@ -92,15 +91,8 @@ AIFES_NOINLINE static uint32_t go(const aifes_net *net, const aifes_buffer *b, u
         aifes_rows *r = &s->rows;
         if (ready(r) && (s != steps || given)) {
             if (s == steps) {
-                aifes_end row;
-                aifes_buffer x = *b;
-                copy(&row, net->ends, sizeof row);
-                row.place.n = s->step.n_in;
-                row.place.data = s->step.y;
-                if (given != 1) {
-                    x.data += (r->rows - r->left) * row.place.n << 2 * x.is_float;
-                }
-                put(&row, &x);
+                /* the next row of b; one that comes alone is the first one there */
+                put(net->ends, b, given == 1 ? 0 : r->rows - r->left, s->step.n_in, s->step.y);
                 given--;
             } else {
 #define RUN(name, NAME) name##_run(&s->name) ||
@@ -133,7 +125,7 @@ AIFES_NOINLINE static uint32_t go(const aifes_net *net, const aifes_buffer *b, u
             return 0; /* it needs more rows */
         } else {
             do {
-                if (++s == end) {
+                if (s++ == last) {
                     return 0;
                 }
             } while (s->rows.joined);
@@ -223,7 +215,7 @@ static uint32_t run(const aifes_net *net, const aifes_buffer *b, uint32_t at,
 __attribute__((unused)) static uint32_t push(const aifes_net *net, const aifes_buffer *b,
     uint32_t at)
 {
-    any_step *last = steps_of(net) + net->counts.n_ops;
+    any_step *last = net->last;
     if (!(at & AIFES_MIDDLE)) {
         shorten(&last->rows); /* a result that was there, of an input without end */
     }

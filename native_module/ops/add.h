@@ -57,14 +57,13 @@ typedef struct {
 
 static int add_load(const aifes_memory *m, add_step *s, const add_record *r, const aifes_place *x)
 {
-    const uint32_t limit = 1 << 28;
     (void)m;
     copy(&s->zero_point, &r->zero_point, 12);
     s->x2 = x[1].data;
     AIFES_BY_ELEMENTS(s);
     return x[0].n == x[1].n && x[0].n == s->step.n_out && !(s->step.flags | s->reserved)
         && s->low <= s->high && s->shift < 32 && s->left1 <= 16 && s->left2 <= 16
-        && (uint32_t)s->bias + limit - 1 < 2 * limit - 1;
+        && !((s->bias < 0 ? 0u - (uint32_t)s->bias : (uint32_t)s->bias) >> 28);
 }
 
 AIFES_FAST static void add(const add_step *s)

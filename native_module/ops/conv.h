@@ -284,56 +284,58 @@ AIFES_INLINE void conv_pixel(const dense_step *d, uint32_t kernel)
 #endif
 }
 
-/* A row of pixels; dense is where it was afterwards */
+/* A row of pixels, group after group; dense is where it was afterwards */
 AIFES_NOINLINE static void conv(conv_step *s)
 {
     const aifes_rows *r = AIFES_ROWS(s);
     const uint32_t each = s->each, kernel = s->dense.step.kernel;
     const uint32_t top = r->top[0], rows = *r->seen;
     dense_step *d = &s->dense;
-    int8_t *y = d->step.y;
-#if AIFES_TIGHT && !AIFES_FLOAT
+    const aifes_element *x = s->image;
+    int8_t *const y = d->step.y;
+    uint32_t left, c, g = s->groups;
+#if !AIFES_FLOAT
     const uint8_t *const weights = d->weights, *const bias = d->bias, *const shifts = d->shifts;
-#endif
-    uint32_t left = 0u - s->left;
-#if !AIFES_FLOAT
     int8_t pads[AIFES_BLOCK];
-    if (CONV_HAS_DEPTHWISE && kernel == CONV_DEPTHWISE && !AIFES_SMALL) {
+    const int depthwise = CONV_HAS_DEPTHWISE && kernel == CONV_DEPTHWISE && !AIFES_SMALL;
+    if (depthwise) {
         conv_put(pads, &s->pad, AIFES_BLOCK, 0);
+        g = 1; /* all of them at once */
     }
-#endif
-    for (uint32_t c = s->y_columns; c; c--, left += s->stride_columns) {
-        const aifes_element *x = s->image;
-#if !AIFES_FLOAT
-        if (CONV_HAS_DEPTHWISE && kernel == CONV_DEPTHWISE && !AIFES_SMALL) {
-            conv_depthwise(s, d, top, left, rows, pads);
-            d->step.y += s->n_out;
-            continue;
-        }
-#endif
-        for (uint32_t g = s->groups; g; g--, x += s->per) {
-            d->step.x = (int8_t *)conv_window(s, x, top, left, rows);
-            conv_pixel(d, kernel);
-            d->step.y += each * AIFES_ITEM;
-            d->weights += s->size;
-            d->bias += AIFES_FLOAT ? each : 4 * each;
-#if !AIFES_FLOAT
-            d->shifts += d->step.own * each;
-#endif
-        }
-#if AIFES_TIGHT && !AIFES_FLOAT
-        d->weights = weights;
-        d->bias = bias;
-        d->shifts = shifts;
 #else
-        d->weights -= s->size * s->groups;
-        d->bias -= AIFES_FLOAT ? s->n_out : 4 * s->n_out;
-#if !AIFES_FLOAT
-        d->shifts -= d->step.own * s->n_out;
+    const f32 *const weights = d->weights, *const bias = d->bias;
 #endif
+    for (;;) {
+        left = 0u - s->left;
+        for (c = s->y_columns; c; c--, left += s->stride_columns) {
+#if !AIFES_FLOAT
+            if (depthwise) {
+                conv_depthwise(s, d, top, left, rows, pads);
+            } else
+#endif
+            {
+                d->step.x = (int8_t *)conv_window(s, x, top, left, rows);
+                conv_pixel(d, kernel);
+            }
+            d->step.y += s->n_out * AIFES_ITEM;
+        }
+        if (!--g) {
+            break;
+        }
+        x += s->per;
+        d->step.y += (each - s->y_columns * s->n_out) * AIFES_ITEM;
+        d->weights += s->size;
+        d->bias += AIFES_FLOAT ? each : 4 * each;
+#if !AIFES_FLOAT
+        d->shifts += d->step.own * each;
 #endif
     }
     d->step.y = y;
+    d->weights = weights;
+    d->bias = bias;
+#if !AIFES_FLOAT
+    d->shifts = shifts;
+#endif
 }
 
 AIFES_INLINE int conv_run(conv_step *s)

@@ -94,10 +94,9 @@ static uint32_t dense_check(const aifes_memory *m, dense_step *s, const void *fi
     }
     size = product(size, n_in);
     const uint32_t sizes[4] = {product(size, groups), 4 * n_out, n_out, 256};
-    for (int i = 0; i < 4; i++) {
-        const uint32_t offset = offsets[i];
-        to[i] = constant(m, offset, sizes[i]);
-        if (!to[i] && (offset || i < 2)) { /* the last two may be absent */
+    for (const uint32_t *p = sizes; p != sizes + 4; p++, offsets++, to++) {
+        *to = constant(m, *offsets, *p);
+        if (!*to && (*offsets || p < sizes + 2)) { /* the last two may be absent */
             return 0;
         }
     }
@@ -110,7 +109,7 @@ static uint32_t dense_check(const aifes_memory *m, dense_step *s, const void *fi
     }
     for (uint32_t j = 0; j < n_out; j++) {
         if ((uint32_t)dense_bias(s, j) + limit - 1 >= 2 * limit - 1
-            || s->shifts[s->step.own ? j : 0] > 31) {
+            || s->shifts[s->step.own * j] > 31) {
             return 0;
         }
     }
@@ -142,17 +141,23 @@ AIFES_INLINE uint32_t clamp(int32_t acc, uint8_t shift, int32_t offset,
 }
 
 /* The sum of one output, any order: w its block's weights, column its place in the block. */
-AIFES_NOINLINE static int32_t sums_1(const dense_step *s, const uint8_t *w, uint32_t column)
+#if !AIFES_COMPACT
+AIFES_NOINLINE
+#endif
+static int32_t sums_1(const dense_step *s, const uint8_t *w, uint32_t column)
 {
     const int8_t *x = s->step.x, *end = x + s->step.n_in;
-    uint32_t group = s->group, step = s->interleave, stride = group == 1 ? step : 1;
+    uint32_t group = s->group, step = s->interleave, stride = 1;
     int32_t weight_zero = s->weight_zero, acc = 0;
+    if (group == 1) { /* one loop over all inputs */
+        group = s->step.n_in;
+        stride = step;
+        w += column;
+        column = 0;
+    }
     while (x < end) {
         uint32_t n = (uint32_t)(end - x) < group ? (uint32_t)(end - x) : group;
         const uint8_t *v = w + column * n;
-        if (group == 1) {
-            n = end - x; /* one loop over all inputs */
-        }
         for (const int8_t *stop = x + n; x < stop; v += stride) {
             acc += *x++ * (*v - weight_zero);
         }
@@ -204,7 +209,7 @@ AIFES_FAST static void dense_rows(const dense_step *s, const uint8_t *w, const i
 
 /* Finish n outputs from `first` on, whose bias begins at a multiple of 4. */
 #if AIFES_COMPACT
-AIFES_NOINLINE
+AIFES_LOOP
 #else
 AIFES_FAST
 #endif
@@ -242,7 +247,7 @@ AIFES_INLINE void finish_block(const dense_step *s, const int32_t *acc, uint32_t
 
 #if AIFES_TIGHT
 /* Outputs one by one, in any order of weights at any address: all, or the last ones of rows */
-AIFES_NOINLINE static void dense_rest(const dense_step *s, uint32_t first)
+static void dense_rest(const dense_step *s, uint32_t first)
 {
     const uint8_t *w = s->weights + first * s->step.n_in;
     for (uint32_t column = 0; first < s->step.n_out; first++) {
