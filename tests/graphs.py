@@ -4,7 +4,19 @@ from array import array
 import aifes
 import numpy as np
 from aifes.format import size
-from aifes_host import Activation, Add, Concat, Dense, Graph, Node, Softmax, Tensor
+from aifes_host import (
+    Activation,
+    Add,
+    Concat,
+    Conv,
+    Dense,
+    Graph,
+    Multiply,
+    Node,
+    Pool,
+    Softmax,
+    Tensor,
+)
 
 
 def dense(rng, n, m, name=""):
@@ -72,7 +84,34 @@ def joined(rng, width=12):
         Node(Concat(), ["kind", "speed"], ["y"])], ["y"])
 
 
-GRAPHS = {"joined": joined, "residual": residual, "two ends": two_ends, "diamond": diamond,
+def gated(rng, width=7):
+    """A gate that opens and closes for each value, and a square."""
+    return Graph([Tensor("x", 4)], [
+        Node(dense(rng, 4, width), ["x"], ["h"]),
+        Node(Activation("tanh"), ["h"], ["t"]),
+        Node(dense(rng, 4, width), ["x"], ["g"]),
+        Node(Activation("sigmoid"), ["g"], ["gate"]),
+        Node(Multiply(), ["t", "gate"], ["open"]),
+        Node(Multiply(), ["h", "h"], ["square"]),
+        Node(Add(), ["open", "square"], ["sum"]),
+        Node(Activation("relu"), ["sum"], ["seen"]),
+        Node(dense(rng, width, 2), ["seen"], ["y"])], ["y"])
+
+
+def attention(rng):
+    """Channels by what is seen in all of the image: squeeze and excitation."""
+    return Graph([Tensor("x", (4, 3, 2))], [
+        Node(Conv(rng.normal(size=(2, 2, 2, 3)), rng.normal(size=3)), ["x"], ["c"]),
+        Node(Activation("relu"), ["c"], ["r"]),
+        Node(Pool((3, 2), (1, 1), average=True), ["r"], ["mean"]),
+        Node(dense(rng, 3, 3), ["mean"], ["d"]),
+        Node(Activation("sigmoid"), ["d"], ["factors"]),
+        Node(Multiply(), ["r", "factors"], ["seen"]),
+        Node(dense(rng, 18, 2), ["seen"], ["y"])], ["y"])
+
+
+GRAPHS = {"joined": joined, "gated": gated, "attention": attention, "residual": residual,
+          "two ends": two_ends, "diamond": diamond,
           "inner output": inner_output}
 
 

@@ -9,6 +9,7 @@ from aifes.ops import add as add_op
 from aifes.ops import conv as conv_op
 from aifes.ops import dense as dense_op
 from aifes.ops import map as map_op
+from aifes.ops import multiply as multiply_op
 from aifes.ops import pool as pool_op
 from aifes.ops import room
 from aifes.ops import softmax as softmax_op
@@ -16,12 +17,12 @@ from aifes.python.dense import weight_offset
 from aifes_host.graph import ConversionError
 from aifes_host.layout import by_rows
 
-WHOLE, DENSE, MAP, SOFTMAX, ADD, CONV, POOL = range(7)
+WHOLE, DENSE, MAP, SOFTMAX, ADD, CONV, POOL, _, MULTIPLY = range(9)
 
 
 def model(rng, branches=False, most=40):
     """A chain of one to four random ops in random orders of weights; branches: of up to seven, with
-    adds and several inputs and outputs."""
+    sums, products, several inputs and outputs."""
     sizes = [int(rng.integers(1, most)) for _ in range(rng.integers(1, 4) if branches else 1)]
     n_inputs, nodes = len(sizes), []
     for _ in range(rng.integers(1, 8 if branches else 5)):
@@ -29,7 +30,8 @@ def model(rng, branches=False, most=40):
         if branches and rng.integers(3) == 0:
             x = int(rng.integers(len(sizes)))
         n = m = sizes[x]
-        kind = rng.choice(["dense", "dense", "dense", "map", "softmax", *["add"] * 3 * branches])
+        kind = rng.choice(["dense", "dense", "dense", "map", "softmax",
+                           *["add", "multiply"] * 2 * branches])
         if kind == "dense":
             again = branches and rng.integers(2)
             m = int(rng.choice(sizes) if again else rng.integers(1, most))
@@ -39,6 +41,9 @@ def model(rng, branches=False, most=40):
         elif kind == "add":
             other = int(rng.choice([i for i in range(len(sizes)) if sizes[i] == n]))
             nodes.append((ADD, 0, (x, other), add(rng)))
+        elif kind == "multiply":
+            other = int(rng.integers(len(sizes)))
+            nodes.append((MULTIPLY, 0, (x, other), multiply(rng)))
         else:
             table = np.sort(rng.integers(0, 65536, 256))[::-1].astype("<u2")
             table[0] = max(table[0], 1)
@@ -65,6 +70,9 @@ def images(rng, dtype=INT8, most=600):
         elif kind == "pool":
             flags, fields, y = pool(rng, x, dtype, most)
             nodes.append((POOL, flags, (len(shapes) - 1,), fields, y, 0))
+        elif rng.integers(2):
+            y = x
+            nodes.append((MULTIPLY, 0, (len(shapes) - 1,) * 2, multiply(rng, dtype), y, 0))
         elif dtype == FLOAT32:
             y = x
             nodes.append((MAP, 0, (len(shapes) - 1,), map_op.Fields(None), y, 0))
@@ -301,6 +309,15 @@ def add(rng):
     return add_op.Fields(int(rng.integers(-128, 128)), low, high,
                          int(rng.choice([rng.integers(0, 12), rng.integers(0, 32)])),
                          *left.tolist(), 0, int(rng.integers(-most, most + 1)))
+
+
+def multiply(rng, dtype=INT8):
+    if dtype == FLOAT32:
+        return multiply_op.Fields(*[0] * 7)
+    low, high = sorted(rng.integers(-128, 128, 2).tolist()) if rng.integers(2) else (-128, 127)
+    shift = int(rng.choice([rng.integers(0, 12), rng.integers(0, multiply_op.MAX_SHIFT + 1)]))
+    zeros = rng.integers(-128, 128, 3).tolist()
+    return multiply_op.Fields(zeros[0], low, high, shift, *zeros[1:], 0)
 
 
 def inputs(rng, n):

@@ -1,7 +1,7 @@
 """Random convolutional nets for the tests of rows, quantized, not yet by rows."""
 import numpy as np
 from aifes_host.graph import Graph, Node, Tensor
-from aifes_host.ops import Add, Conv, Dense, Pool, Softmax, activation
+from aifes_host.ops import Add, Conv, Dense, Multiply, Pool, Softmax, activation
 from aifes_host.quantizer import build
 
 
@@ -28,7 +28,7 @@ def images(seed):
             y = put(conv(rng, shapes[x], channels, same=True), x)
             if rng.integers(2):
                 y = put(conv(rng, shapes[y], channels, same=True), y)
-            x = put(Add(), x, y)
+            x = put((Add, Multiply)[rng.integers(2)](), x, y)
         elif kind == 2:
             x = put(conv(rng, shapes[x], channels, groups=channels), x)
         elif kind == 3:

@@ -1,4 +1,5 @@
 """The quantizer's walk over a graph: float results and Q7 results side by side, layer by layer."""
+import math
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -113,11 +114,17 @@ class Walk:
             return readers[0].layer.stands_for(self.real[name])
         return None
 
-    def scale(self, node):
+    def scale(self, node, finest=math.inf):
         """(shift, zero point) for a Node's results: the one that loses least of them, or that they
-        share with others."""
-        return self.shared(node.output) or best_scale(
-            self.real[node.output], self.behind(node.output), self.choice(node).finer)
+        share with others. finest: the largest shift that it may have."""
+        found = self.shared(node.output)
+        if not found or found[0] > finest:
+            real, behind = self.real[node.output], self.behind(node.output)
+            finer = self.choice(node).finer
+            found = best_scale(real, behind, finer)
+            if found[0] > finest:
+                found = best_scale(real, behind, finer + finest - found[0])
+        return found
 
     def shared(self, name):
         """(shift, zero point) of the concatenation of which a tensor is a part, at once or by

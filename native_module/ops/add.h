@@ -1,5 +1,6 @@
 /* add: y = clamp(((x1 << left1) + (x2 << left2) + bias >> shift) + zero_point); float32: x1 + x2.
- * device/aifes/ops/add.py */
+ * device/aifes/ops/add.py. multiply.h has the same kernel: x1 * (product * x2 + factor1)
+ * + x2 * factor2 + bias is both */
 #ifndef AIFES_ADD_H
 #define AIFES_ADD_H
 
@@ -22,7 +23,7 @@ typedef struct {
 
 typedef struct {
     aifes_step step;
-    const f32 *x2;
+    const f32 *x2, *end2; /* end2: of multiply.h */
 } add_step;
 
 static int add_load(const aifes_memory *m, add_step *s, const add_record *r, const aifes_place *x)
@@ -49,33 +50,55 @@ AIFES_FAST static void add(const add_step *s)
 typedef struct {
     aifes_step step;
     int8_t zero_point, low, high;
-    uint8_t shift, left1, left2;
-    uint16_t reserved;
-    int32_t bias;
-    const int8_t *x2;
+    uint8_t shift;
+    int32_t product, factor1, factor2, bias;
+    const int8_t *x2, *end2; /* where x2 begins anew */
 } add_step;
 
-static int add_load(const aifes_memory *m, add_step *s, const add_record *r, const aifes_place *x)
+/* of add and multiply, whose records have the same fields; left1, left2: zero1, zero2 */
+AIFES_NOINLINE static int add_load(const aifes_memory *m, add_step *s, const add_record *r,
+    const aifes_place *x)
 {
+    const uint32_t other = x[0].n - x[1].n; /* elements */
+    uint32_t left1 = r->left1, left2 = r->left2;
     (void)m;
-    copy(&s->zero_point, &r->zero_point, 12);
+    copy(&s->zero_point, &r->zero_point, 4);
     s->x2 = x[1].data;
-    AIFES_BY_ELEMENTS(s);
-    return x[0].n == x[1].n && x[0].n == s->step.n_out && !(s->step.flags | s->reserved)
-        && s->low <= s->high && s->shift < 32 && s->left1 <= 16 && s->left2 <= 16
-        && !((s->bias < 0 ? 0u - (uint32_t)s->bias : (uint32_t)s->bias) >> 28);
+    s->end2 = s->x2 + x[1].n;
+    if (!other) {
+        AIFES_BY_ELEMENTS(s);
+    }
+    s->product = s->step.kernel != ADD;
+    s->step.kernel = ADD; /* which runs both */
+    s->factor1 = 1u << (left1 & 31);
+    s->factor2 = 1u << (left2 & 31);
+    s->bias = r->bias;
+    left1 += other << 5;
+    if (s->product) {
+        s->factor1 = -(int8_t)left2;
+        s->factor2 = -(int8_t)r->left1;
+        s->bias = s->factor1 * s->factor2 + (int32_t)(1u << (s->shift & 31) >> 1);
+        left1 = (s->shift + 3u) & ~31u; /* 0 up to a shift of 28 */
+        left2 = 0;
+    }
+    return x[0].n == s->step.n_out && !(s->step.flags | r->reserved) && s->low <= s->high
+        && s->shift < 32 && left1 <= 16 && left2 <= 16
+        && !(((uint32_t)s->bias + (1u << 28)) >> 29);
 }
 
-AIFES_FAST static void add(const add_step *s)
+AIFES_NOINLINE static void add(const add_step *s)
 {
     const int8_t *a = s->step.x + AIFES_AT(s, 0), *b = s->x2 + AIFES_AT(s, 1);
     int8_t *y = s->step.y, *end = y + AIFES_ELEMENTS(s);
-    const int32_t scale1 = 1 << s->left1, scale2 = 1 << s->left2, bias = s->bias;
+    const int32_t product = s->product, factor1 = s->factor1, factor2 = s->factor2;
     const int32_t zero_point = s->zero_point, low = s->low, high = s->high;
-    const uint32_t shift = s->shift;
     do {
-        int32_t v = ((*a++ * scale1 + *b++ * scale2 + bias) >> shift) + zero_point;
+        int32_t v = *b++;
+        v = ((*a++ * (product * v + factor1) + v * factor2 + s->bias) >> s->shift) + zero_point;
         *y++ = v < low ? low : v > high ? high : v;
+        if (b == s->end2) {
+            b = s->x2;
+        }
     } while (y != end);
 }
 

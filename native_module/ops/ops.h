@@ -28,12 +28,15 @@
 
 #if AIFES_CNN
 #include "conv.h"
+#include "multiply.h"
 #include "pool.h"
+#define AIFES_OPS_CNN(OP)                                                                          \
+    AIFES_OPS_SEVERAL(OP) OP(conv, CONV) OP(pool, POOL) OP(multiply, MULTIPLY)
 #if AIFES_FLOAT
-#define AIFES_OPS(OP) AIFES_OPS_SEVERAL(OP) OP(conv, CONV) OP(pool, POOL)
+#define AIFES_OPS AIFES_OPS_CNN
 #else
 #include "mean.h"
-#define AIFES_OPS(OP) AIFES_OPS_SEVERAL(OP) OP(conv, CONV) OP(pool, POOL) OP(mean, MEAN)
+#define AIFES_OPS(OP) AIFES_OPS_CNN(OP) OP(mean, MEAN)
 #endif
 #elif AIFES_SEVERAL
 #define AIFES_OPS AIFES_OPS_SEVERAL

@@ -20,7 +20,7 @@ from array import array
 
 from ..format import HEADER, HEADER_SIZE, TENSOR_SIZE, ModelError, Op, Plan, check, nbytes, tensor
 
-NAMES = ("", "dense", "map", "softmax", "add", "conv", "pool", "mean")  # by opcode
+NAMES = ("", "dense", "map", "softmax", "add", "conv", "pool", "mean", "multiply")  # by opcode
 
 
 def room(opcode, building="aifes.ops."):

@@ -22,7 +22,8 @@ def check(look, op, x, y):
         look.check(not (op.flags or any(f)), "field")
         return
     look.check(not (op.flags or f.reserved) and f.low <= f.high and f.shift < 32
-               and f.left1 <= MAX_LEFT and f.left2 <= MAX_LEFT and abs(f.bias) < MAX_BIAS, "field")
+               and f.left1 <= MAX_LEFT and f.left2 <= MAX_LEFT
+               and -MAX_BIAS <= f.bias < MAX_BIAS, "field")
 
 
 def window(op, x, y):

@@ -266,9 +266,10 @@ class Work:
         """The buffer of the ops so far. Where a float32 tensor lies, there lies its int8 one."""
         plan, n = self.plan, self.plan.n_inputs
         order = list(range(n)) + list(outputs)
-        order += [y for _, _, ys in self._ops for y in ys if y not in outputs]
+        order += [ys[0] for _, _, ys in self._ops if ys[0] not in outputs]
         order += [t for t in self.wholes if t not in outputs and [
             1 for _, xs, _ in self._ops if t in xs]]
+        order += [y for _, _, ys in self._ops for y in ys[1:]]  # scratch
         tensors = []
         for t in order:
             shift, zero = self.scales.get(t, (0, 0))  # none of scratch

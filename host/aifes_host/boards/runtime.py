@@ -27,8 +27,8 @@ ALWAYS = ("__init__", "model", "format", "summary", "seldom")
 ONE = ("dense", "map", "softmax")
 SEVERAL = (*ONE, "add")
 CNN = (*SEVERAL, "conv", "pool")
-INT8 = {"_aifes.mpy": (ONE, False), "_aifes_cnn.mpy": ((*CNN, "mean"), True)}
-FLOAT32 = {"_aifes_f32.mpy": (SEVERAL, True), "_aifes_cnn_f32.mpy": (CNN, True)}
+INT8 = {"_aifes.mpy": (ONE, False), "_aifes_cnn.mpy": ((*CNN, "mean", "multiply"), True)}
+FLOAT32 = {"_aifes_f32.mpy": (SEVERAL, True), "_aifes_cnn_f32.mpy": ((*CNN, "multiply"), True)}
 FAMILIES = INT8 | FLOAT32
 # What programs reach by `import aifes` too: where it is not, a file says what to do
 NAMED = ("layers", "quantizer")

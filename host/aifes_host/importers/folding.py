@@ -138,6 +138,9 @@ class Folding:
         if layer.kind == "concat":
             return self._joined(step)
         x = self._settled(inputs[0], layer.name)
+        if layer.kind == "multiply":
+            factors = self._settled(inputs[1], layer.name)
+            return Result(self._add(layer, [x, factors], x.size, x.image))
         if layer.kind in PIXELS:
             return Result(self._add(layer, [x], math.prod(step.image), step.image))
         return Result(self._add(layer, [x], x.size, x.image))

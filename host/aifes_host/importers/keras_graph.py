@@ -3,7 +3,7 @@ from dataclasses import dataclass, field
 
 from ..graph import ConversionError
 from .builder import Builder
-from .keras_layers import JOINING, LAYERS, Layer, input_shape, is_sum
+from .keras_layers import JOINING, LAYERS, OPERATORS, Layer, input_shape, operator, with_number
 from .nodes import MOST_NODES
 
 MODELS = ("Sequential", "Functional", "Model")
@@ -102,8 +102,8 @@ class Walk:
             elif not reads:
                 raise ConversionError(f"layer {name!r} has no input: the model must begin with "
                                       "Input layers")
-            if is_sum(layer):
-                read += _numbers(layer["inbound_nodes"][number], read)
+            if operator(layer):
+                read = _operands(layer["inbound_nodes"][number], read)
             values[name, number] = self._call(layer, trail, read)
         return {name: (key[0], self._result(values[key[:2]], key)) for name, key in ends.items()}
 
@@ -125,9 +125,12 @@ class Walk:
         known = Layer(kind, layer["config"], name, self.source.version,
                       lambda: self.source.variables(trail, layer))
         known.check(layer)
-        if is_sum(layer):
+        if operator(layer):
             x, y = read
-            return [x.affine(1, y, name) if isinstance(y, float) else x.plus(y, name)]
+            if isinstance(x, float):
+                return [with_number(kind, y, x, True, name)]
+            return [with_number(kind, x, y, False, name) if isinstance(y, float)
+                    else OPERATORS[kind](x, y, name)]
         if len(read) != 1 and kind not in JOINING:
             raise ConversionError(f"layer {name!r} ({kind}) takes {len(read)} inputs: of layers "
                                   f"that do, only {' and '.join(JOINING)} can be converted")
@@ -204,14 +207,18 @@ def _missing(name):
                            "it again with model.save('model.keras')")
 
 
-def _numbers(node, read):
-    """The numbers among the arguments of x + y."""
-    arguments = [*node["args"], *node["kwargs"].values()]
-    numbers = [float(v) for v in arguments if isinstance(v, (int, float))]
-    if len(read) + len(numbers) != 2:
-        raise ConversionError("the model adds something that is neither a number nor a layer's "
-                              "result: use keras.layers.Add")
-    return numbers
+def _operands(node, read):
+    """The two arguments of x + y: numbers, and the Values that it reads."""
+    read, found = list(read), []
+    for v in [*node["args"], *node["kwargs"].values()]:
+        if isinstance(v, (int, float)):
+            found.append(float(v))
+        elif read and _histories(v):
+            found.append(read.pop(0))
+    if len(found) != 2 or read:
+        raise ConversionError("the model computes with something that is neither a number nor a "
+                              "layer's result: use the layers of Keras, such as Add")
+    return found
 
 
 def _listed(made):

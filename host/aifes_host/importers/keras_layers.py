@@ -7,6 +7,9 @@ import numpy as np
 from ..graph import ConversionError
 from . import keras_images
 from .folding import batch_norm
+from .value import Value
+
+OPERATORS = {"Add": Value.plus, "Subtract": Value.minus, "Multiply": Value.times}
 
 ROOTS = ("keras", "tf_keras", "tensorflow")
 # by the names that Keras has for functions: kind, alpha, beta; hard_sigmoid: _hard_sigmoid()
@@ -39,7 +42,7 @@ class Layer:
     def check(self, entry):
         """Refuse what is not a layer of Keras; entry: the layer as the model's config has it."""
         module = entry.get("module", "keras.layers") or ""
-        if is_sum(entry):
+        if operator(entry):
             return
         if foreign(module) or ">" in (entry.get("registered_name") or ""):
             raise ConversionError(f"layer {self.name!r} is a custom {self.kind}: use Keras's own "
@@ -81,9 +84,10 @@ class Layer:
             return value.astype(np.float64)
 
 
-def is_sum(entry):
-    """Whether a model has this for x + y, which is not a layer."""
-    return entry["class_name"] == "Add" and (entry.get("module") or "").endswith(".ops.numpy")
+def operator(entry):
+    """"Add" and so on, if a model has this for x + y, which is not a layer; else None."""
+    is_one = (entry.get("module") or "").endswith(".ops.numpy")
+    return entry["class_name"] if is_one and entry["class_name"] in OPERATORS else None
 
 
 def input_shape(config):
@@ -138,13 +142,24 @@ def _dense(layer, x):
                      inside=True)
 
 
-def _add(layer, x, *others):
+def _combination(layer, x, *others):
     layer.take()
     if not others:
-        raise ConversionError(f"layer {layer.name!r} is an Add of one value: give it two or more")
+        raise ConversionError(f"layer {layer.name!r} is of one value ({layer.kind}): give it two "
+                              "or more")
     for i, other in enumerate(others):
-        x = x.plus(other, layer.name if i == len(others) - 1 else f"{layer.name}/{i}")
+        name = layer.name if i == len(others) - 1 else f"{layer.name}/{i}"
+        x = OPERATORS[layer.kind](x, other, name)
     return x
+
+
+def with_number(kind, x, number, first, name):
+    """x + number and so on; first: the number stands before x."""
+    if kind == "Multiply":
+        return x.affine(number, 0, name)
+    if kind == "Add":
+        return x.affine(1, number, name)
+    return x.affine(-1, number, name) if first else x.affine(1, -number, name)
 
 
 def _concatenate(layer, x, *others):
@@ -303,12 +318,13 @@ def _function(activation, layer, x, inside=False):
     return x.activation(kind, f"{layer.name}/{name}" if inside else layer.name, *parameters)
 
 
-JOINING = ("Add", "Concatenate")  # take several inputs
+JOINING = (*OPERATORS, "Concatenate")  # take several inputs
 LAYERS = {
     "InputLayer": _nothing, "Dense": _dense, "Activation": _activation, "ReLU": _relu,
     "LeakyReLU": _leaky_relu, "PReLU": _prelu, "ELU": _elu, "Softmax": _softmax,
     "Flatten": _flatten, "Reshape": _reshape, "Rescaling": _rescaling,
-    "Normalization": _normalization, "BatchNormalization": _batch_normalization, "Add": _add,
+    "Normalization": _normalization, "BatchNormalization": _batch_normalization,
+    **dict.fromkeys(OPERATORS, _combination),
     "Concatenate": _concatenate,
     **{name: _with_activation(make) for name, make in keras_images.LAYERS.items()},
     **dict.fromkeys(("Identity", "ActivityRegularization", "Dropout", "AlphaDropout",

@@ -9,6 +9,7 @@ from .builder import Builder
 from .elementwise import FUNCTIONS, GRID
 from .folding import MOST
 from .order import in_turns
+from .value import Value
 
 LONGEST = 12  # operations by which exporters write one activation
 MOST_NODES = 2000  # that a network needs
@@ -201,7 +202,7 @@ class _Flow:
         if node.op in JOINING:
             made = self._joined(node, constants)
         elif len(flowing) > 1:
-            made = self._sum(node)
+            made = self._combined(node)
         else:
             known = replace(node, args=_resolved(node.args, constants, self),
                             options=_resolved(node.options, constants, self))
@@ -226,13 +227,14 @@ class _Flow:
         x, *others = (self.make(name) for name in names)
         return x.concat(others, node.options.get("axis", node.options.get("dim", 0)), node.layer)
 
-    def _sum(self, node):
-        if node.op != "add" or not all(isinstance(a, Ref) for a in node.args):
+    def _combined(self, node):
+        combine = {"add": Value.plus, "sub": Value.minus, "mul": Value.times}.get(node.op)
+        if not combine or not all(isinstance(a, Ref) for a in node.args):
             raise ConversionError(f"layer {node.layer!r} ({node.called}) combines several values "
-                                  "of the network: only a sum of two and a concatenation can be "
-                                  "converted")
+                                  "of the network: only a sum, a difference or a product of two "
+                                  "and a concatenation can be converted")
         a, b = (self.make(a) for a in node.args)
-        return a.plus(b, node.layer)
+        return combine(a, b, node.layer)
 
     def make(self, name):
         """The Value of a name."""
@@ -290,7 +292,7 @@ class _Flow:
                 return end, elementwise.layers(base, *found, named[-1].layer)
         node = nodes[ends[0]]
         if ends[0] > i + 1 or node.args.count(x) > 1:
-            return ends[0], self._sum(node)
+            return ends[0], self._combined(node)
         args = [base if isinstance(a, Ref) else a for a in node.args]
         if node.op in elementwise.ACTIVATIONS and args[0] is base:
             return ends[0], base.activation(node.op, node.layer, *args[1:])

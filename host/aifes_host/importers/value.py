@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..graph import ConversionError, Trained
-from ..ops import Add, Concat, Conv, Dense, Pool, activation
+from ..ops import Add, Concat, Conv, Dense, Multiply, Pool, activation
 from . import order
 from .folding import MOST, Affine, Step
 
@@ -274,27 +274,67 @@ class Value:
                                   "use ReLU")
         return self._then(activation(kind, float(alpha), float(beta), name), self.own)
 
+    def minus(self, other, name):
+        """The difference of two values of the same shape."""
+        return self.plus(other.affine(-1, 0, name), name)
+
     def plus(self, other, name):
         """The sum of two values of the same shape."""
+        self._alike(other, name, "adds")
+        return self._then(Add(name), self.shape, other)
+
+    def times(self, other, name):
+        """The product of two values: of the same shape, or with factors for channels or pixels."""
+        if self.shape is None or other.shape is None or self.size == other.size:
+            self._alike(other, name, "multiplies")
+            return self._then(Multiply(name), self.shape, other)
+        x, factors = (self, other) if self.size > other.size else (other, self)
+        shape = (1,) * (len(x.shape) - len(factors.shape)) + factors.shape
+        if x.lead != factors.lead or len(shape) != len(x.shape) or any(
+                n not in (1, m) for n, m in zip(shape, x.shape)):
+            raise ConversionError(f"layer {name!r} multiplies values of shapes {self.shape} and "
+                                  f"{other.shape}: they must be equal, or one of them factors "
+                                  "for each channel or pixel")
+        factors, rank = factors.seen(shape), range(len(shape))
+        wider = [i for i in rank if shape[i] < x.shape[i]]
+        own = [i for i in rank if i not in wider]
+        pixels = x.transposed((*own, *wider))
+        if len(wider) == 1 < len(shape) and pixels.places is None:  # the same for all channels
+            factors = factors.transposed((*own, *wider))
+            factors = factors.dense(np.ones((1, pixels.shape[-1])), None, name)
+            return pixels.times(factors, name).transposed(np.argsort((*own, *wider)))
+        # in memory the factors are those of what lies side by side
+        x, factors = x.transposed((*wider, *own)), factors.transposed((*wider, *own))
+        for value in (x, factors):
+            if value.places is not None:
+                order.put_in_order(value, order.of(None, value.shape), value.shape)
+                raise ConversionError(f"layer {name!r} multiplies values of shapes {self.shape} "
+                                      f"and {other.shape}: the factors are one for each channel, "
+                                      "pixel or element")
+        if len(shape) == 3:
+            order.tell_image(x.step, x.shape, name)
+        return x._then(Multiply(name), x.shape, factors).transposed(np.argsort((*wider, *own)))
+
+    def _alike(self, other, name, does):
+        """Raise ConversionError, or Reorder, if two values are not of one shape and order."""
         for one, two in ((self, other), (other, self)):
             if one.shape is None and two.shape is not None:
                 one.tell(two.shape)
         if self.shape is None:
-            raise ConversionError(f"layer {name!r} adds values of unknown shape: give the network "
-                                  "inputs of fixed size")
+            raise ConversionError(f"layer {name!r} {does} values of unknown shape: give the "
+                                  "network inputs of fixed size")
         if (self.shape, self.lead) != (other.shape, other.lead):
-            raise ConversionError(f"layer {name!r} adds values of shapes {self.shape} and "
+            raise ConversionError(f"layer {name!r} {does} values of shapes {self.shape} and "
                                   f"{other.shape}: they must be equal")
         one, two = self.places, other.places
         if (one is None) != (two is None) or one is not None and (one != two).any():
             for value, like in ((other, self), (self, other)):
                 order.put_in_order(value, order.of(like.places, like.shape), like.step.image)
-            raise ConversionError(f"layer {name!r} adds values whose elements are in different "
+            raise ConversionError(f"layer {name!r} {does} values whose elements are in different "
                                   "orders: do not transpose one of them")
         for a, b in ((self, other), (other, self)):
             if a.step.image is None and b.step.image is not None:
                 order.tell_image(a.step, b.step.image, name)
-        return self._then(Add(name), self.shape, other)
 
     def concat(self, others, axis, name):
         """Itself and other Values one after another along an axis, the batch counted."""

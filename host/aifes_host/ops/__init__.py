@@ -13,20 +13,21 @@ a buffer these functions:
                                                 layout.TARGETS, constants as bytes
 buf: array of uint8; op: aifes.format.Op; tensors: those of its Plan.
 """
-from . import add, conv, dense, map, mean, pool, softmax
+from . import add, conv, dense, map, mean, multiply, pool, softmax
 from .add import Add
 from .concat import Concat
 from .conv import Conv
 from .dense import Dense
 from .map import Activation
+from .multiply import Multiply
 from .pool import Pool
 from .softmax import Softmax
 
-__all__ = ["KINDS", "ROOMS", "Activation", "Add", "Concat", "Conv", "Dense", "Pool", "Softmax",
-           "activation"]
+__all__ = ["KINDS", "ROOMS", "Activation", "Add", "Concat", "Conv", "Dense", "Multiply", "Pool",
+           "Softmax", "activation"]
 # by their name on the device
 ROOMS = {"dense": dense, "map": map, "softmax": softmax, "add": add, "conv": conv, "pool": pool,
-         "mean": mean}
+         "mean": mean, "multiply": multiply}
 KINDS = (*map.KINDS, *softmax.KINDS)
 
 

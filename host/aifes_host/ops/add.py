@@ -8,7 +8,7 @@ from aifes.layers.map import table_map
 from aifes.ops.add import MAX_LEFT
 
 from ..graph import ConversionError
-from ..scales import best_scale, dequantize_values, quantize_values
+from ..scales import dequantize_values, quantize_values
 from .layer import Layer
 
 
@@ -38,14 +38,9 @@ class Add(Layer):
             if shifts[k] > finest:  # it makes hardly a difference: in steps that add can take
                 names[k] = _coarser(walk, node, names[k], finest)
         a, b = (walk.values[name] for name in names)
-        behind, scale = walk.behind(node.output), walk.shared(node.output)
-        if not scale or scale[0] > finest:  # a finer result has no more to tell
-            real, finer = walk.real[node.output], walk.choice(node).finer
-            scale = best_scale(real, behind, finer)
-            if scale[0] > finest:
-                scale = best_scale(real, behind, finer + finest - scale[0])
+        scale = walk.scale(node, finest)  # a finer result has no more to tell
         draft = add(a.q.shape[1], ((a.shift, a.zero_point), (b.shift, b.zero_point)), scale)
-        walk.put(node, draft, *scale, behind, inputs=tuple(names))
+        walk.put(node, draft, *scale, walk.behind(node.output), inputs=tuple(names))
 
     def float_op(self, n):
         return float_add(n)
