@@ -266,7 +266,7 @@ def place(rng, nodes, sizes, n_inputs, outputs):
         y = n_inputs + i
         live = [k for k in offsets if last[k] >= i or i < 0]
         if i >= 0 and room(nodes[i][0]).IN_PLACE and rng.integers(3):
-            dying = [k for k in nodes[i][2] if last[k] == i]
+            dying = [k for k in nodes[i][2] if last[k] == i and sizes[k] == sizes[y]]
             if dying:
                 offsets[y] = offsets[dying[0]]
                 continue

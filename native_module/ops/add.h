@@ -23,25 +23,36 @@ typedef struct {
 
 typedef struct {
     aifes_step step;
-    const f32 *x2, *end2; /* end2: of multiply.h */
+    const f32 *x2, *end2; /* where x2 begins anew */
+    uint32_t product;
 } add_step;
 
-static int add_load(const aifes_memory *m, add_step *s, const add_record *r, const aifes_place *x)
+/* of add and multiply */
+AIFES_NOINLINE static int add_load(const aifes_memory *m, add_step *s, const add_record *r,
+    const aifes_place *x)
 {
     (void)m;
     s->x2 = (const void *)x[1].data;
-    AIFES_BY_ELEMENTS(s);
-    return x[0].n == x[1].n && x[0].n == s->step.n_out && !s->step.flags
-        && !(r->zero_point | r->low | r->high | r->shift | r->left1 | r->left2 | r->reserved
-            | r->bias);
+    s->end2 = s->x2 + x[1].n;
+    if (x[0].n == x[1].n) {
+        AIFES_BY_ELEMENTS(s);
+    }
+    s->product = s->step.kernel != ADD;
+    s->step.kernel = ADD; /* which runs both */
+    return (s->product || (x[0].n == x[1].n && !r->bias)) && x[0].n == s->step.n_out
+        && !(s->step.flags | r->zero_point | r->low | r->high | r->shift | r->left1 | r->left2
+            | r->reserved);
 }
 
 AIFES_FAST static void add(const add_step *s)
 {
     const f32 *a = (const f32 *)(const void *)s->step.x + AIFES_AT(s, 0), *b = s->x2 + AIFES_AT(s, 1);
     f32 *y = (void *)s->step.y;
-    for (uint32_t n = AIFES_ELEMENTS(s); n; n--) {
-        *y++ = f32_add(*a++, *b++);
+    for (uint32_t n = AIFES_ELEMENTS(s); n; n--, a++) {
+        *y++ = s->product ? f32_mul(*a, *b) : f32_add(*a, *b);
+        if (++b == s->end2) {
+            b = s->x2;
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 
 #include "../guard.h"
 
-#define REVERSE 8
+#define REVERSE 9
 #define REVERSE_RECORD AIFES_RECORD(REVERSE, 0x11, 2)
 #define REVERSE_IN_PLACE 0
 

@@ -2,7 +2,7 @@
 from ..ops.reverse import Fields
 from .assemble import Draft
 
-OPCODE = 8
+OPCODE = 9
 
 
 def reverse(n):
