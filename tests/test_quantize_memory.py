@@ -27,6 +27,7 @@ quantizer = aifes.Quantizer(aifes.load(aifes.Sequential(layers, dtype="f").to_by
 del layers
 memory = bytearray(quantizer.parameter_memory_size())
 samples = numbers({count} * sizes[0])
+import aifes.quantizer.equalize
 aifes.load(aifes.Sequential([aifes.Input(1, (0, 0)), aifes.Softmax()]).to_bytes())  # the code
 stated = quantizer.heap_size()
 gc.collect()

@@ -59,7 +59,10 @@ def table_scale(counts, value, scale):
     shift, zero = scale
     bits = table_bits(shift)
     up = bits - shift
-    results = [value(i - 128 - zero << up) if counts[i] else 0 for i in range(256)]
+    results = [0] * 256  # at once: a list that grows needs its memory twice
+    for i in range(256):
+        if counts[i]:
+            results[i] = value(i - 128 - zero << up)
     low, high = min(results), max(results)
     low, high = min(low, 0), max(high, 0)
     if low == high:
