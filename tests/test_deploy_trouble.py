@@ -101,6 +101,28 @@ def test_unplugged(boards, model, tmp_path):
                              ) == "[0.00390625, 0.00390625]\n"
 
 
+def test_what_broke_off_takes_no_flash(boards, model):
+    """A part of a large model that was sent before, of the runtime too: it goes if its room is
+    needed."""
+    port = boards().port
+    command("deploy", model, "--port", port)
+    model.write_bytes(network("A")[0])
+    with SerialBoard(port) as board:
+        board.execute("import os\nos.mkdir('/lib/aifes.new')\nb = bytes(4096)\n"
+                      "for path in ('/lib/aifes.new/part', '/line.aifes.new'):\n"
+                      "    with open(path, 'wb') as f:\n"
+                      "        for i in range(os.statvfs('/')[3] // 2 - 5):\n"
+                      "            f.write(b)\n", timeout=120)
+        board.execute("import os\nwith open('/fill', 'wb') as f:\n"
+                      "    for i in range(os.statvfs('/')[3] - 9):\n"
+                      "        f.write(bytes(4096))", timeout=120)
+        assert board.flash_free() < 40000
+    assert command("deploy", model, "--all", "--port", port, "--json")["verified"]
+    with SerialBoard(port) as board:
+        assert board.files("/lib/aifes.new") is None
+        assert board.digests(["/line.aifes.new"]) == [None]
+
+
 def test_two_programs_on_one_port(boards, model):
     port = boards().port
     connection = Connection(port)

@@ -5,6 +5,7 @@ import inspect
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +29,10 @@ EXTRAS = re.findall(r"^(\w+) = \[", (ROOT / "pyproject.toml").read_text().partit
     "[project.optional-dependencies]")[2].partition("\n[")[0], re.M)
 CLI = typer.main.get_command(app)
 ON_BOARD = ("deploy", "run", "bench")  # `devices` needs none, `shell` somebody who types
-PACKAGES = {"keras.md": "keras", "pytorch.md": "torch", "onnx.md": "onnx"}
+PACKAGES = {"keras.md": "keras", "pytorch.md": "torch", "onnx.md": "onnx", "person.md": "skimage"}
+# what a page says to download, and where it may lie already
+DOWNLOADS = {"person.md": "vww_96.h5"}
+MODELS = Path(os.environ.get("AIFES_MODELS", ROOT.parent / "shared" / "models"))
 # a fenced block, or an indented command
 STEP = re.compile(r"^```(\w*)\n(.*?)^```$|^    ((?:aifes|make|mpremote|pip) [^\n]*)$", re.M | re.S)
 
@@ -143,7 +147,11 @@ class Runner:
             assert (ROOT / Path(words[2]).name).is_file() or words[2].startswith("github:")
         if words[:2] == ["fs", "cp"]:
             for source in words[2:-1]:
-                assert (ROOT / source).is_file() or (self.folder / source).is_file(), source
+                found = [p for p in (self.folder / source, ROOT / source) if p.is_file()]
+                assert found, source
+                if self.port and re.search(r":.*[^/]$", words[-1]):
+                    with SerialBoard(self.port) as board:
+                        board.write("/" + words[-1][1:], found[0].read_bytes())
 
 
 def _masked(line):
@@ -164,11 +172,16 @@ def needs_board(page):
 
 
 def skip_what_is_missing(page):
-    """The trainers' packages are optional for users; CI has them."""
+    """The trainers' packages are optional for users; CI has them. Networks of other people are not
+    a part of this project."""
     package = PACKAGES.get(page.name)
     if package and not importlib.util.find_spec(package):
         assert "CI" not in os.environ, f"{package} is missing"
         pytest.skip(f"{package} is missing")
+    name = DOWNLOADS.get(page.name)
+    if name and not (MODELS / name).is_file():
+        pytest.skip(f"{name} is not in {MODELS}: docs/{page.name} says where it is to be had, "
+                    "AIFES_MODELS=FOLDER where you have it")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
@@ -177,6 +190,8 @@ def test_page(page, tmp_path, request):
     assert {kind for kind, _ in found} <= {"python", "pycon", "sh", "text"}
     skip_what_is_missing(page)
     runner = Runner(tmp_path, request.getfixturevalue("pico") if needs_board(page) else None)
+    if page.name in DOWNLOADS:
+        shutil.copy(MODELS / DOWNLOADS[page.name], tmp_path)
     for kind, text in found:
         getattr(runner, kind)(text)
 

@@ -1,4 +1,5 @@
 """Models in pieces: the same results as whole, on the PC; what of a damaged file is refused."""
+import io
 import random
 import struct
 import zlib
@@ -10,6 +11,7 @@ import graphs
 import numpy as np
 import pytest
 import random_models
+from aifes import seldom
 from aifes.format import decode, nbytes
 from aifes.layers.assemble import chain
 from aifes.layers.dense import dense
@@ -192,21 +194,44 @@ def test_changes_between_two_runs(tmp_path):
     file.close()
 
 
-def test_failing_reads(tmp_path):
-    path = written(tmp_path, cut(residual()).file)
-    net = aifes.load(path)
+def test_failing_reads_at_load(tmp_path, monkeypatch, capsys):
+    """Any read until all is checked: the model before; without one, a sentence that names the
+    file. So does one after that, when the checked pieces are given to the engine."""
+    model, x = residual(), (1, 2, 3, 4, 5)
+    path = written(tmp_path, cut(model).file)
+    want = aifes.load(model).predict(x)
+    left = 0
 
-    class Failing:
-        def seek(self, at):
-            raise OSError(5, "EIO")
+    class Failing(io.FileIO):
+        def readinto(self, view):
+            nonlocal left
+            left -= 1
+            if left == -1:
+                raise OSError(5, "EIO")
+            return super().readinto(view)
 
-        def close(self):
-            pass
-
-    net._net._file.close()
-    net._net._file = Failing()
-    with pytest.raises(aifes.ModelError, match="cannot be read .*: load it again"):
-        net.predict((1, 2, 3, 4, 5))
+    monkeypatch.setattr(seldom, "open", Failing, raising=False)
+    pieces = len(cut(model).models)
+    reads = 2 + pieces  # header, table
+    for before in (None, model):
+        if before:
+            (tmp_path / "net.aifes.old").write_bytes(before)
+        for k in range(reads):
+            left = k
+            if before:
+                net = aifes.load(path)
+                assert "EIO" in capsys.readouterr().out and not net._plan.pieces
+                assert net.predict(x) == want
+            else:
+                with pytest.raises((OSError, aifes.ModelError),
+                                   match="net.aifes cannot be read.*: .*copy it again"):
+                    aifes.load(path)
+    for k in range(reads, reads + pieces):
+        left = k
+        with pytest.raises(aifes.ModelError, match="net.aifes cannot be read.*: load it again"):
+            aifes.load(path)
+    left = -1  # none
+    assert aifes.load(path)._plan.pieces
 
 
 def test_the_model_before(tmp_path, capsys):

@@ -17,9 +17,11 @@ def previous(path, error):
 
     buf, plan = read(path + ".old")
     if not plan:
-        if isinstance(error, OSError) and error.args[0] == errno.ENOENT:
-            error = OSError(errno.ENOENT, f"no model {path} here: `aifes deploy` brings it; is it "
-                            "in another folder?")
+        if isinstance(error, OSError):
+            code = error.args[0]
+            error = OSError(code, f"no model {path} here: `aifes deploy` brings it; is it in "
+                            "another folder?" if code == errno.ENOENT else
+                            f"{path} cannot be read: copy it again")
         raise error
     print(f"aifes: {path} does not load ({error}): the previous model runs")
     return buf, plan

@@ -119,3 +119,51 @@ def test_damage_between_two_runs():
         net._net._parts[2] = before
         net.forward()
         net = None
+
+
+class Failing:
+    """A file whose k-th read fails: EIO from its seek or from its readinto, or too little."""
+
+    def __init__(self, file, k, how):
+        self.file, self.left, self.how = file, k, how
+
+    def seek(self, *at):
+        if self.how == "seek" and not self.left:
+            raise OSError(5, "EIO")
+        return self.file.seek(*at)
+
+    def readinto(self, view):
+        self.left -= 1
+        if self.left == -1:
+            if self.how == "short":
+                return self.file.readinto(memoryview(view)[:len(view) - 1])
+            self.file.readinto(memoryview(view)[:len(view) // 2])  # a part has arrived
+            raise OSError(5, "EIO")
+        return self.file.readinto(view)
+
+    def close(self):
+        self.file.close()
+
+
+def test_a_read_that_fails():
+    """Any one of an inference: one sentence; the next run is right, the file being whole again."""
+    for r, _ in models("residual"):
+        net = aifes.load(PATH)
+        n = len(net.inputs)
+        x = ends(net, r["x"], 0, n)[0][0][:len(net.input)]
+        want = ends(net, r["y"], n, 99)[0][0][:len(net.output)]
+        y = array("b", bytes(len(want)))
+        reads = len(net._net._parts) - 2
+        assert reads > 1
+        for k in range(reads):
+            for how in ("seek", "readinto", "short"):
+                net._net._file = Failing(net._net._file, k, how)
+                text = cases.raises(aifes.ModelError, net.run, x, y)
+                assert "load it again, or copy it again" in text and len(text) < 200
+                assert "changed" in text if how == "short" else "cannot be read" in text
+                net._net._file = net._net._file.file
+                for i in range(len(y)):
+                    y[i] = 1
+                net.run(x, y)
+                assert y == want, (k, how)
+        net = None

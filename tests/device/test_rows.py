@@ -101,3 +101,29 @@ def test_floats():
         assert done
         got = [int(round(v / model.output_scale)) + model.output_zero_point for v in y]
         assert bytes(array("b", got)) == want[-1]
+
+
+def test_a_source_that_fails():
+    """In the middle of an image: a refused row changes nothing; after reset() another one begins;
+    a whole one out of the caller's buffer is as good."""
+    for record in cases.records("rows"):
+        if record["pushed"] != "rows":
+            continue
+        model = aifes.load(unhexlify(record["model"]))
+        xs, want = rows(record)
+        whole = array("b", unhexlify(record["x"]))
+        y = array("b", unhexlify(record["y"][0]))
+        for k in range(len(xs)):
+            for x in xs[:k]:
+                assert not model.push(x, y)
+            assert "push() takes a row" in refusal(model.push, bytes(0))
+            if k % 3 == 0:
+                model.reset()
+            elif k % 3 == 1:
+                model.run(whole, y)
+                assert bytes(y) == want[0]
+                model.reset()
+            for x in xs[k if k % 3 == 2 else 0:]:
+                y[0] ^= 1
+                done = model.push(x, y)
+            assert done and bytes(y) == want[0], k

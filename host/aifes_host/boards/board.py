@@ -178,6 +178,9 @@ class SerialBoard:
         with understood(self.port):
             return None if names is None else [name + "" for name in names]
 
+    def flash_free(self):
+        return self.call(files.flash_free, self.info.root)
+
     def has_room(self, blocks):
         return self.call(files.has_room, blocks)
 
@@ -217,8 +220,7 @@ class Drive:
         version = re.search(r"CircuitPython (\d+)\.(\d+)\.(\d+)", text)
         machine = re.search(r"; (.+)", text)
         self.info = circuitpython(tuple(map(int, version.groups())) if version else (),
-                                  machine[1].strip() if machine else "board",
-                                  shutil.disk_usage(folder).free)
+                                  machine[1].strip() if machine else "board", self.flash_free())
 
     def _path(self, path):
         return self._root / path.lstrip("/")
@@ -239,6 +241,9 @@ class Drive:
         if not path.is_dir():
             return None
         return [p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()]
+
+    def flash_free(self):
+        return shutil.disk_usage(self._root).free
 
     def has_room(self, blocks):
         return True  # nobody can be asked

@@ -147,6 +147,10 @@ def plan(board, model, path, engines=(), everything=False, pieces=None):
     p.flash = info.block * (sum(blocks(info, len(data)) for data in stored)
                             + folders * info.folder_blocks)
     if p.flash > info.flash_free:
+        for part in (folder, path):  # of an upload that broke off
+            board.remove(part + ".new")
+        info.flash_free = board.flash_free()
+    if p.flash > info.flash_free:
         raise BoardError(f"not enough flash: {p.flash:,} bytes needed, {info.flash_free:,} free; "
                          "delete files on the board. Nothing was changed")
     if not board.has_room(heap):

@@ -8,14 +8,18 @@ from binascii import crc32
 def describe():
     implementation = sys.implementation
     root = os.getcwd()  # "/", on some boards "/flash"
-    f = os.statvfs(root)
     return {
         "root": root,
         "name": implementation.name, "version": list(implementation.version)[:3],
         "machine": getattr(implementation, "_machine", sys.platform), "platform": sys.platform,
         "mpy": getattr(implementation, "_mpy", 0) & 0xFFFF, "viper": _viper(),
-        "c_module": _c_module(), "block": f[0], "flash_free": f[0] * f[3],
+        "c_module": _c_module(), "block": os.statvfs(root)[0], "flash_free": flash_free(root),
         "heap_free": _heap(), "read_only": _read_only()}
+
+
+def flash_free(root):
+    f = os.statvfs(root)
+    return f[0] * f[3]
 
 
 def _heap():
