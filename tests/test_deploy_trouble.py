@@ -148,13 +148,15 @@ def test_busy_main(boards, model):
     assert "ignore Ctrl-C" in command("deploy", model, "--port", boards().port, code=3)
 
 
-def test_rollback(boards, model, monkeypatch):
+@pytest.mark.parametrize("before, after", [(False, False), (False, True), (True, False)],
+                         ids=["whole", "to pieces", "from pieces"])
+def test_rollback(before, after, boards, model, monkeypatch):
     """A model that computes something else on the board does not stay."""
     with SerialBoard(boards().port) as board:
-        old = deploy.plan(board, model.read_bytes(), "/line.aifes")
+        old = deploy.plan(board, model.read_bytes(), "/line.aifes", pieces=before)
         deploy.execute(board, old)
         assert deploy.verify(board, old) == "native"
-        new = deploy.plan(board, network("A")[0], "/line.aifes")
+        new = deploy.plan(board, network("A")[0], "/line.aifes", pieces=after)
         deploy.execute(board, new)
         monkeypatch.setattr(deploy, "VERIFY", deploy.VERIFY + "\nprint(net.engine, '00')")
         with pytest.raises(BoardError, match="what was there before is current again"):
