@@ -170,7 +170,7 @@ def started(request, data, tmp_path_factory):
             fresh = start(name, CACHE, folder)
         with fresh, OwnFolder(fresh.port) as serial:
             files = suite_files(serial.info)
-            size = 760000 if name.startswith("pico") else 1 << 30  # what its flash has room for
+            size = 680000 if name.startswith("pico") else 1 << 30  # what its flash has room for
             files[golden(serial.info)], _ = next(
                 golden_models.files(data, serial.info.arch, BOARDS[name], size))
         with start(name, CACHE, folder, files) as emulated:
