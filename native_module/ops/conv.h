@@ -323,7 +323,7 @@ AIFES_NOINLINE static void conv(conv_step *s)
             break;
         }
         x += s->per;
-        d->step.y += (each - s->y_columns * s->n_out) * AIFES_ITEM;
+        d->step.y -= (s->y_columns * s->n_out - each) * AIFES_ITEM;
         d->weights += s->size;
         d->bias += AIFES_FLOAT ? each : 4 * each;
 #if !AIFES_FLOAT
