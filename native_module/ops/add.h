@@ -97,7 +97,12 @@ AIFES_NOINLINE static int add_load(const aifes_memory *m, add_step *s, const add
         && !(((uint32_t)s->bias + (1u << 28)) >> 29);
 }
 
-AIFES_NOINLINE static void add(const add_step *s)
+#if AIFES_TIGHT
+AIFES_NOINLINE
+#else
+AIFES_FAST
+#endif
+static void add(const add_step *s)
 {
     const int8_t *a = s->step.x + AIFES_AT(s, 0), *b = s->x2 + AIFES_AT(s, 1);
     int8_t *y = s->step.y, *end = y + AIFES_ELEMENTS(s);
