@@ -256,6 +256,11 @@ W = {"w": np.arange(16).reshape(4, 4) / 8, "c": np.arange(4.0) + 1}
     ([("Add", "x x", "s"), ("MatMul", "s w", "y")], "y", "dense"),
     ([("MatMul", "x w", "h"), ("Identity", "h", "i"), ("Add", "h i", "s"), ("MatMul", "s w", "y")],
      "y", "dense dense"),
+    # differences, products, squares
+    ([("MatMul", "x w", "h"), ("Sub", "h x", "y")], "y", "dense dense add"),
+    ([("MatMul", "x w", "h"), ("Mul", "h x", "y")], "y", "dense multiply"),
+    ([("MatMul", "x w", "h"), ("Mul", "h h", "s"), ("Mul", "s c", "y")], "y",
+     "dense multiply dense"),
     # a Gemm that adds another value
     ([("MatMul", "x w", "h"), ("Gemm", "h w x", "y")], "y", "dense dense add"),
     # only what is needed stays
@@ -296,8 +301,7 @@ def test_a_thousand_readers(onnx):
      r"'y' adds values of shapes \(4,\) and \(3,\)"),
     ([("MatMul", "x v", "g"), ("MatMul", "x u", "h"), ("Add", "g h", "y")], {},
      r"'y' adds values of shapes \(3,\) and \(1,\)"),
-    ([("MatMul", "x w", "h"), ("Mul", "h x", "y")], {}, "only a sum of two"),
-    ([("MatMul", "x w", "h"), ("Sub", "h x", "y")], {}, "only a sum of two"),
+    ([("MatMul", "x w", "h"), ("Div", "h x", "y")], {}, "only a sum, a difference or a product"),
     ([("MatMul", "x x", "y")], {}, "not float constants"),
     ([("MatMul", "x w", "h"), ("MatMul", "h x", "y")], {}, "combines several"),
     ([("MatMul", "x w", "h"), ("Concat", "h x", "y")], {}, "joins values .*along dimension 0"),

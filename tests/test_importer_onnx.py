@@ -340,8 +340,8 @@ def test_refusals_name_the_layer(onnx, tmp_path):
     dense = helper.make_node("MatMul", ["x", "w"], ["h"], "first")
     for made, words in (
             (model(dense, helper.make_node("Sin", ["h"], ["y"], "act")), r"'act' \(Sin\).*use"),
-            (model(dense, helper.make_node("Mul", ["h", "x"], ["y"], "product")),
-             r"'product' \(Mul\) combines several values.*only a sum of two"),
+            (model(dense, helper.make_node("Div", ["h", "x"], ["y"], "quotient")),
+             r"'quotient' \(Div\) combines several values.*only a sum"),
             (model(helper.make_node("MatMul", ["w", "x"], ["y"], "left")), "'left'.*from the left"),
             (model(dense, shape=(4, 3)), "'first' takes 4 inputs but gets 3"),
             (model(dense, helper.make_node("Softmax", ["h"], ["y"], "s", axis=0)), "'s'.*axis 0"),
