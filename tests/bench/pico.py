@@ -48,7 +48,7 @@ for _ in range(20):
 assert gc.mem_alloc() == before, ("allocated", gc.mem_alloc() - before)
 # calls of Python functions take heap for a while: it is found at once, since small gaps are filled
 # here and measure() itself allocates nothing
-gaps = [[] for _ in range(1000)]
+gaps = [[] for _ in range(2000)]
 print(measure(net.run, x, y) - measure(nothing, x, y), heap, list(bytes(net.output)))
 """
 
