@@ -94,8 +94,8 @@ static int32_t run_samples(const aifes_net *net, aifes_buffer *b, uint32_t at)
     if (!samples) {
         return -1;
     }
-    const aifes_end *end = net->ends;
-    aifes_buffer *p = b, *const stop = b + N_ENDS(net);
+    const aifes_end *end = net->ends + 1;
+    aifes_buffer *p = b + 1, *const stop = b + N_ENDS(net);
     do {
         if (product(end++->place.n, samples) != p->n) {
             return -1;

@@ -177,7 +177,7 @@ def branches():
     for small heaps."""
     rng = np.random.default_rng(7)
     for graph in (graphs.residual(rng, 1, 2, 3, 2), graphs.two_ends(rng, 3), graphs.diamond(rng),
-                  graphs.inner_output(rng), graphs.joined(rng, 3), graphs.gated(rng, 3)):
+                  graphs.inner_output(rng), graphs.joined(rng, 3)):
         x = rng.normal(size=(33, graph.n_in)).astype(np.float32)
         model = aifes_host.quantize(graph, x).model
         yield aifes_host.float_model(graph).hex()

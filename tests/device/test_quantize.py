@@ -86,4 +86,4 @@ def test_networks_with_branches():
         model = memory = None
         gc.collect()
         n += 1
-    assert n == 6, n
+    assert n == 5, n
