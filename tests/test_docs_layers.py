@@ -48,7 +48,7 @@ def of_keras(name):
         layer = eval(made if "(" in made else made + "()", vars(layers))
     import keras
 
-    if name in ("Add", "Concatenate"):
+    if name in ("Add", "Subtract", "Multiply", "Concatenate"):
         x = keras.Input((4,))
         h = layers.Dense(5)(x)
         return keras.Model(x, layers.Dense(3)(layer([h, layers.Dense(5)(h)])))
@@ -68,14 +68,14 @@ def of_torch(name):
                               nn.LazyLinear(3)).eval()
         model(torch.zeros(1, *shape))
         return torch.export.export(model, (torch.zeros(2, *shape),))
-    if name in ("add", "cat"):
+    if name in ("add", "sub", "mul", "cat"):
         class Meeting(nn.Linear):
             def forward(self, x):
                 y = super().forward(x)
-                return torch.add(x, y) if name == "add" else torch.cat((x, y), 1)
+                return torch.cat((x, y), 1) if name == "cat" else getattr(torch, name)(x, y)
 
         return nn.Sequential(nn.Linear(4, 5), Meeting(5, 5), nn.Linear(
-            5 if name == "add" else 10, 3)).eval()
+            10 if name == "cat" else 5, 3)).eval()
     layer = eval({"Linear": "Linear(5, 5)", "BatchNorm1d": "BatchNorm1d(5)"}.get(
         name, name if "(" in name else name + "()"), vars(nn))
     return nn.Sequential(nn.Linear(4, 5), layer, nn.Linear(5, 3)).eval()
@@ -178,7 +178,8 @@ def test_layer(row):
     for make, cell in zip((of_keras, of_torch, of_onnx, by_hand), row[1:5]):
         assert cell == "-" or names(cell), cell
         for name in names(cell):
-            branches = make is of_onnx and row[0].startswith(("sum", "branches"))
+            branches = make is of_onnx and row[0].startswith((
+                "sum", "difference", "product", "branches"))
             graph = from_model(make(name, True) if branches else make(name))
             assert "yes" == row[5] == can(lambda g: quantize(g, data(g)), graph), name
             assert row[6] == can(float_model, graph), name

@@ -17,13 +17,19 @@ class Joining:
 
     def plus(self, other, name):
         """The sum of two values of the same shape."""
-        self._alike(other, name, "adds")
+        if self._differ(other):
+            raise ConversionError(f"layer {name!r} adds values of shapes {self.shape} and "
+                                  f"{other.shape}: they must be equal")
+        self._align(other, name, "adds")
         return self._then(Add(name), self.shape, other)
 
     def times(self, other, name):
         """The product of two values: of the same shape, or with factors for channels or pixels."""
         if self.shape is None or other.shape is None or self.size == other.size:
-            self._alike(other, name, "multiplies")
+            if self._differ(other):
+                raise ConversionError(f"layer {name!r} multiplies values of shapes {self.shape} "
+                                      f"and {other.shape}: they must be equal")
+            self._align(other, name, "multiplies")
             return self._then(Multiply(name), self.shape, other)
         x, factors = (self, other) if self.size > other.size else (other, self)
         shape = (1,) * (len(x.shape) - len(factors.shape)) + factors.shape
@@ -52,17 +58,19 @@ class Joining:
             order.tell_image(x.step, x.shape, name)
         return x._then(Multiply(name), x.shape, factors).transposed(np.argsort((*wider, *own)))
 
-    def _alike(self, other, name, does):
-        """Raise ConversionError, or Reorder, if two values are not of one shape and order."""
+    def _differ(self, other):
+        """Whether the shapes of two values are known and differ; one tells the other its own."""
         for one, two in ((self, other), (other, self)):
             if one.shape is None and two.shape is not None:
                 one.tell(two.shape)
+        return self.shape is not None and (self.shape, self.lead) != (other.shape, other.lead)
+
+    def _align(self, other, name, does):
+        """Raise ConversionError, or Reorder, if two values of one shape are of unknown shape, or in
+        different orders."""
         if self.shape is None:
             raise ConversionError(f"layer {name!r} {does} values of unknown shape: give the "
                                   "network inputs of fixed size")
-        if (self.shape, self.lead) != (other.shape, other.lead):
-            raise ConversionError(f"layer {name!r} {does} values of shapes {self.shape} and "
-                                  f"{other.shape}: they must be equal")
         one, two = self.places, other.places
         if (one is None) != (two is None) or one is not None and (one != two).any():
             for value, like in ((other, self), (self, other)):
